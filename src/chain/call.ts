@@ -1,0 +1,82 @@
+import type { MethodEntry } from '../contracts/method-entry.ts';
+import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
+
+/** Who calls: the outcome of authentication. Immutable; one object per cached credential. */
+export interface Principal {
+  /** What the backend is told as `x-principal-id`: the id of the API key. */
+  readonly id: string;
+  readonly tenantId: string;
+  readonly scopes: ReadonlySet<string>;
+}
+
+/**
+ * What the caller presented. One object per distinct header block, so what authentication learned of it (`entry`) serves
+ * every later call of the block without hashing the text again.
+ */
+export interface Credential {
+  /** The text after `Bearer `, or of `x-api-key`; empty when there is none, more than one, or a malformed one. */
+  readonly text: string;
+  /** Authentication's own: the cache entry last found for `text`. Nobody else reads it. */
+  entry: unknown;
+}
+
+/** What a stage may know of a call. Fields are filled in as the call passes the stages. */
+export interface Call {
+  /** Monotonic milliseconds (`performance.now()`), when the request's headers arrived. */
+  readonly startedAt: number;
+  /** Held from begin to end. */
+  readonly snapshot: Snapshot;
+  /** Undefined when no contract of the listener has the path: authentication still comes first. */
+  readonly method: MethodEntry | undefined;
+  readonly credential: Credential;
+  readonly remoteAddress: string;
+  /** Set by authentication; undefined on public methods without a credential. */
+  principal: Principal | undefined;
+  tenant: Tenant | undefined;
+  plan: Plan | undefined;
+  /** Units reserved by the quota stage for this call; settled at its end. */
+  reservedUnits: number;
+  /** True while the call counts against its tenant's concurrency. */
+  countsConcurrency: boolean;
+}
+
+/** How a call ended; one value for breaker, quota, metrics, spans and logs. */
+export interface Outcome {
+  /** gRPC status code (0 to 16) that the client got, or would have got had it not cancelled. */
+  readonly status: number;
+  /** The refusal that ended the call at the gateway; undefined when the backend's own answer ended it. */
+  readonly refusal: Refusal | undefined;
+  /** The request's headers were handed to a backend connection. */
+  readonly reachedBackend: boolean;
+  /** The client cancelled. */
+  readonly cancelled: boolean;
+  /** Milliseconds from the request's headers to the end. */
+  readonly durationMs: number;
+}
+
+/** Why the gateway answers itself. Built in `refusal.ts` alone. */
+export interface Refusal {
+  /** gRPC status code. */
+  readonly status: number;
+  /** Stable, upper snake case: `google.rpc.ErrorInfo.reason`. */
+  readonly reason: string;
+  /** One sentence for people: what happened and what to do next. */
+  readonly message: string;
+  /** Milliseconds after which a retry makes sense; -1: never within the caller's patience (`grpc-retry-pushback-ms: -1`); undefined: nothing known. */
+  readonly retryAfterMs: number | undefined;
+  /** Which limit or quota, for `google.rpc.QuotaFailure`. */
+  readonly violation: { readonly subject: string; readonly description: string } | undefined;
+  /** More of `ErrorInfo.metadata`. */
+  readonly metadata: Readonly<Record<string, string>> | undefined;
+}
+
+/** What `admit` gives: undefined goes on, a refusal ends the call, a promise of either makes the runner wait. */
+export type Verdict = Refusal | undefined | Promise<Refusal | undefined>;
+
+/** One link of the chain. Synchronous unless it really has to wait; it must not throw. */
+export interface Stage {
+  readonly name: string;
+  admit(call: Call): Verdict;
+  /** Called once for every call that this stage admitted, when the call ends, in reverse order of admission. */
+  settle?(call: Call, outcome: Outcome): void;
+}

@@ -1,0 +1,30 @@
+/** The four call kinds of gRPC. */
+export type CallKind = 'unary' | 'client_stream' | 'server_stream' | 'bidi_stream';
+
+/** Policy of a method with every default filled in: method over service over defaults, configuration over both. */
+export interface MethodPolicy {
+  readonly requiredScopes: readonly string[];
+  /** Units of the `units` quota that a call costs; 0 is free. */
+  readonly cost: number;
+  /** Milliseconds; undefined is no bound. */
+  readonly maxDeadlineMs: number | undefined;
+  readonly idempotent: boolean;
+  /** Name of a limit in the plan, drawn on beside `calls`. */
+  readonly limit: string | undefined;
+  /** No credential needed. */
+  readonly public: boolean;
+}
+
+/** What the data plane knows of a method: everything later stages need, resolved once per snapshot. */
+export interface MethodEntry {
+  /** `/pkg.Service/Method`, as in `:path`. */
+  readonly path: string;
+  /** `pkg.Service/Method`, as in metrics. */
+  readonly name: string;
+  /** Name of the contract. */
+  readonly contract: string;
+  /** Name of the backend. */
+  readonly backend: string;
+  readonly kind: CallKind;
+  readonly policy: MethodPolicy;
+}

@@ -1,0 +1,54 @@
+import type { MethodEntry } from '../contracts/method-entry.ts';
+
+/** A rate limit: at most `burst + rate x t` calls in any time t (GCRA). */
+export interface RateLimit {
+  readonly name: string;
+  /** Calls per second. */
+  readonly rate: number;
+  readonly burst: number;
+}
+
+/** A budget of units per period. */
+export interface Quota {
+  readonly metric: string;
+  readonly limit: number;
+  readonly period: 'day' | 'month';
+  /** IANA name. */
+  readonly timeZone: string;
+  /** day: hour at which it starts (0 to 23). month: day at which it starts (1 to 31; the last day in shorter months). */
+  readonly anchor: number;
+}
+
+export interface Plan {
+  readonly id: string;
+  readonly limits: readonly RateLimit[];
+  readonly quotas: readonly Quota[];
+  /** Calls at once of one tenant; 0 is no limit. */
+  readonly concurrency: number;
+}
+
+export interface Tenant {
+  readonly id: string;
+  readonly displayName: string;
+  /** Id of the plan. */
+  readonly plan: string;
+  readonly suspended: boolean;
+}
+
+/** Tenants by id. `with` and `without` cost what they change (copy on write of one shard), not the size of the whole. */
+export interface TenantTable {
+  readonly size: number;
+  get(id: string): Tenant | undefined;
+  with(tenant: Tenant): TenantTable;
+  without(id: string): TenantTable;
+}
+
+/** What the data plane reads of the configuration: immutable, indexed, swapped whole by one assignment. */
+export interface Snapshot {
+  /** Rises with every change; never goes back. */
+  readonly version: number;
+  /** By `:path`. */
+  readonly methods: ReadonlyMap<string, MethodEntry>;
+  readonly plans: ReadonlyMap<string, Plan>;
+  readonly tenants: TenantTable;
+}
