@@ -1,0 +1,25 @@
+import type { MethodEntry } from '../../src/contracts/method-entry.ts';
+import type { Snapshot, TenantTable } from '../../src/sync/snapshot.ts';
+
+export function createMethod(name: string): MethodEntry {
+  return {
+    path: `/${name}`,
+    name,
+    contract: 'c',
+    backend: 'b',
+    kind: 'unary',
+    policy: {
+      requiredScopes: [],
+      cost: 1,
+      maxDeadlineMs: undefined,
+      idempotent: false,
+      limit: undefined,
+      public: false,
+    },
+  };
+}
+
+export function emptySnapshot(): Snapshot {
+  const tenants: TenantTable = { size: 0, get: () => undefined, with: () => tenants, without: () => tenants };
+  return { version: 1, methods: new Map(), plans: new Map(), tenants };
+}
