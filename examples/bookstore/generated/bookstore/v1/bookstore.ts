@@ -132,10 +132,11 @@ export interface RecommendRequest {
 }
 
 export interface RecommendResponse {
+  /** Absent when the bookseller knows none. */
   book?:
     | Book
     | undefined;
-  /** Why this one. */
+  /** Why this one, or why none. */
   reason: string;
 }
 
@@ -930,7 +931,10 @@ export const BookstoreServiceService = {
     responseSerialize: (value: ListBooksResponse): Buffer => Buffer.from(ListBooksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListBooksResponse => ListBooksResponse.decode(value),
   },
-  /** Adds books, and answers once with the sum. ALREADY_EXISTS when one is there already: then none is added. */
+  /**
+   * Adds books, or puts them in the place of those with the same ISBN, and answers once with the sum. INVALID_ARGUMENT when
+   * one has no ISBN or title: then none is added.
+   */
   addBooks: {
     path: "/bookstore.v1.BookstoreService/AddBooks" as const,
     requestStream: true as const,
@@ -957,7 +961,10 @@ export interface BookstoreServiceServer extends UntypedServiceImplementation {
   getBook: handleUnaryCall<GetBookRequest, GetBookResponse>;
   /** The books of an author, or of a genre, or all of them; one message each. */
   listBooks: handleServerStreamingCall<ListBooksRequest, ListBooksResponse>;
-  /** Adds books, and answers once with the sum. ALREADY_EXISTS when one is there already: then none is added. */
+  /**
+   * Adds books, or puts them in the place of those with the same ISBN, and answers once with the sum. INVALID_ARGUMENT when
+   * one has no ISBN or title: then none is added.
+   */
   addBooks: handleClientStreamingCall<AddBooksRequest, AddBooksResponse>;
   /** Reader and bookseller talk: for each book that the reader liked, one that goes with it. */
   recommend: handleBidiStreamingCall<RecommendRequest, RecommendResponse>;
@@ -987,7 +994,10 @@ export interface BookstoreServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListBooksResponse>;
-  /** Adds books, and answers once with the sum. ALREADY_EXISTS when one is there already: then none is added. */
+  /**
+   * Adds books, or puts them in the place of those with the same ISBN, and answers once with the sum. INVALID_ARGUMENT when
+   * one has no ISBN or title: then none is added.
+   */
   addBooks(
     callback: (error: ServiceError | null, response: AddBooksResponse) => void,
   ): ClientWritableStream<AddBooksRequest>;
