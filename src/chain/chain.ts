@@ -1,0 +1,47 @@
+import type { Call, Outcome, Refusal, Stage } from './call.ts';
+
+/** A call on its way through the chain: how many stages have admitted it. */
+export interface ChainedCall extends Call {
+  admittedStages: number;
+}
+
+/** Runs the stages in order; the first refusal ends it. Synchronous for as long as every stage answers synchronously. */
+export class MiddlewareChain {
+  readonly #stages: readonly Stage[];
+
+  constructor(stages: readonly Stage[]) {
+    this.#stages = stages;
+  }
+
+  /** @returns undefined when every stage admits the call; a promise of the same from the first stage that has to wait. */
+  admit(call: ChainedCall): Refusal | undefined | Promise<Refusal | undefined> {
+    const stages = this.#stages;
+    for (let i = call.admittedStages; i < stages.length; i++) {
+      const verdict = stages[i]!.admit(call);
+      if (verdict === undefined) {
+        call.admittedStages = i + 1;
+        continue;
+      }
+      if (verdict instanceof Promise) return this.#wait(call, i, verdict);
+      return verdict;
+    }
+    return undefined;
+  }
+
+  /** Tells the stages that admitted the call how it ended, the last first. */
+  settle(call: ChainedCall, outcome: Outcome): void {
+    for (let i = call.admittedStages - 1; i >= 0; i--) this.#stages[i]!.settle?.(call, outcome);
+    call.admittedStages = 0;
+  }
+
+  async #wait(
+    call: ChainedCall,
+    index: number,
+    verdict: Promise<Refusal | undefined>,
+  ): Promise<Refusal | undefined> {
+    const refusal = await verdict;
+    if (refusal !== undefined) return refusal;
+    call.admittedStages = index + 1;
+    return this.admit(call);
+  }
+}

@@ -1,0 +1,93 @@
+import type { Client, Field } from '../http2/index.ts';
+
+/** Leave to make one call. Exactly one of its methods is called, once. */
+export interface Permit {
+  /** The call ended with this gRPC status; the breaker knows which of them count as failures. */
+  settle(status: number): void;
+  /** The call says nothing of the backend's health: the client cancelled, or the gateway ended it. */
+  ignore(): void;
+}
+
+/** What routing asks of a circuit breaker. */
+export interface Breaker {
+  /** A permit, or the milliseconds until the breaker will admit a probe. Never waits. */
+  acquire(): Permit | number;
+}
+
+/** One address of a backend. */
+export interface Endpoint {
+  readonly name: string;
+  readonly client: Client;
+  /** Calls begun and not ended. */
+  outstanding: number;
+  /** Monotonic milliseconds until which it is passed over, because it could not be reached. */
+  avoidUntil: number;
+}
+
+/** How long an endpoint that could not be connected to is passed over while others are there, milliseconds. */
+const AVOID_MS = 1000;
+
+/** A named set of endpoints behind one breaker. */
+export class Backend {
+  readonly name: string;
+  readonly endpoints: readonly Endpoint[];
+  readonly breaker: Breaker;
+  /** `:scheme` is https. */
+  readonly secure: boolean;
+  /** Milliseconds for calls that bring no deadline; undefined is none. */
+  readonly defaultTimeoutMs: number | undefined;
+  /** Fields that every request to this backend gets. */
+  readonly added: readonly Field[];
+  readonly #random: () => number;
+
+  constructor(options: {
+    name: string;
+    endpoints: readonly { name: string; client: Client }[];
+    breaker: Breaker;
+    secure: boolean;
+    defaultTimeoutMs: number | undefined;
+    added?: readonly Field[];
+    /** In [0, 1). */
+    random: () => number;
+  }) {
+    this.name = options.name;
+    this.endpoints = options.endpoints.map((endpoint) => ({ ...endpoint, outstanding: 0, avoidUntil: 0 }));
+    this.breaker = options.breaker;
+    this.secure = options.secure;
+    this.defaultTimeoutMs = options.defaultTimeoutMs;
+    this.added = options.added ?? [];
+    this.#random = options.random;
+  }
+
+  /**
+   * Power of two choices (Mitzenmacher, 2001): the less loaded of two drawn at random. Endpoints that lately could not be
+   * reached are chosen only when the other draw was one, too.
+   * @param now monotonic milliseconds
+   */
+  pick(now: number): Endpoint {
+    const { endpoints } = this;
+    const count = endpoints.length;
+    if (count === 1) return endpoints[0]!;
+    const first = Math.floor(this.#random() * count);
+    // One of the others, so that two different ones are compared.
+    const second = (first + 1 + Math.floor(this.#random() * (count - 1))) % count;
+    const a = endpoints[first]!;
+    const b = endpoints[second]!;
+    const aAvoided = a.avoidUntil > now;
+    const bAvoided = b.avoidUntil > now;
+    if (aAvoided !== bAvoided) return aAvoided ? b : a;
+    if (aAvoided) return endpoints.find((endpoint) => endpoint.avoidUntil <= now) ?? a;
+    return b.outstanding < a.outstanding ? b : a;
+  }
+
+  /** Passes the endpoint over for a while. */
+  avoid(endpoint: Endpoint, now: number): void {
+    endpoint.avoidUntil = now + AVOID_MS;
+  }
+
+  get outstanding(): number {
+    let sum = 0;
+    for (const endpoint of this.endpoints) sum += endpoint.outstanding;
+    return sum;
+  }
+}

@@ -1,0 +1,384 @@
+import type { Call, Credential, Outcome, Principal, Refusal } from '../chain/call.ts';
+import type { ChainedCall, MiddlewareChain } from '../chain/chain.ts';
+import type { Deadline, Deadlines } from '../chain/deadlines.ts';
+import { backendFailed, backendUnavailable, deadlineExceeded, internalError } from '../chain/refusal.ts';
+import type { MethodEntry } from '../contracts/method-entry.ts';
+import { codeOfHttpStatus, codeOfResetCode } from '../grpc/http-status.ts';
+import { Code } from '../grpc/status.ts';
+import { formatTimeout } from '../grpc/timeout.ts';
+import { ErrorCode, Field, type HeaderBlock, Indexing, ResetCause, type Stream, type StreamHandler } from '../http2/index.ts';
+import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
+import type { Answers } from './answers.ts';
+import type { Backend, Endpoint, Permit } from './backend.ts';
+import { Kind } from './header-names.ts';
+import type { RequestHead } from './request-head.ts';
+import { type RequestIds, isRequestId } from './request-id.ts';
+import { readResponseHead } from './response-head.ts';
+
+/** What all exchanges of a gateway share. */
+export interface ExchangeParts {
+  /** Monotonic milliseconds. */
+  now(): number;
+  readonly chain: MiddlewareChain;
+  readonly deadlines: Deadlines;
+  readonly backends: ReadonlyMap<string, Backend>;
+  readonly answers: Answers;
+  readonly requestIds: RequestIds;
+  /** Those who want to know of the end of a call. They must not throw. */
+  readonly onEnd: readonly ((call: EndedCall, outcome: Outcome) => void)[];
+  /** Something in the gateway itself failed. */
+  onFault(error: unknown, call: EndedCall): void;
+}
+
+/** What a listener adds. */
+export interface ListenerTraits {
+  readonly name: string;
+  readonly trustRequestId: boolean;
+  /** Refusals tell nothing (`errors: uniform`). */
+  readonly uniformErrors: boolean;
+}
+
+/** A call as metrics and logs see it when it is over. */
+export interface EndedCall extends Call {
+  readonly requestId: string;
+  readonly listener: ListenerTraits;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * One call from its headers to its end: the client's stream on one side, the backend's on the other. It is the handler of
+ * the client's stream; `ResponseSide` is that of the backend's. Everything that may end a call leads to `#end`, which
+ * settles it exactly once.
+ */
+export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall {
+  readonly startedAt: number;
+  readonly snapshot: Snapshot;
+  readonly credential: Credential;
+  readonly method: MethodEntry | undefined;
+  principal: Principal | undefined = undefined;
+  tenant: Tenant | undefined = undefined;
+  plan: Plan | undefined = undefined;
+  reservedUnits = 0;
+  countsConcurrency = false;
+  admittedStages = 0;
+  deadlineAt = 0;
+  deadlineNext: Deadline | undefined = undefined;
+  deadlinePrevious: Deadline | undefined = undefined;
+  deadlineSlot = -1;
+  readonly listener: ListenerTraits;
+  readonly #parts: ExchangeParts;
+  readonly #head: RequestHead;
+  readonly #client: Stream;
+  #backendStream: Stream | undefined = undefined;
+  #permit: Permit | undefined = undefined;
+  #endpoint: Endpoint | undefined = undefined;
+  #backend: Backend | undefined = undefined;
+  #requestId = '';
+  /** The client has sent all it will. */
+  #requestEnded: boolean;
+  #responseStarted = false;
+  #ended = false;
+  /** A stage of the chain has not answered yet. */
+  #waiting = false;
+  /** The client cancelled, or its connection was lost. */
+  #clientGone = false;
+  /** The backend certainly did not see the call. */
+  #unprocessed = false;
+  /** DATA that came before the chain had decided; the client's window bounds it. */
+  #held: Buffer[] | undefined = undefined;
+
+  constructor(
+    parts: ExchangeParts,
+    listener: ListenerTraits,
+    snapshot: Snapshot,
+    head: RequestHead,
+    client: Stream,
+    requestEnded: boolean,
+  ) {
+    this.#parts = parts;
+    this.listener = listener;
+    this.snapshot = snapshot;
+    this.#head = head;
+    this.credential = head.credential;
+    this.method = head.method;
+    this.#client = client;
+    this.#requestEnded = requestEnded;
+    this.startedAt = parts.now();
+  }
+
+  get remoteAddress(): string {
+    return this.#client.connection?.remoteAddress ?? '';
+  }
+
+  get requestId(): string {
+    if (this.#requestId === '') {
+      const own = this.listener.trustRequestId ? this.#head.requestId : undefined;
+      this.#requestId = own !== undefined && isRequestId(own) ? own : this.#parts.requestIds.next();
+    }
+    return this.#requestId;
+  }
+
+  /** Runs the chain, and forwards what it admits. */
+  begin(): void {
+    const verdict = this.#parts.chain.admit(this);
+    if (verdict === undefined) this.#forward();
+    else if (verdict instanceof Promise) this.#waitFor(verdict);
+    else this.#refuse(verdict);
+  }
+
+  #waitFor(verdict: Promise<Refusal | undefined>): void {
+    this.#held = [];
+    this.#waiting = true;
+    verdict.then(
+      (refusal) => {
+        this.#waiting = false;
+        if (this.#clientGone) return this.#end(Code.CANCELLED, undefined, true);
+        if (refusal !== undefined) return this.#refuse(refusal);
+        return this.#forward();
+      },
+      (error: unknown) => {
+        this.#waiting = false;
+        this.#fault(error);
+      },
+    );
+  }
+
+  #forward(): void {
+    const method = this.method;
+    const backend = method === undefined ? undefined : this.#parts.backends.get(method.backend);
+    if (method === undefined || backend === undefined) {
+      return this.#fault(new Error(`no backend for ${method?.path ?? 'a call without a method'}`));
+    }
+    const permit = backend.breaker.acquire();
+    if (typeof permit === 'number') {
+      return this.#refuse(
+        backendUnavailable({ backend: backend.name, why: 'its circuit breaker is open', retryAfterMs: permit }),
+      );
+    }
+    this.#backend = backend;
+    this.#permit = permit;
+    const now = this.#parts.now();
+    const extra = [new Field('x-request-id', this.requestId, Kind.REQUEST_ID, Indexing.SKIP)];
+    const timeout = this.#timeout(method, backend);
+    if (timeout !== undefined) {
+      this.deadlineAt = this.startedAt + timeout;
+      const left = this.deadlineAt - now;
+      if (left <= 0) return this.onDeadline();
+      extra.push(new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP));
+      this.#parts.deadlines.add(this);
+    }
+    const endpoint = backend.pick(now);
+    endpoint.outstanding++;
+    this.#endpoint = endpoint;
+    const block = this.#head.forwardBlock(this.principal, backend.secure, backend.added);
+    const held = this.#held;
+    this.#held = undefined;
+    const endNow = this.#requestEnded && (held === undefined || held.length === 0);
+    const stream = endpoint.client.request(new ResponseSide(this), block, extra, endNow);
+    // A client that cannot even queue the request says so before it returns.
+    if (this.#ended) return;
+    this.#backendStream = stream;
+    if (held !== undefined && held.length > 0) this.#release(held, stream);
+  }
+
+  #release(held: readonly Buffer[], stream: Stream): void {
+    const last = held.length - 1;
+    for (let i = 0; i <= last; i++) {
+      const chunk = held[i]!;
+      const taken = stream.sendData(chunk, 0, chunk.length, this.#requestEnded && i === last);
+      if (taken > 0) this.#client.consume(taken);
+    }
+  }
+
+  /** Milliseconds from the call's begin: the client's, cut to what the method's policy allows. */
+  #timeout(method: MethodEntry, backend: Backend): number | undefined {
+    const most = method.policy.maxDeadlineMs;
+    const asked = this.#head.timeoutMs ?? (most === undefined ? backend.defaultTimeoutMs : most);
+    return most !== undefined && asked !== undefined && asked > most ? most : asked;
+  }
+
+  // The client's stream.
+
+  onHeaders(): void {
+    // A server's stream gets its request's headers before it has a handler.
+  }
+
+  onData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
+    if (endStream) this.#requestEnded = true;
+    const out = this.#backendStream;
+    if (out !== undefined) {
+      const taken = out.sendData(buffer, start, end, endStream);
+      if (taken > 0) stream.consume(taken);
+    } else if (this.#held !== undefined && !this.#ended) {
+      if (end > start || endStream) this.#held.push(Buffer.from(buffer.subarray(start, end)));
+    } else {
+      stream.consume(end - start);
+    }
+  }
+
+  /** gRPC requests have no trailers ("Requests" of gRPC over HTTP/2): what a client sends there ends the request, no more. */
+  onTrailers(stream: Stream): void {
+    this.onData(stream, EMPTY, 0, 0, true);
+  }
+
+  onSent(_stream: Stream, octets: number): void {
+    this.#backendStream?.consume(octets);
+  }
+
+  onReset(_stream: Stream, _code: number, _cause: ResetCause): void {
+    if (this.#ended) return;
+    this.#clientGone = true;
+    // A stage that still waits ends the call when it answers: it may hold what has to be settled.
+    if (this.#waiting) return;
+    this.#dropBackend(ErrorCode.CANCEL);
+    this.#end(Code.CANCELLED, undefined, true);
+  }
+
+  onDeadline(): void {
+    this.#refuse(deadlineExceeded());
+  }
+
+  // The backend's stream.
+
+  onResponseHeaders(block: HeaderBlock, endStream: boolean): void {
+    if (this.#ended) return;
+    const head = readResponseHead(block);
+    if (head.httpStatus !== 200 && head.grpcStatus === undefined) {
+      const why = `it answered HTTP status ${head.httpStatus}`;
+      return this.#refuse(this.#failure(codeOfHttpStatus(head.httpStatus), why));
+    }
+    if (!head.isGrpc) return this.#refuse(this.#failure(Code.UNKNOWN, 'its answer is not gRPC'));
+    if (endStream && head.grpcStatus === undefined) {
+      return this.#refuse(this.#failure(Code.INTERNAL, 'it ended the call without a status'));
+    }
+    this.#responseStarted = true;
+    this.#client.sendHeaders(head.forward, undefined, endStream);
+    if (endStream) this.#finish(head.grpcStatus ?? Code.UNKNOWN);
+  }
+
+  onResponseData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
+    if (this.#ended) return;
+    const taken = this.#client.sendData(buffer, start, end, false);
+    if (taken > 0) stream.consume(taken);
+    if (endStream) {
+      this.#backendStream = undefined;
+      this.#refuse(this.#failure(Code.INTERNAL, 'it ended the call without a status'));
+    }
+  }
+
+  onResponseTrailers(block: HeaderBlock): void {
+    if (this.#ended) return;
+    const head = readResponseHead(block);
+    if (head.grpcStatus === undefined) {
+      return this.#refuse(this.#failure(Code.INTERNAL, 'it ended the call without a status'));
+    }
+    this.#client.sendTrailers(head.forward, undefined);
+    this.#finish(head.grpcStatus);
+  }
+
+  onResponseSent(octets: number): void {
+    this.#client.consume(octets);
+  }
+
+  onResponseReset(code: number, cause: ResetCause): void {
+    if (this.#ended) return;
+    this.#backendStream = undefined;
+    if (cause === ResetCause.UNPROCESSED) {
+      this.#unprocessed = true;
+      const { name } = this.#backend!;
+      this.#backend!.avoid(this.#endpoint!, this.#parts.now());
+      return this.#refuse(backendUnavailable({ backend: name, why: 'it could not be reached', retryAfterMs: 1000 }));
+    }
+    if (cause === ResetCause.CONNECTION) {
+      return this.#refuse(this.#failure(Code.UNAVAILABLE, 'its connection was lost during the call'));
+    }
+    if (cause === ResetCause.PROTOCOL) return this.#refuse(this.#failure(Code.INTERNAL, 'its answer was malformed'));
+    return this.#refuse(this.#failure(codeOfResetCode(code), `it reset the call with HTTP/2 error code ${code}`));
+  }
+
+  #failure(status: number, why: string): Refusal {
+    return backendFailed({ backend: this.#backend?.name ?? '', status, why });
+  }
+
+  // The end.
+
+  /** The backend's own status ends the call; a client that still sends is told to stop by the engine. */
+  #finish(status: number): void {
+    if (!this.#requestEnded) this.#dropBackend(ErrorCode.NO_ERROR);
+    this.#end(status <= Code.UNAUTHENTICATED ? status : Code.UNKNOWN, undefined, false);
+  }
+
+  #refuse(refusal: Refusal): void {
+    if (this.#ended) return;
+    this.#dropBackend(ErrorCode.CANCEL);
+    this.#held = undefined;
+    const told = this.listener.uniformErrors ? this.#parts.answers.uniform : refusal;
+    if (this.#responseStarted) this.#parts.answers.endWith(this.#client, told, this.requestId);
+    else this.#parts.answers.refuse(this.#client, told, this.requestId);
+    this.#end(refusal.status, refusal, false);
+  }
+
+  #fault(error: unknown): void {
+    this.#parts.onFault(error, this);
+    this.#refuse(internalError());
+  }
+
+  #dropBackend(code: number): void {
+    const stream = this.#backendStream;
+    this.#backendStream = undefined;
+    stream?.reset(code);
+  }
+
+  #end(status: number, refusal: Refusal | undefined, cancelled: boolean): void {
+    this.#ended = true;
+    this.#parts.deadlines.remove(this);
+    const outcome = this.#outcome(status, refusal, cancelled);
+    if (this.#permit !== undefined) {
+      if (cancelled) this.#permit.ignore();
+      else this.#permit.settle(status);
+    }
+    if (this.#endpoint !== undefined) this.#endpoint.outstanding--;
+    this.#parts.chain.settle(this, outcome);
+    for (const subscriber of this.#parts.onEnd) subscriber(this, outcome);
+  }
+
+  #outcome(status: number, refusal: Refusal | undefined, cancelled: boolean): Outcome {
+    return {
+      status,
+      refusal,
+      reachedBackend: this.#endpoint !== undefined && !this.#unprocessed,
+      cancelled,
+      durationMs: this.#parts.now() - this.startedAt,
+    };
+  }
+}
+
+/** The handler of the backend's stream. */
+class ResponseSide implements StreamHandler {
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  onHeaders(_stream: Stream, block: HeaderBlock, endStream: boolean): void {
+    this.#exchange.onResponseHeaders(block, endStream);
+  }
+
+  onData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
+    this.#exchange.onResponseData(stream, buffer, start, end, endStream);
+  }
+
+  onTrailers(_stream: Stream, block: HeaderBlock): void {
+    this.#exchange.onResponseTrailers(block);
+  }
+
+  onSent(_stream: Stream, octets: number): void {
+    this.#exchange.onResponseSent(octets);
+  }
+
+  onReset(_stream: Stream, code: number, cause: ResetCause): void {
+    this.#exchange.onResponseReset(code, cause);
+  }
+}

@@ -1,0 +1,65 @@
+import { Indexing, NameTable } from '../http2/index.ts';
+
+/** What the gateway does with a header name. One number per treatment, so that a block is sorted by one switch per field. */
+export const Kind = {
+  /** Metadata: forwarded as it is. */
+  OTHER: 0,
+  METHOD: 1,
+  SCHEME: 2,
+  AUTHORITY: 3,
+  PATH: 4,
+  STATUS: 5,
+  CONTENT_TYPE: 6,
+  TE: 7,
+  AUTHORIZATION: 8,
+  API_KEY: 9,
+  TIMEOUT: 10,
+  REQUEST_ID: 11,
+  /** Names that only the gateway may set: dropped, whoever sends them. */
+  RESERVED: 12,
+  /** RFC 9110 section 7.6.1: meant for one hop. */
+  HOP_BY_HOP: 13,
+  GRPC_STATUS: 14,
+  GRPC_MESSAGE: 15,
+} as const;
+
+/** Prefix of the names that belong to the gateway; a client's are dropped. */
+export const RESERVED_PREFIX = 'x-tollgate-';
+
+/** The names the data plane looks for, and those whose values change with each call (never indexed: ENGINE notes the cost). */
+export const HEADER_NAMES = new NameTable([
+  [':method', Kind.METHOD],
+  [':scheme', Kind.SCHEME],
+  [':authority', Kind.AUTHORITY],
+  [':path', Kind.PATH],
+  [':status', Kind.STATUS],
+  ['content-type', Kind.CONTENT_TYPE],
+  ['te', Kind.TE],
+  ['authorization', Kind.AUTHORIZATION, Indexing.NEVER],
+  ['x-api-key', Kind.API_KEY, Indexing.NEVER],
+  ['grpc-timeout', Kind.TIMEOUT, Indexing.SKIP],
+  ['x-request-id', Kind.REQUEST_ID, Indexing.SKIP],
+  ['x-tenant-id', Kind.RESERVED, Indexing.SKIP],
+  ['x-principal-id', Kind.RESERVED, Indexing.SKIP],
+  ['connection', Kind.HOP_BY_HOP],
+  ['keep-alive', Kind.HOP_BY_HOP],
+  ['proxy-connection', Kind.HOP_BY_HOP],
+  ['proxy-authenticate', Kind.HOP_BY_HOP],
+  ['proxy-authorization', Kind.HOP_BY_HOP, Indexing.NEVER],
+  ['proxy-authentication-info', Kind.HOP_BY_HOP],
+  ['transfer-encoding', Kind.HOP_BY_HOP],
+  ['upgrade', Kind.HOP_BY_HOP],
+  ['host', Kind.HOP_BY_HOP],
+  ['grpc-status', Kind.GRPC_STATUS],
+  ['grpc-message', Kind.GRPC_MESSAGE, Indexing.SKIP],
+  ['grpc-status-details-bin', Kind.OTHER, Indexing.SKIP],
+  ['grpc-retry-pushback-ms', Kind.OTHER, Indexing.SKIP],
+  ['grpc-previous-rpc-attempts', Kind.OTHER, Indexing.SKIP],
+  ['grpc-trace-bin', Kind.OTHER, Indexing.SKIP],
+  ['grpc-tags-bin', Kind.OTHER, Indexing.SKIP],
+  ['traceparent', Kind.OTHER, Indexing.SKIP],
+  ['tracestate', Kind.OTHER, Indexing.SKIP],
+  ['baggage', Kind.OTHER, Indexing.SKIP],
+  ['content-length', Kind.OTHER, Indexing.SKIP],
+  ['date', Kind.OTHER, Indexing.SKIP],
+]);
