@@ -1,0 +1,195 @@
+import { Code } from '../grpc/status.ts';
+import type { Refusal } from './call.ts';
+
+// Every refusal is built here, and only here (DESIGN section 6). Those that say nothing of the call are one frozen object
+// each, so that a flood of them costs no memory, and what is derived from them (see refusal-details.ts) is derived once.
+
+/** Why no backend could be reached. */
+export type UnavailableWhy = 'breaker_open' | 'no_endpoint' | 'connect_failed' | 'connection_lost' | 'draining';
+
+/** When nothing better is known: a retry after so many milliseconds. */
+const DEFAULT_RETRY_MS = 1000;
+/** Calls that run end at unknown times; a tenth of a second keeps a waiting client neither idle nor hammering. */
+const CONCURRENCY_RETRY_MS = 100;
+
+const CREDENTIAL_INVALID = constant(
+  Code.UNAUTHENTICATED,
+  'CREDENTIAL_INVALID',
+  'No valid credential. Present an API key as metadata `authorization: Bearer tg_...` or `x-api-key: tg_...`; if you did, ask for a new key.',
+);
+const METHOD_UNKNOWN = constant(
+  Code.UNIMPLEMENTED,
+  'METHOD_UNKNOWN',
+  'This gateway has no such method for you. Check the service and method name against your contract; server reflection lists what is there.',
+);
+const DEADLINE_EXCEEDED = constant(
+  Code.DEADLINE_EXCEEDED,
+  'DEADLINE_EXCEEDED',
+  'The deadline passed before the call had ended. The backend may have done the work; allow more time if the method needs it.',
+);
+const STORE_UNAVAILABLE = constant(
+  Code.UNAVAILABLE,
+  'STORE_UNAVAILABLE',
+  "The gateway's store did not answer. Retry with backoff; if it goes on, the operator should look at the store.",
+  DEFAULT_RETRY_MS,
+);
+const GATEWAY_DRAINING = constant(
+  Code.UNAVAILABLE,
+  'GATEWAY_DRAINING',
+  'The gateway is shutting down and takes no new calls. Retry on a new connection.',
+  0,
+);
+const GATEWAY_ERROR = constant(
+  Code.INTERNAL,
+  'GATEWAY_ERROR',
+  'The gateway failed on this call. Report it to the operator with the request id.',
+);
+const UNIFORM = constant(
+  Code.UNAUTHENTICATED,
+  'REFUSED',
+  'The call was refused. Ask the operator of this gateway, and give the request id.',
+);
+
+/** No, malformed, unknown, expired or revoked credential: the same text each time, whatever was wrong. */
+export function credentialInvalid(): Refusal {
+  return CREDENTIAL_INVALID;
+}
+
+/** The principal lacks a scope that the method's policy requires. */
+export function scopeMissing(scope: string): Refusal {
+  return {
+    status: Code.PERMISSION_DENIED,
+    reason: 'SCOPE_MISSING',
+    message: `This method requires the scope "${scope}", which your key does not have. Ask for a key with it.`,
+    retryAfterMs: undefined,
+    violation: undefined,
+    metadata: { scope },
+  };
+}
+
+/** No such method, or none that this tenant may see: one answer for both. */
+export function methodUnknown(): Refusal {
+  return METHOD_UNKNOWN;
+}
+
+/** A rate limit's bucket is empty. @param facts `limit`: its name in the plan; `retryAfterMs`: until one call conforms */
+export function rateLimited(facts: { limit: string; retryAfterMs: number; tenantId: string }): Refusal {
+  const ms = Math.max(1, Math.ceil(facts.retryAfterMs));
+  return {
+    status: Code.RESOURCE_EXHAUSTED,
+    reason: 'RATE_LIMITED',
+    message: `The rate limit "${facts.limit}" of your plan is used up for the moment. Retry in ${ms} ms, or spread your calls.`,
+    retryAfterMs: ms,
+    violation: tenantViolation(facts.tenantId, `rate limit "${facts.limit}"`),
+    metadata: { limit: facts.limit },
+  };
+}
+
+/** Too many calls of the tenant at once. @param facts `limit`: how many may run */
+export function concurrencyLimited(facts: { limit: number; tenantId: string }): Refusal {
+  return {
+    status: Code.RESOURCE_EXHAUSTED,
+    reason: 'CONCURRENCY_LIMITED',
+    message: `${facts.limit} calls of yours are running, which is as many as your plan allows at once. Wait for one to end.`,
+    retryAfterMs: CONCURRENCY_RETRY_MS,
+    violation: tenantViolation(facts.tenantId, `at most ${facts.limit} calls at once`),
+    metadata: { limit: String(facts.limit) },
+  };
+}
+
+/** The units of a period are used up. @param facts `resetAt`: Unix milliseconds, when the next period starts */
+export function quotaExhausted(facts: { metric: string; limit: number; resetAt: number; tenantId: string }): Refusal {
+  const resetTime = new Date(facts.resetAt).toISOString();
+  return {
+    status: Code.RESOURCE_EXHAUSTED,
+    reason: 'QUOTA_EXHAUSTED',
+    message: `Too few of the ${facts.limit} ${facts.metric} of this period are left for the call. They are renewed at ${resetTime}; until then ask for a larger plan.`,
+    retryAfterMs: -1,
+    violation: tenantViolation(facts.tenantId, `quota of ${facts.limit} ${facts.metric}, renewed at ${resetTime}`),
+    metadata: { metric: facts.metric, limit: String(facts.limit), reset_time: resetTime },
+  };
+}
+
+const UNAVAILABLE_TEXT: Readonly<Record<UnavailableWhy, string>> = {
+  breaker_open: 'has been failing and is given time to recover',
+  no_endpoint: 'has no endpoint that is up',
+  connect_failed: 'could not be connected to',
+  connection_lost: 'closed the connection during the call',
+  draining: 'is going away',
+};
+
+/** No backend took the call. @param facts `retryAfterMs`: one second when nothing is known */
+export function backendUnavailable(facts: {
+  backend: string;
+  why: UnavailableWhy;
+  retryAfterMs?: number | undefined;
+}): Refusal {
+  return {
+    status: Code.UNAVAILABLE,
+    reason: 'BACKEND_UNAVAILABLE',
+    message: `The backend "${facts.backend}" ${UNAVAILABLE_TEXT[facts.why]}. Retry with backoff; if it goes on, the operator should look at the backend.`,
+    retryAfterMs: Math.max(1, Math.ceil(facts.retryAfterMs ?? DEFAULT_RETRY_MS)),
+    violation: undefined,
+    metadata: { backend: facts.backend, why: facts.why },
+  };
+}
+
+/**
+ * The backend answered what is no gRPC, or broke off.
+ * @param facts `status`: what the mapping tables of gRPC make of it; `why`: a short clause, nothing a backend said
+ */
+export function backendProtocolError(facts: { backend: string; status: number; why: string }): Refusal {
+  return {
+    status: facts.status,
+    reason: 'BACKEND_PROTOCOL_ERROR',
+    message: `The backend "${facts.backend}" gave no valid gRPC answer: ${facts.why}. The operator should look at the backend.`,
+    retryAfterMs: undefined,
+    violation: undefined,
+    metadata: { backend: facts.backend },
+  };
+}
+
+/** The deadline of the call, or of its method, has passed. */
+export function deadlineExceeded(): Refusal {
+  return DEADLINE_EXCEEDED;
+}
+
+/** The store that a decision needs does not answer. */
+export function storeUnavailable(): Refusal {
+  return STORE_UNAVAILABLE;
+}
+
+/** The gateway is shutting down. */
+export function gatewayDraining(): Refusal {
+  return GATEWAY_DRAINING;
+}
+
+/** Something in the gateway threw: our fault, told without its cause. */
+export function gatewayError(): Refusal {
+  return GATEWAY_ERROR;
+}
+
+/** A request's metadata or messages are malformed. @param field what is wrong, e.g. `grpc-timeout`; @param why a clause */
+export function messageMalformed(field: string, why: string): Refusal {
+  return {
+    status: Code.INVALID_ARGUMENT,
+    reason: 'MESSAGE_MALFORMED',
+    message: `The request is malformed: ${field} ${why}. Correct it; the same request will fail again.`,
+    retryAfterMs: undefined,
+    violation: { subject: field, description: why },
+    metadata: undefined,
+  };
+}
+
+/** What a listener with `errors: uniform` answers instead of any refusal. */
+export function uniform(): Refusal {
+  return UNIFORM;
+}
+
+function constant(status: number, reason: string, message: string, retryAfterMs?: number): Refusal {
+  return Object.freeze({ status, reason, message, retryAfterMs, violation: undefined, metadata: undefined });
+}
+
+function tenantViolation(tenantId: string, description: string): Refusal['violation'] {
+  return { subject: `tenant:${tenantId}`, description };
+}
