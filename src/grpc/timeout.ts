@@ -42,13 +42,13 @@ export function parseTimeout(text: string): number | undefined {
 
 /**
  * Formats a time to go as `grpc-timeout`. Rounded down, so the next hop's deadline is never later than ours; to microseconds
- * below 100 ms, to milliseconds below a day. What is below a nanosecond, or has passed, is `1n`: a value must be positive.
+ * below a second, to milliseconds below a day. What is below a nanosecond, or has passed, is `1n`: a value must be positive.
  * @param ms milliseconds to go
  */
 export function formatTimeout(ms: number): string {
   if (!(ms >= NANOSECOND)) return '1n';
   if (ms < 1e-3) return `${atLeastOne(ms / NANOSECOND)}n`;
-  if (ms < 100) return `${atLeastOne(ms * 1000)}u`;
+  if (ms < 1000) return `${atLeastOne(ms * 1000)}u`;
   if (ms <= MAX_VALUE) return `${Math.floor(ms)}m`;
   if (ms <= MAX_VALUE * 1000) return `${Math.floor(ms / 1000)}S`;
   if (ms <= MAX_VALUE * 60_000) return `${Math.floor(ms / 60_000)}M`;
