@@ -1,5 +1,6 @@
 import type { Refusal } from '../chain/call.ts';
-import { refusalDetails, uniform } from '../chain/refusal.ts';
+import { uniform } from '../chain/refusal.ts';
+import { refusalDetails, retryPushback } from '../chain/refusal-details.ts';
 import { encodeMessage } from '../grpc/message.ts';
 import { type Field, HeaderBlock, type Stream } from '../http2/index.ts';
 import { HEADER_NAMES } from './header-names.ts';
@@ -46,14 +47,10 @@ export class Answers {
     stream.sendData(body, 0, body.length, true);
   }
 
-  #details(refusal: Refusal, requestId: string): readonly Field[] | undefined {
-    // The uniform answer must be the same each time: not even an id tells a stranger anything.
-    if (refusal === this.uniform) return undefined;
+  #details(refusal: Refusal, requestId: string): readonly Field[] {
     const fields = [HEADER_NAMES.field('grpc-status-details-bin', refusalDetails(refusal, requestId))];
-    if (refusal.retryAfterMs !== undefined) {
-      const pushback = refusal.retryAfterMs < 0 ? '-1' : String(Math.ceil(refusal.retryAfterMs));
-      fields.push(HEADER_NAMES.field('grpc-retry-pushback-ms', pushback));
-    }
+    const pushback = retryPushback(refusal);
+    if (pushback !== undefined) fields.push(HEADER_NAMES.field('grpc-retry-pushback-ms', pushback));
     return fields;
   }
 }

@@ -1,18 +1,26 @@
 import type { Call, Credential, Outcome, Principal, Refusal } from '../chain/call.ts';
 import type { ChainedCall, MiddlewareChain } from '../chain/chain.ts';
 import type { Deadline, Deadlines } from '../chain/deadlines.ts';
-import { backendFailed, backendUnavailable, deadlineExceeded, internalError } from '../chain/refusal.ts';
+import { backendUnavailable, deadlineExceeded, gatewayError } from '../chain/refusal.ts';
 import type { MethodEntry } from '../contracts/method-entry.ts';
-import { codeOfHttpStatus, codeOfResetCode } from '../grpc/http-status.ts';
 import { Code } from '../grpc/status.ts';
 import { formatTimeout } from '../grpc/timeout.ts';
-import { ErrorCode, Field, type HeaderBlock, Indexing, ResetCause, type Stream, type StreamHandler } from '../http2/index.ts';
+import {
+  ErrorCode,
+  Field,
+  type HeaderBlock,
+  Indexing,
+  ResetCause,
+  type Stream,
+  type StreamHandler,
+} from '../http2/index.ts';
 import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
 import type { Answers } from './answers.ts';
 import type { Backend, Endpoint, Permit } from './backend.ts';
 import { Kind } from './header-names.ts';
 import type { RequestHead } from './request-head.ts';
-import { type RequestIds, isRequestId } from './request-id.ts';
+import { isRequestId, type RequestIds } from './request-id.ts';
+import { faultOfHeaders, faultOfReset, statusMissing } from './response-faults.ts';
 import { readResponseHead } from './response-head.ts';
 
 /** What all exchanges of a gateway share. */
@@ -133,9 +141,9 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     verdict.then(
       (refusal) => {
         this.#waiting = false;
-        if (this.#clientGone) return this.#end(Code.CANCELLED, undefined, true);
-        if (refusal !== undefined) return this.#refuse(refusal);
-        return this.#forward();
+        if (this.#clientGone) this.#end(Code.CANCELLED, undefined, true);
+        else if (refusal !== undefined) this.#refuse(refusal);
+        else this.#forward();
       },
       (error: unknown) => {
         this.#waiting = false;
@@ -145,32 +153,40 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   #forward(): void {
-    const method = this.method;
+    const { method } = this;
     const backend = method === undefined ? undefined : this.#parts.backends.get(method.backend);
     if (method === undefined || backend === undefined) {
-      return this.#fault(new Error(`no backend for ${method?.path ?? 'a call without a method'}`));
+      this.#fault(new Error(`no backend for ${method?.path ?? 'a call without a method'}`));
+      return;
     }
     const permit = backend.breaker.acquire();
     if (typeof permit === 'number') {
-      return this.#refuse(
-        backendUnavailable({ backend: backend.name, why: 'its circuit breaker is open', retryAfterMs: permit }),
-      );
+      this.#refuse(backendUnavailable({ backend: backend.name, why: 'breaker_open', retryAfterMs: permit }));
+      return;
     }
     this.#backend = backend;
     this.#permit = permit;
-    const now = this.#parts.now();
-    const extra = [new Field('x-request-id', this.requestId, Kind.REQUEST_ID, Indexing.SKIP)];
     const timeout = this.#timeout(method, backend);
-    if (timeout !== undefined) {
-      this.deadlineAt = this.startedAt + timeout;
-      const left = this.deadlineAt - now;
-      if (left <= 0) return this.onDeadline();
-      extra.push(new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP));
-      this.#parts.deadlines.add(this);
+    if (timeout === undefined) {
+      this.#send(backend, undefined);
+      return;
     }
-    const endpoint = backend.pick(now);
+    this.deadlineAt = this.startedAt + timeout;
+    const left = this.deadlineAt - this.#parts.now();
+    if (left <= 0) {
+      this.onDeadline();
+      return;
+    }
+    this.#parts.deadlines.add(this);
+    this.#send(backend, new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP));
+  }
+
+  #send(backend: Backend, timeout: Field | undefined): void {
+    const endpoint = backend.pick(this.#parts.now());
     endpoint.outstanding++;
     this.#endpoint = endpoint;
+    const id = new Field('x-request-id', this.requestId, Kind.REQUEST_ID, Indexing.SKIP);
+    const extra = timeout === undefined ? [id] : [id, timeout];
     const block = this.#head.forwardBlock(this.principal, backend.secure, backend.added);
     const held = this.#held;
     this.#held = undefined;
@@ -244,13 +260,10 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   onResponseHeaders(block: HeaderBlock, endStream: boolean): void {
     if (this.#ended) return;
     const head = readResponseHead(block);
-    if (head.httpStatus !== 200 && head.grpcStatus === undefined) {
-      const why = `it answered HTTP status ${head.httpStatus}`;
-      return this.#refuse(this.#failure(codeOfHttpStatus(head.httpStatus), why));
-    }
-    if (!head.isGrpc) return this.#refuse(this.#failure(Code.UNKNOWN, 'its answer is not gRPC'));
-    if (endStream && head.grpcStatus === undefined) {
-      return this.#refuse(this.#failure(Code.INTERNAL, 'it ended the call without a status'));
+    const fault = faultOfHeaders(this.#backendName, head, endStream);
+    if (fault !== undefined) {
+      this.#refuse(fault);
+      return;
     }
     this.#responseStarted = true;
     this.#client.sendHeaders(head.forward, undefined, endStream);
@@ -261,17 +274,15 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     if (this.#ended) return;
     const taken = this.#client.sendData(buffer, start, end, false);
     if (taken > 0) stream.consume(taken);
-    if (endStream) {
-      this.#backendStream = undefined;
-      this.#refuse(this.#failure(Code.INTERNAL, 'it ended the call without a status'));
-    }
+    if (endStream) this.#refuse(statusMissing(this.#backendName));
   }
 
   onResponseTrailers(block: HeaderBlock): void {
     if (this.#ended) return;
     const head = readResponseHead(block);
     if (head.grpcStatus === undefined) {
-      return this.#refuse(this.#failure(Code.INTERNAL, 'it ended the call without a status'));
+      this.#refuse(statusMissing(this.#backendName));
+      return;
     }
     this.#client.sendTrailers(head.forward, undefined);
     this.#finish(head.grpcStatus);
@@ -286,19 +297,13 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#backendStream = undefined;
     if (cause === ResetCause.UNPROCESSED) {
       this.#unprocessed = true;
-      const { name } = this.#backend!;
-      this.#backend!.avoid(this.#endpoint!, this.#parts.now());
-      return this.#refuse(backendUnavailable({ backend: name, why: 'it could not be reached', retryAfterMs: 1000 }));
+      if (this.#endpoint !== undefined) this.#backend?.avoid(this.#endpoint, this.#parts.now());
     }
-    if (cause === ResetCause.CONNECTION) {
-      return this.#refuse(this.#failure(Code.UNAVAILABLE, 'its connection was lost during the call'));
-    }
-    if (cause === ResetCause.PROTOCOL) return this.#refuse(this.#failure(Code.INTERNAL, 'its answer was malformed'));
-    return this.#refuse(this.#failure(codeOfResetCode(code), `it reset the call with HTTP/2 error code ${code}`));
+    this.#refuse(faultOfReset(this.#backendName, code, cause));
   }
 
-  #failure(status: number, why: string): Refusal {
-    return backendFailed({ backend: this.#backend?.name ?? '', status, why });
+  get #backendName(): string {
+    return this.#backend?.name ?? '';
   }
 
   // The end.
@@ -321,7 +326,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
 
   #fault(error: unknown): void {
     this.#parts.onFault(error, this);
-    this.#refuse(internalError());
+    this.#refuse(gatewayError());
   }
 
   #dropBackend(code: number): void {

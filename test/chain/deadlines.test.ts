@@ -84,7 +84,13 @@ test('its own timer fires real deadlines and stops when none is left', async () 
   const deadlines = new Deadlines(() => performance.now());
   const at = performance.now() + 20;
   const firedAt = await new Promise<number>((resolve) => {
-    deadlines.add(new Recorder(at, () => performance.now(), () => resolve(performance.now())));
+    deadlines.add(
+      new Recorder(
+        at,
+        () => performance.now(),
+        () => resolve(performance.now()),
+      ),
+    );
   });
   expect(firedAt).toBeGreaterThanOrEqual(at);
   expect(deadlines.size).toBe(0);
