@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { MethodPolicy } from '../../generated/tollgate/policy/v1/policy.ts';
+import { buildContract, type Contract } from './contract.ts';
+import { packagePath } from './package-root.ts';
+
+/** The backend that answers the gateway's own services. */
+export const CONTROL_BACKEND = 'control';
+
+/** The gateway's admin and metrics services; shown where a listener names it. */
+export const TOLLGATE_CONTRACT = 'tollgate';
+
+/** Contracts that every listener shows. */
+export const ALWAYS_SHOWN: readonly string[] = ['health', 'reflection'];
+
+/** Names that contracts of the configuration may not take. */
+export const RESERVED_CONTRACTS: readonly string[] = [TOLLGATE_CONTRACT, ...ALWAYS_SHOWN];
+
+/** The FileDescriptorSet of the gateway's own protos, as shipped. */
+export function readOwnDescriptors(): Uint8Array {
+  return readFileSync(packagePath('generated/tollgate.binpb'));
+}
+
+/**
+ * The gateway's own services as contracts like any other, backend `control`: `tollgate` (policy as its protos say),
+ * `health` (public, for load balancers) and `reflection` (with a credential: a stranger learns nothing). Free of cost.
+ */
+export function builtinContracts(descriptorSet: Uint8Array = readOwnDescriptors()): Contract[] {
+  const backend = CONTROL_BACKEND;
+  const free = MethodPolicy.fromPartial({ cost: 0, idempotent: true });
+  const open = MethodPolicy.fromPartial({ cost: 0, idempotent: true, public: true });
+  return [
+    buildContract({
+      name: TOLLGATE_CONTRACT,
+      backend,
+      descriptorSet,
+      includes: (service) => /^tollgate\.(admin|metrics)\./.test(service),
+    }),
+    buildContract({
+      name: 'health',
+      backend,
+      descriptorSet,
+      includes: (service) => service === 'grpc.health.v1.Health',
+      overrides: new Map([['grpc.health.v1.Health', open]]),
+    }),
+    buildContract({
+      name: 'reflection',
+      backend,
+      descriptorSet,
+      includes: (service) => service.startsWith('grpc.reflection.'),
+      overrides: new Map([
+        ['grpc.reflection.v1.ServerReflection', free],
+        ['grpc.reflection.v1alpha.ServerReflection', free],
+      ]),
+    }),
+  ];
+}
