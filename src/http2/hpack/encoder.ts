@@ -1,34 +1,204 @@
-import type { Field } from '../field.ts';
+import { type Field, Indexing } from '../field.ts';
 import type { HeaderBlock } from '../header-block.ts';
+import { Admission } from './admission.ts';
+import { DynamicTable, INITIAL_TABLE_SIZE } from './dynamic-table.ts';
+import { type FieldEntry, FieldIndex, type NameEntry } from './field-index.ts';
+import { Gate } from './gate.ts';
+import { measureHuffman, writeHuffman } from './huffman.ts';
+import { MAX_INTEGER_OCTETS, writeInteger } from './integer.ts';
+import { writeLatin1 } from './latin1.ts';
+import { RecentMap } from './recent-map.ts';
+import { findStaticEntry, LONGEST_STATIC_VALUE, STATIC_LENGTH } from './static-table.ts';
 
 export interface EncoderOptions {
   /** Octets of dynamic table that we are ready to keep, whatever the peer allows. */
   maxTableSize: number;
 }
 
-/** Encodes the header blocks of one direction of one connection (RFC 7541). */
+/** A block as it was encoded while the table was of this generation; valid no longer. */
+interface EncodedBlock {
+  readonly generation: number;
+  readonly octets: string;
+}
+
+const MAX_BLOCKS = 128;
+const MAX_BLOCK_OCTETS = 512;
+/** Uncompressed octets: what a remembered block keeps alive. */
+const MAX_BLOCK_SIZE = 4096;
+
+/** Largest field that is indexed, however large the table: what is remembered of fields is bounded by their number. */
+const MAX_INDEXED_SIZE = 2048;
+
+/** First octet of a representation (RFC 7541 section 6), and the prefix that is left for the index. */
+const INDEXED = 0x80;
+const INDEXED_MASK = 0x7f;
+const INCREMENTAL = 0x40;
+const INCREMENTAL_MASK = 0x3f;
+const SIZE_UPDATE = 0x20;
+const SIZE_UPDATE_MASK = 0x1f;
+const NEVER_INDEXED = 0x10;
+const NOT_INDEXED = 0x00;
+const LITERAL_MASK = 0x0f;
+const HUFFMAN = 0x80;
+const STRING_MASK = 0x7f;
+
+/**
+ * Encodes the header blocks of one direction of one connection (RFC 7541).
+ *
+ * Strings are Huffman-coded only in fields that enter the dynamic table, where it is paid once; a literal that is sent with
+ * every message (a request id, a deadline) is copied, because a few octets saved are not worth a loop over its bits.
+ */
 export class Encoder {
-  readonly #options: EncoderOptions;
+  readonly #maxTableSize: number;
+  readonly #table = new DynamicTable<FieldEntry>(INITIAL_TABLE_SIZE);
+  readonly #index = new FieldIndex();
+  readonly #admission = new Admission();
+  readonly #blocks = new RecentMap<HeaderBlock, EncodedBlock>(MAX_BLOCKS);
+  readonly #gate = new Gate();
+  /** Fields above a quarter of the table would flush it, so they never enter. */
+  #largestIndexed = INITIAL_TABLE_SIZE / 4;
+  /** The smallest table size since the last block, if the next one must tell it; else -1. */
+  #smallestSize = -1;
+  /** A field of the block is a literal for now, and may be an index the next time. */
+  #unsettled = false;
 
   constructor(options: EncoderOptions) {
-    this.#options = options;
+    this.#maxTableSize = options.maxTableSize;
+    this.setPeerTableSize(INITIAL_TABLE_SIZE);
+  }
+
+  /** Size of the dynamic table in octets (RFC 7541 section 4.1). */
+  get tableSize(): number {
+    return this.#table.octets;
   }
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE, in octets. The next block begins with the size updates it calls for (RFC 7541 section 4.2). */
-  setPeerTableSize(_octets: number): void {
-    void this.#options;
+  setPeerTableSize(octets: number): void {
+    const size = Math.min(octets, this.#maxTableSize);
+    if (size === this.#table.capacity) return;
+    this.#table.resize(size);
+    this.#largestIndexed = Math.min(size / 4, MAX_INDEXED_SIZE);
+    this.#smallestSize = this.#smallestSize < 0 ? size : Math.min(size, this.#smallestSize);
   }
 
   /** Octets that `encode()` may write for these at most. */
-  bound(_block: HeaderBlock, _extra: readonly Field[] | undefined): number {
-    throw new Error('not written yet');
+  bound(block: HeaderBlock, extra: readonly Field[] | undefined): number {
+    // A field's size counts 32 octets beside its strings; a literal takes 1 + 2 * 6 at most.
+    let octets = 2 * MAX_INTEGER_OCTETS + block.size;
+    if (extra !== undefined) for (let i = 0; i < extra.length; i++) octets += extra[i]!.size;
+    return octets;
   }
 
   /**
    * Writes the fields of `block`, then those of `extra`, at `target[offset...]`, where the caller made room for `bound()`.
    * @returns the offset behind the last octet.
    */
-  encode(_block: HeaderBlock, _extra: readonly Field[] | undefined, _target: Buffer, _offset: number): number {
-    throw new Error('not written yet');
+  encode(block: HeaderBlock, extra: readonly Field[] | undefined, target: Buffer, offset: number): number {
+    this.#admission.tick();
+    let at = this.#smallestSize < 0 ? offset : this.#writeSizeUpdates(target, offset);
+    at = this.#writeBlock(block, target, at);
+    if (extra !== undefined) for (let i = 0; i < extra.length; i++) at = this.#writeField(extra[i]!, target, at);
+    return at;
   }
+
+  #writeSizeUpdates(target: Buffer, offset: number): number {
+    const smallest = this.#smallestSize;
+    const last = this.#table.capacity;
+    this.#smallestSize = -1;
+    let at = offset;
+    if (smallest < last) at = writeInteger(smallest, SIZE_UPDATE_MASK, SIZE_UPDATE, target, at);
+    return writeInteger(last, SIZE_UPDATE_MASK, SIZE_UPDATE, target, at);
+  }
+
+  #writeBlock(block: HeaderBlock, target: Buffer, offset: number): number {
+    if (!this.#gate.open()) return this.#writeFields(block.fields, target, offset);
+    const generation = this.#table.generation;
+    const known = this.#blocks.get(block);
+    if (known !== undefined && known.generation === generation) {
+      this.#gate.hit();
+      return writeLatin1(known.octets, target, offset);
+    }
+    this.#gate.miss();
+    this.#unsettled = false;
+    const end = this.#writeFields(block.fields, target, offset);
+    const keep = this.#table.generation === generation && !this.#unsettled;
+    if (keep && end - offset <= MAX_BLOCK_OCTETS && block.size <= MAX_BLOCK_SIZE) {
+      this.#blocks.set(block, { generation, octets: target.latin1Slice(offset, end) });
+    }
+    return end;
+  }
+
+  #writeFields(fields: readonly Field[], target: Buffer, offset: number): number {
+    let at = offset;
+    for (let i = 0; i < fields.length; i++) at = this.#writeField(fields[i]!, target, at);
+    return at;
+  }
+
+  #writeField(field: Field, target: Buffer, offset: number): number {
+    if (field.indexing !== Indexing.INDEX) {
+      const flags = field.indexing === Indexing.NEVER ? NEVER_INDEXED : NOT_INDEXED;
+      return this.#writeLiteral(field, this.#index.name(field.name), flags, target, offset);
+    }
+    if (field.size > this.#largestIndexed) return this.#writeLarge(field, target, offset);
+    const entry = this.#index.field(field);
+    if (entry.staticIndex !== 0) return writeInteger(entry.staticIndex, INDEXED_MASK, INDEXED, target, offset);
+    if (entry.inserted > this.#table.evicted) {
+      return writeInteger(this.#position(entry.inserted), INDEXED_MASK, INDEXED, target, offset);
+    }
+    entry.literals++;
+    const fits = this.#table.octets + entry.size <= this.#table.capacity;
+    if (fits || this.#admission.evicts(entry.literals)) return this.#writeInserted(entry, target, offset);
+    this.#unsettled = true;
+    return this.#writeLiteral(field, entry.name, NOT_INDEXED, target, offset);
+  }
+
+  /** A field that is too large to index. With a small table, or none, that is every field, and the static table still helps. */
+  #writeLarge(field: Field, target: Buffer, offset: number): number {
+    const index = field.value.length <= LONGEST_STATIC_VALUE ? findStaticEntry(field.name, field.value) : 0;
+    if (index !== 0) return writeInteger(index, INDEXED_MASK, INDEXED, target, offset);
+    return this.#writeLiteral(field, this.#index.name(field.name), NOT_INDEXED, target, offset);
+  }
+
+  /** The index of what was inserted as number `inserted` and is not evicted (RFC 7541 section 2.3.3). */
+  #position(inserted: number): number {
+    return STATIC_LENGTH + 1 + this.#table.inserted - inserted;
+  }
+
+  #nameIndex(name: NameEntry): number {
+    if (name.staticIndex !== 0) return name.staticIndex;
+    return name.inserted > this.#table.evicted ? this.#position(name.inserted) : 0;
+  }
+
+  /** A literal that enters the dynamic table (RFC 7541 section 6.2.1). */
+  #writeInserted(entry: FieldEntry, target: Buffer, offset: number): number {
+    const { field, name } = entry;
+    const index = this.#nameIndex(name);
+    let at = writeInteger(index, INCREMENTAL_MASK, INCREMENTAL, target, offset);
+    if (index === 0) at = writeCompressed(field.name, target, at);
+    at = writeCompressed(field.value, target, at);
+    this.#table.insert(entry);
+    entry.inserted = this.#table.inserted;
+    entry.literals = 0;
+    name.inserted = this.#table.inserted;
+    return at;
+  }
+
+  /** A literal that does not (RFC 7541 sections 6.2.2 and 6.2.3). */
+  #writeLiteral(field: Field, name: NameEntry, flags: number, target: Buffer, offset: number): number {
+    const index = this.#nameIndex(name);
+    let at = writeInteger(index, LITERAL_MASK, flags, target, offset);
+    if (index === 0) at = writeRaw(field.name, target, at);
+    at = writeRaw(field.value, target, at);
+    return at;
+  }
+}
+
+function writeRaw(text: string, target: Buffer, offset: number): number {
+  return writeLatin1(text, target, writeInteger(text.length, STRING_MASK, 0, target, offset));
+}
+
+function writeCompressed(text: string, target: Buffer, offset: number): number {
+  const octets = measureHuffman(text);
+  if (octets >= text.length) return writeRaw(text, target, offset);
+  return writeHuffman(text, target, writeInteger(octets, STRING_MASK, HUFFMAN, target, offset));
 }

@@ -1,0 +1,113 @@
+import { Gate } from './gate.ts';
+
+interface Entry<T> {
+  readonly hash: number;
+  readonly tag: number;
+  /** The key, as a string: compact, and no slab of pooled memory stays alive for it. */
+  readonly octets: string;
+  readonly value: T;
+}
+
+export interface OctetCacheOptions {
+  /** Sets of two entries each; a power of two. */
+  sets: number;
+  /** Longer keys are not kept, nor looked up. */
+  maxKeyOctets: number;
+  /** What is kept in total, in the units of `offer`'s `weight`. */
+  maxWeight: number;
+}
+
+/**
+ * Remembers what octets were decoded to. Fed by strangers, so it is bounded, compares all octets on a hit (a collision that
+ * somebody made costs a miss, no more), and stores a value only when its key comes the second time: keys that never return
+ * cost a hash and one number.
+ */
+export class OctetCache<T> {
+  readonly #options: OctetCacheOptions;
+  readonly #gate = new Gate();
+  /** Both allocated by the first miss: most connections are idle or short. */
+  #entries: (Entry<T> | undefined)[] = [];
+  #seen = new Int32Array(0);
+  #weight = 0;
+  /** Of the last `find`, for the `offer` that follows it. */
+  #hash = 0;
+  #missed = false;
+
+  constructor(options: OctetCacheOptions) {
+    this.#options = options;
+  }
+
+  /** The value stored for the octets `buffer[start, end)` and `tag`. */
+  find(buffer: Buffer, start: number, end: number, tag: number): T | undefined {
+    this.#missed = false;
+    if (end - start > this.#options.maxKeyOctets || !this.#gate.open()) return undefined;
+    const hash = hashOctets(buffer, start, end, tag);
+    if (this.#weight > 0) {
+      const way = (hash & (this.#options.sets - 1)) * 2;
+      const first = this.#entries[way];
+      if (first !== undefined && first.hash === hash && matches(first, buffer, start, end, tag)) {
+        this.#gate.hit();
+        return first.value;
+      }
+      const second = this.#entries[way + 1];
+      if (second !== undefined && second.hash === hash && matches(second, buffer, start, end, tag)) {
+        this.#gate.hit();
+        return second.value;
+      }
+    }
+    this.#hash = hash;
+    this.#missed = true;
+    this.#gate.miss();
+    return undefined;
+  }
+
+  /** Tells the value of the octets that the last `find` missed. Stores it if they were seen before. */
+  offer(buffer: Buffer, start: number, end: number, tag: number, value: T, weight: number): void {
+    if (!this.#missed) return;
+    this.#missed = false;
+    const { sets, maxWeight } = this.#options;
+    if (this.#seen.length === 0) {
+      this.#seen = new Int32Array(sets);
+      this.#entries = new Array(sets * 2).fill(undefined);
+    }
+    const hash = this.#hash;
+    const set = hash & (sets - 1);
+    if (this.#seen[set] !== hash) {
+      this.#seen[set] = hash;
+      return;
+    }
+    // Weights of replaced entries stay on the account until all are dropped: simple, and the bound holds.
+    if (this.#weight + weight > maxWeight) this.clear();
+    this.#weight += weight;
+    this.#entries[set * 2 + 1] = this.#entries[set * 2];
+    this.#entries[set * 2] = { hash, tag, octets: buffer.latin1Slice(start, end), value };
+  }
+
+  /** Forgets all values. */
+  clear(): void {
+    if (this.#weight === 0) return;
+    this.#entries.fill(undefined);
+    this.#weight = 0;
+  }
+}
+
+/** Four octets a multiplication: a quarter of the latency of octet-wise FNV. */
+function hashOctets(buffer: Buffer, start: number, end: number, tag: number): number {
+  let hash = 0x811c9dc5 ^ tag ^ (end - start);
+  let i = start;
+  for (const whole = end - 3; i < whole; i += 4) {
+    const word = buffer[i]! | (buffer[i + 1]! << 8) | (buffer[i + 2]! << 16) | (buffer[i + 3]! << 24);
+    hash = Math.imul(hash ^ word, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  for (; i < end; i++) hash = Math.imul(hash ^ buffer[i]!, 0x01000193);
+  return hash ^ (hash >>> 13);
+}
+
+function matches<T>(entry: Entry<T>, buffer: Buffer, start: number, end: number, tag: number): boolean {
+  const octets = entry.octets;
+  const length = end - start;
+  if (octets.length !== length || entry.tag !== tag) return false;
+  for (let i = 0; i < length; i++) if (octets.charCodeAt(i) !== buffer[start + i]) return false;
+  return true;
+}
