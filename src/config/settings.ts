@@ -1,0 +1,170 @@
+import { resolve } from 'node:path';
+import { Quota_Period, type Quota as QuotaMessage, type RateLimit } from '../../generated/tollgate/admin/v1/plan.ts';
+import type { Backend, Breaker, Listener, Tenant as TenantMessage } from '../../generated/tollgate/config/v1/config.ts';
+import { Listener_Errors } from '../../generated/tollgate/config/v1/config.ts';
+import { durationToMs } from '../contracts/policy.ts';
+import { Code, codeOf } from '../grpc/status.ts';
+import type { Plan, Quota } from '../sync/snapshot.ts';
+import { type Address, parseAddress } from './address.ts';
+import { isLogLevel, type LogLevel } from './check-telemetry.ts';
+import type { Environment } from './check-tenants.ts';
+import { hashKey } from './key.ts';
+import type { LoadedConfig } from './load.ts';
+
+/** The configuration as the parts use it: every default filled in, paths absolute, durations in milliseconds. */
+export interface Settings {
+  readonly listeners: readonly ListenerSettings[];
+  /** The SQLite file. */
+  readonly storePath: string;
+  readonly backends: readonly BackendSettings[];
+  readonly plans: readonly Plan[];
+  readonly tenants: readonly TenantSettings[];
+  readonly logLevel: LogLevel;
+  readonly otlpEndpoint: string | undefined;
+}
+
+export interface ListenerSettings {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** As the file names them; health and reflection are shown anyway. */
+  readonly contracts: readonly string[];
+  /** Paths of PEM files. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly trustRequestId: boolean;
+  /** Every refusal is UNAUTHENTICATED. */
+  readonly uniformErrors: boolean;
+}
+
+export interface BreakerOptions {
+  /** Above 0, at most 1. */
+  readonly failureRatio: number;
+  readonly windowMs: number;
+  readonly minCalls: number;
+  readonly openForMs: number;
+  readonly probes: number;
+  /** gRPC status codes. */
+  readonly failureStatuses: ReadonlySet<number>;
+}
+
+export interface BackendSettings {
+  readonly name: string;
+  readonly endpoints: readonly Address[];
+  readonly breaker: BreakerOptions;
+  /** Paths of PEM files. */
+  readonly tls: ClientTlsSettings | undefined;
+  readonly connectTimeoutMs: number;
+  readonly defaultTimeoutMs: number | undefined;
+  /** Per endpoint. */
+  readonly maxConnections: number;
+}
+
+export interface ClientTlsSettings {
+  readonly ca: string | undefined;
+  readonly serverName: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
+
+export interface TenantSettings {
+  readonly id: string;
+  readonly displayName: string;
+  readonly plan: string;
+  readonly keys: readonly { readonly name: string; readonly sha256: string; readonly scopes: readonly string[] }[];
+}
+
+const DEFAULT_FAILURES = [Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.UNKNOWN, Code.DATA_LOSS];
+const DEFAULT_STORE = './data/tollgate.db';
+
+/** Fills in defaults. `env` must be the one that the configuration was checked with. */
+export function toSettings({ config, baseDir }: LoadedConfig, env: Environment): Settings {
+  const file = (path: string) => resolve(baseDir, path);
+  const logLevel = config.telemetry?.logLevel ?? '';
+  return {
+    listeners: config.listeners.map((listener) => toListener(listener, file)),
+    storePath: file(config.store?.kind?.embedded.path ?? DEFAULT_STORE),
+    backends: config.backends.map((backend) => toBackend(backend, file)),
+    plans: config.plans.map((plan) => toPlan(plan.name, plan)),
+    tenants: config.tenants.map((tenant) => toTenant(tenant, env)),
+    logLevel: isLogLevel(logLevel) ? logLevel : 'info',
+    otlpEndpoint: config.telemetry?.otlp?.endpoint,
+  };
+}
+
+function toListener(listener: Listener, file: (path: string) => string): ListenerSettings {
+  const address = parseAddress(listener.address);
+  if ('path' in address) throw new TypeError('a listener has a host and a port');
+  return {
+    name: listener.name,
+    host: address.host,
+    port: address.port,
+    contracts: listener.contracts,
+    tls: listener.tls && { cert: file(listener.tls.cert), key: file(listener.tls.key) },
+    trustRequestId: listener.trustRequestId,
+    uniformErrors: listener.errors === Listener_Errors.ERRORS_UNIFORM,
+  };
+}
+
+function toBackend(backend: Backend, file: (path: string) => string): BackendSettings {
+  const path = (text: string) => (text === '' ? undefined : file(text));
+  const { tls } = backend;
+  return {
+    name: backend.name,
+    endpoints: backend.endpoints.map(parseAddress),
+    breaker: toBreakerOptions(backend.breaker),
+    tls: tls && {
+      ca: path(tls.ca),
+      serverName: tls.serverName === '' ? undefined : tls.serverName,
+      cert: path(tls.cert),
+      key: path(tls.key),
+    },
+    connectTimeoutMs: backend.connectTimeout === undefined ? 2000 : durationToMs(backend.connectTimeout),
+    defaultTimeoutMs: backend.defaultTimeout && durationToMs(backend.defaultTimeout),
+    maxConnections: backend.maxConnections === 0 ? 4 : backend.maxConnections,
+  };
+}
+
+/** The breaker's options with the defaults that the proto documents. */
+export function toBreakerOptions(breaker: Breaker | undefined): BreakerOptions {
+  const codes = (breaker?.failureStatuses ?? []).map(codeOf).filter((code) => code !== undefined);
+  return {
+    failureRatio: breaker?.failureRatio ?? 0.5,
+    windowMs: breaker?.window === undefined ? 10_000 : durationToMs(breaker.window),
+    minCalls: breaker?.minCalls ?? 10,
+    openForMs: breaker?.openFor === undefined ? 5000 : durationToMs(breaker.openFor),
+    probes: breaker?.probes ?? 1,
+    failureStatuses: new Set(codes.length > 0 ? codes : DEFAULT_FAILURES),
+  };
+}
+
+/** A plan for the snapshot; the configuration's and the admin API's have the same limits and quotas. */
+export function toPlan(
+  id: string,
+  plan: {
+    readonly limits: readonly RateLimit[];
+    readonly quotas: readonly QuotaMessage[];
+    readonly concurrency: number;
+  },
+): Plan {
+  const limits = plan.limits.map(({ name, rate, burst }) => ({ name, rate, burst }));
+  return { id, limits, quotas: plan.quotas.map(toQuota), concurrency: plan.concurrency };
+}
+
+function toQuota(quota: QuotaMessage): Quota {
+  const monthly = quota.period === Quota_Period.PERIOD_MONTH;
+  return {
+    metric: quota.metric,
+    limit: quota.limit,
+    period: monthly ? 'month' : 'day',
+    timeZone: quota.timeZone === '' ? 'UTC' : quota.timeZone,
+    anchor: monthly && quota.anchor === 0 ? 1 : quota.anchor,
+  };
+}
+
+function toTenant(tenant: TenantMessage, env: Environment): TenantSettings {
+  const keys = tenant.keys.map(({ name, secret, scopes }) => {
+    const sha256 = secret?.$case === 'sha256' ? secret.sha256 : hashKey(env[secret?.fromEnv ?? ''] ?? '');
+    return { name, sha256, scopes };
+  });
+  return { id: tenant.id, displayName: tenant.displayName, plan: tenant.plan, keys };
+}
