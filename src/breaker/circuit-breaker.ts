@@ -1,0 +1,226 @@
+import {
+  type CircuitBreakerPolicy,
+  CircuitState,
+  circuitBreaker,
+  handleAll,
+  type IBackoff,
+  type IBackoffFactory,
+} from 'cockatiel';
+import { Code } from '../grpc/status.ts';
+import { FailureWindow } from './failure-window.ts';
+import { type BreakerOptions, DEFAULT_BREAKER } from './options.ts';
+import { ProbeRound } from './probe-round.ts';
+
+export type BreakerState = 'closed' | 'open' | 'half_open';
+
+/** Leave to make one call. Exactly one of its methods is to be called, once; what is called later does nothing. */
+export interface Permit {
+  /**
+   * The call ended with this gRPC status.
+   * @param durationMs how long it took; with it, deadlines too short to blame the backend for are told apart
+   */
+  settle(status: number, durationMs?: number): void;
+  /** The call says nothing of the backend: the client cancelled, or the gateway refused it for reasons of its own. */
+  ignore(): void;
+}
+
+/** Told of every change of state. Must not throw. */
+export type BreakerListener = (state: BreakerState, previous: BreakerState) => void;
+
+/** What refused callers are told while probes run: nobody knows when they end. */
+const PROBING_RETRY_MS = 1000;
+
+/**
+ * The breaker of one backend: CLOSED, OPEN, HALF_OPEN, with cockatiel's state machine inside and no promise per call (ADR
+ * 0001). Calls are counted here, synchronously; cockatiel runs the two things that change the state: the call that trips it,
+ * and the test of HALF_OPEN, which is a whole round of probes.
+ */
+export class CircuitBreaker {
+  readonly options: BreakerOptions;
+  readonly #now: () => number;
+  readonly #window: FailureWindow;
+  readonly #policy: CircuitBreakerPolicy;
+  readonly #listeners = new Set<BreakerListener>();
+  /** Shared by all calls of one CLOSED phase: those that end in a later phase hold an old one, and do not count. */
+  #closedPermit: ClosedPermit;
+  #round: ProbeRound | undefined = undefined;
+  #openedAt = 0;
+  /** The window has been exceeded, and cockatiel is about to open: it takes a few microtasks. */
+  #tripping = false;
+  #state: BreakerState = 'closed';
+
+  /** @param now monotonic milliseconds */
+  constructor(options: Partial<BreakerOptions>, now: () => number) {
+    this.options = { ...DEFAULT_BREAKER, ...options };
+    this.#now = now;
+    this.#window = new FailureWindow(this.options.windowMs);
+    this.#closedPermit = new ClosedPermit(this);
+    this.#policy = circuitBreaker(handleAll, {
+      halfOpenAfter: OUR_CLOCK,
+      breaker: {
+        state: undefined,
+        success: () => this.#window.reset(),
+        failure: (state) => state !== CircuitState.Closed || this.#exceeded(),
+      },
+    });
+    this.#policy.onStateChange((state) => this.#onChange(state));
+  }
+
+  get state(): BreakerState {
+    return this.#state;
+  }
+
+  /** Probes that run now. */
+  get probing(): number {
+    return this.#round?.running ?? 0;
+  }
+
+  /** A permit, or the milliseconds until it is worth to ask again. Never waits. */
+  acquire(): Permit | number {
+    switch (this.#state) {
+      case 'closed':
+        return this.#tripping ? this.options.openForMs : this.#closedPermit;
+      case 'open':
+        return this.#tryHalfOpen();
+      case 'half_open':
+        return this.#probe();
+    }
+  }
+
+  /** @returns a function that ends the subscription */
+  onStateChange(listener: BreakerListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Counts a call of the present CLOSED phase; for permits alone. */
+  count(permit: Permit, status: number, durationMs: number | undefined): void {
+    if (permit !== this.#closedPermit || this.#state !== 'closed') return;
+    const failed = this.isFailure(status);
+    if (failed && this.#isHasty(status, durationMs)) return;
+    this.#window.count(failed, this.#now());
+    if (failed && !this.#tripping && this.#exceeded()) this.#trip();
+  }
+
+  /** Ends a probe; for permits alone. */
+  endProbe(round: ProbeRound, slot: number, status: number, durationMs: number | undefined): void {
+    if (this.#isHasty(status, durationMs)) round.ignore(slot);
+    else if (this.isFailure(status)) round.fail(slot);
+    else round.succeed(slot);
+  }
+
+  /** Whether a status counts against the backend. */
+  isFailure(status: number): boolean {
+    return this.options.failureStatuses.has(status);
+  }
+
+  #isHasty(status: number, durationMs: number | undefined): boolean {
+    return status === Code.DEADLINE_EXCEEDED && durationMs !== undefined && durationMs < this.options.minDeadlineMs;
+  }
+
+  #exceeded(): boolean {
+    return this.#window.exceeds(this.options.failureRatio, this.options.minCalls, this.#now());
+  }
+
+  /** Gives cockatiel the failure that opens it. */
+  #trip(): void {
+    this.#tripping = true;
+    const settled = () => {
+      this.#tripping = false;
+    };
+    this.#policy
+      .execute(() => {
+        throw new Error('too many calls failed');
+      })
+      .then(settled, settled);
+  }
+
+  #tryHalfOpen(): Permit | number {
+    const left = this.#openedAt + this.options.openForMs - this.#now();
+    if (left > 0) return left;
+    const round = new ProbeRound(this.options.probes);
+    this.#round = round;
+    // Runs up to the state's change before it returns; how the round ends is told by the state alone.
+    this.#policy.execute(() => round.outcome).catch(() => {});
+    return this.#state === 'half_open' ? this.#probe() : PROBING_RETRY_MS;
+  }
+
+  #probe(): Permit | number {
+    const round = this.#round;
+    if (round === undefined) return PROBING_RETRY_MS;
+    const now = this.#now();
+    const slot = round.begin(now);
+    if (slot >= 0) return new ProbePermit(this, round, slot);
+    if (!round.over && round.hasRunSince(now - this.options.probeTimeoutMs)) {
+      round.abandon();
+      return this.options.openForMs;
+    }
+    return Math.min(PROBING_RETRY_MS, this.options.openForMs);
+  }
+
+  #onChange(state: CircuitState): void {
+    const previous = this.#state;
+    this.#state = stateName(state);
+    if (this.#state === 'open') this.#openedAt = this.#now();
+    if (this.#state !== 'half_open') this.#round = undefined;
+    if (this.#state === 'closed') {
+      this.#window.reset();
+      this.#closedPermit = new ClosedPermit(this);
+    }
+    for (const listener of this.#listeners) listener(this.#state, previous);
+  }
+}
+
+/** Holds no state of its call: all calls of a CLOSED phase share it. */
+class ClosedPermit implements Permit {
+  readonly #breaker: CircuitBreaker;
+
+  constructor(breaker: CircuitBreaker) {
+    this.#breaker = breaker;
+  }
+
+  settle(status: number, durationMs?: number): void {
+    this.#breaker.count(this, status, durationMs);
+  }
+
+  ignore(): void {}
+}
+
+class ProbePermit implements Permit {
+  readonly #breaker: CircuitBreaker;
+  readonly #round: ProbeRound;
+  readonly #slot: number;
+  #used = false;
+
+  constructor(breaker: CircuitBreaker, round: ProbeRound, slot: number) {
+    this.#breaker = breaker;
+    this.#round = round;
+    this.#slot = slot;
+  }
+
+  settle(status: number, durationMs?: number): void {
+    if (this.#used) return;
+    this.#used = true;
+    this.#breaker.endProbe(this.#round, this.#slot, status, durationMs);
+  }
+
+  ignore(): void {
+    if (this.#used) return;
+    this.#used = true;
+    this.#round.ignore(this.#slot);
+  }
+}
+
+function stateName(state: CircuitState): BreakerState {
+  if (state === CircuitState.Closed) return 'closed';
+  return state === CircuitState.HalfOpen ? 'half_open' : 'open';
+}
+
+/**
+ * The time in OPEN is measured by the clock that we are given: cockatiel's is Date.now(), which tests cannot replace and
+ * which may jump. A duration below any difference makes its own check pass always; it is asked only when ours has passed.
+ */
+const OUR_CLOCK: IBackoffFactory<unknown> & IBackoff<unknown> = {
+  duration: Number.NEGATIVE_INFINITY,
+  next: () => OUR_CLOCK,
+};
