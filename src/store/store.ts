@@ -1,3 +1,5 @@
+export { HashTaken, ReferenceMissing, StillReferenced, StoreUnusable, VersionConflict } from './store-errors.ts';
+
 /** A stored configuration document: what an admin or the configuration file said. */
 export interface Document {
   readonly kind: DocumentKind;
@@ -7,12 +9,32 @@ export interface Document {
   /** Unix milliseconds. */
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** Protobuf binary of `tollgate.admin.v1.{Tenant,Plan}` or the stored form of a key. */
+  /** Protobuf binary of `tollgate.admin.v1.{Tenant,Plan,ApiKey}`, without what the columns beside it say. */
   readonly body: Uint8Array;
+  /** Secondary look-up: the SHA-256 of a key's text (lower-case hex). Unique per kind. */
+  readonly hash: string | undefined;
+  /** The document that this one belongs to (a key's tenant). */
+  readonly parent: string | undefined;
+  /** The document that this one cannot do without (a tenant's plan). */
+  readonly reference: string | undefined;
 }
 export type DocumentKind = 'tenant' | 'plan' | 'api_key';
 
-/** One write within a change. */
+/** The kind that `parent` names. A document is listed by its parent, needs it, and is deleted with it. */
+export const PARENT_KIND: Readonly<Record<DocumentKind, DocumentKind | undefined>> = {
+  plan: undefined,
+  tenant: undefined,
+  api_key: 'tenant',
+};
+
+/** The kind that `reference` names. A document needs what it refers to, which therefore cannot be deleted. */
+export const REFERENCE_KIND: Readonly<Record<DocumentKind, DocumentKind | undefined>> = {
+  plan: undefined,
+  tenant: 'plan',
+  api_key: undefined,
+};
+
+/** One write within a change. A put replaces the whole document; its time of creation stays. */
 export type Write =
   | {
       readonly op: 'put';
@@ -21,10 +43,9 @@ export type Write =
       readonly body: Uint8Array;
       /** undefined: unconditional; 0: must not exist; n: must be at this version. */
       readonly expected?: number | undefined;
-      /** Secondary look-up: the SHA-256 of a key's text (hex). Unique per kind. */
       readonly hash?: string | undefined;
-      /** The document that this one belongs to (a key's tenant): listed by it, deleted with it. */
       readonly parent?: string | undefined;
+      readonly reference?: string | undefined;
     }
   | { readonly op: 'delete'; readonly kind: DocumentKind; readonly id: string; readonly expected?: number | undefined };
 
@@ -32,26 +53,10 @@ export type Write =
 export interface Change {
   readonly version: number;
   readonly documents: readonly Document[];
-  /** `hash` (of a key) tells caches what to drop. Children deleted with their parent are listed too. */
+  /** Children deleted with their parent are listed too. */
   readonly deleted: readonly { readonly kind: DocumentKind; readonly id: string; readonly hash?: string | undefined }[];
-  /** Hashes of keys that were written or deleted: caches drop what they hold of them. */
+  /** Hashes of keys that were written or deleted, old ones that were replaced too: caches drop what they hold of them. */
   readonly hashes: readonly string[];
-}
-
-/** Thrown by `commit` when an `expected` version does not hold. */
-export class VersionConflict extends Error {
-  readonly kind: DocumentKind;
-  readonly id: string;
-  /** The current version; 0 when there is no such document. */
-  readonly current: number;
-
-  constructor(kind: DocumentKind, id: string, current: number) {
-    super(`${kind} ${id} is at version ${current}`);
-    this.name = 'VersionConflict';
-    this.kind = kind;
-    this.id = id;
-    this.current = current;
-  }
 }
 
 export interface Page {
@@ -64,15 +69,24 @@ export interface Page {
 export interface DocumentStore {
   get(kind: DocumentKind, id: string): Promise<Document | undefined>;
   getByHash(kind: DocumentKind, hash: string): Promise<Document | undefined>;
-  /** Ordered by id. */
+  /** Ordered by id (by code point). `limit` is at least 1. */
   list(
     kind: DocumentKind,
     options: { after?: string | undefined; limit: number; parent?: string | undefined },
   ): Promise<Page>;
-  /** All writes or none; gives the change as it went into the log. @throws VersionConflict */
+  /**
+   * All writes or none, in order; parents and references are checked when all are done. Gives the change as it went into
+   * the log; when nothing was written (deleting what is not there) there is no new version.
+   * @throws VersionConflict, ReferenceMissing, StillReferenced, HashTaken
+   */
   commit(writes: readonly Write[]): Promise<Change>;
-  /** The version of the last change. */
+  /** The version of the last change; 0 before the first. */
   version(): Promise<number>;
+  /**
+   * Changes after `version`, oldest first, at most `limit`.
+   * @returns undefined when the log no longer reaches back that far: read the documents anew.
+   */
+  changes(after: number, limit: number): Promise<readonly Change[] | undefined>;
 }
 
 /** What a lease request asks of a quota counter. */
@@ -90,9 +104,9 @@ export interface QuotaLeaseRequest {
 
 /** Durable counters of used units. What is leased counts as used until it is given back. */
 export interface QuotaStore {
-  /** Takes up to `want` units from what is left; 0 when less than `least` is left. */
+  /** Takes up to `want` units from what is left; 0 when less than `least` is left. Throws (or rejects) when the store fails. */
   lease(request: QuotaLeaseRequest): number | Promise<number>;
-  /** Gives unused units back (never below 0). */
+  /** Gives unused units back (never below 0). Throws (or rejects) when the store fails. */
   giveBack(
     request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart'>,
     units: number,
@@ -111,6 +125,11 @@ export interface RateGrant {
 
 /** GCRA buckets (generic cell rate algorithm, ITU-T I.371). */
 export interface RateStore {
+  /**
+   * Takes up to `want` units that conform now.
+   * @param rate units per second, above 0
+   * @param burst whole units, at least 1
+   */
   take(bucket: string, rate: number, burst: number, want: number): RateGrant | Promise<RateGrant>;
 }
 

@@ -45,7 +45,7 @@ export interface TenantTable {
 
 /** What the data plane reads of the configuration: immutable, indexed, swapped whole by one assignment. */
 export interface Snapshot {
-  /** Rises with every change; never goes back. */
+  /** The store's version: rises with every change, never goes back. Two snapshots of one version have the same plans and tenants. */
   readonly version: number;
   /** By `:path`. */
   readonly methods: ReadonlyMap<string, MethodEntry>;

@@ -1,0 +1,74 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { QuotaLeaseRequest, QuotaStore } from '../store.ts';
+import { integer, Transactions } from './sqlite.ts';
+
+/** Counters of ended periods stay this long: for leases that come back late, and for whoever looks at yesterday. */
+const KEEP_MS = 7 * 24 * 3600_000;
+/** Purging looks for more at this interval, and deletes in small pieces: calls are waiting behind it. */
+const PURGE_EVERY_MS = 3600_000;
+const PURGE_PIECE = 200;
+
+type Counter = Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart'>;
+
+/**
+ * Quota counters in SQLite. All is synchronous, so a lease never waits in a queue; it throws when the disk fails.
+ * A tenant that is deleted and made again under its id goes on with what it had used.
+ */
+export class EmbeddedQuotas implements QuotaStore {
+  readonly #clock: { now(): number };
+  readonly #transactions: Transactions;
+  readonly #select: StatementSync;
+  readonly #upsert: StatementSync;
+  readonly #giveBack: StatementSync;
+  readonly #purge: StatementSync;
+  #purgeAt = 0;
+
+  constructor(db: DatabaseSync, clock: { now(): number }) {
+    this.#clock = clock;
+    this.#transactions = new Transactions(db);
+    const counter = 'tenant = ? AND metric = ? AND period_start = ?';
+    this.#select = db.prepare(`SELECT used FROM quota_counters WHERE ${counter}`);
+    this.#upsert = db.prepare(
+      `INSERT INTO quota_counters (tenant, metric, period_start, period_end, used) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET used = used + excluded.used`,
+    );
+    this.#giveBack = db.prepare(`UPDATE quota_counters SET used = max(0, used - ?) WHERE ${counter}`);
+    this.#purge = db.prepare(
+      `DELETE FROM quota_counters WHERE (tenant, metric, period_start) IN
+         (SELECT tenant, metric, period_start FROM quota_counters WHERE period_end < ? LIMIT ${PURGE_PIECE})`,
+    );
+  }
+
+  lease(request: QuotaLeaseRequest): number {
+    this.#purgeSome();
+    const { tenantId, metric, periodStart, periodEnd, limit, want, least } = request;
+    return this.#transactions.run(() => {
+      const granted = Math.min(Math.floor(want), limit - this.#used(request));
+      if (granted <= 0 || granted < least) return 0;
+      this.#upsert.run(tenantId, metric, periodStart, periodEnd, granted);
+      return granted;
+    });
+  }
+
+  giveBack({ tenantId, metric, periodStart }: Counter, units: number): void {
+    if (units <= 0) return;
+    this.#giveBack.run(Math.floor(units), tenantId, metric, periodStart);
+  }
+
+  async used(counter: Counter): Promise<number> {
+    return this.#used(counter);
+  }
+
+  #used({ tenantId, metric, periodStart }: Counter): number {
+    const row = this.#select.get(tenantId, metric, periodStart);
+    return row === undefined ? 0 : integer(row, 'used');
+  }
+
+  #purgeSome(): void {
+    const now = this.#clock.now();
+    if (now < this.#purgeAt) return;
+    const { changes } = this.#purge.run(now - KEEP_MS);
+    // A full piece: there may be more, for the next lease.
+    if (changes < PURGE_PIECE) this.#purgeAt = now + PURGE_EVERY_MS;
+  }
+}

@@ -1,0 +1,79 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { StoreUnusable } from '../store.ts';
+import { integer, Transactions } from './sqlite.ts';
+
+/** "toll": marks the file as ours (PRAGMA application_id). */
+const APPLICATION_ID = 0x746f6c6c;
+
+/** One step per schema version, each from the one before it. Steps that were released are never changed. */
+const STEPS: readonly string[] = [
+  `CREATE TABLE documents (
+     kind TEXT NOT NULL,
+     id TEXT NOT NULL,
+     version INTEGER NOT NULL,
+     created_at INTEGER NOT NULL,
+     updated_at INTEGER NOT NULL,
+     hash TEXT,
+     parent TEXT,
+     reference TEXT,
+     body BLOB NOT NULL,
+     PRIMARY KEY (kind, id)
+   ) STRICT, WITHOUT ROWID;
+   CREATE UNIQUE INDEX documents_by_hash ON documents (kind, hash) WHERE hash IS NOT NULL;
+   CREATE INDEX documents_by_parent ON documents (kind, parent, id) WHERE parent IS NOT NULL;
+   CREATE INDEX documents_by_reference ON documents (kind, reference) WHERE reference IS NOT NULL;
+
+   -- One row per document written in a change; created_at and body are null when it was deleted.
+   CREATE TABLE changes (
+     version INTEGER NOT NULL,
+     seq INTEGER NOT NULL,
+     kind TEXT NOT NULL,
+     id TEXT NOT NULL,
+     created_at INTEGER,
+     updated_at INTEGER NOT NULL,
+     hash TEXT,
+     old_hash TEXT,
+     parent TEXT,
+     reference TEXT,
+     body BLOB,
+     PRIMARY KEY (version, seq)
+   ) STRICT, WITHOUT ROWID;
+
+   CREATE TABLE quota_counters (
+     tenant TEXT NOT NULL,
+     metric TEXT NOT NULL,
+     period_start INTEGER NOT NULL,
+     period_end INTEGER NOT NULL,
+     used INTEGER NOT NULL,
+     PRIMARY KEY (tenant, metric, period_start)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX quota_counters_by_end ON quota_counters (period_end);`,
+];
+
+/**
+ * Brings the file to this version's schema, in one transaction.
+ * @throws StoreUnusable when the file is another program's, or of a newer version
+ */
+export function migrate(db: DatabaseSync, path: string): void {
+  new Transactions(db).run(() => {
+    const version = pragma(db, 'user_version');
+    const application = pragma(db, 'application_id');
+    const tables = integer(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() ?? {}, 'n');
+    if (tables > 0 && application !== APPLICATION_ID) {
+      throw new StoreUnusable(`${path} is another program's SQLite database: give the store a path of its own`);
+    }
+    if (version > STEPS.length) {
+      throw new StoreUnusable(
+        `${path} was written by a newer Tollgate (schema ${version}, this one knows up to ${STEPS.length}): ` +
+          'run that version, or restore a backup made before the upgrade',
+      );
+    }
+    if (version === STEPS.length) return;
+    for (const step of STEPS.slice(version)) db.exec(step);
+    db.exec(`PRAGMA user_version = ${STEPS.length}; PRAGMA application_id = ${APPLICATION_ID}`);
+  });
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  return integer(db.prepare(`PRAGMA ${name}`).get() ?? {}, name);
+}

@@ -1,0 +1,54 @@
+import { Plan as PlanMessage, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
+import { Tenant_State, Tenant as TenantMessage } from '../../generated/tollgate/admin/v1/tenant.ts';
+import type { Document, DocumentKind } from '../store/store.ts';
+import type { Plan, Quota, Tenant } from './snapshot.ts';
+
+/** Thrown when a stored document does not decode: the store is damaged, or written by something else. */
+export class UnreadableDocument extends Error {
+  constructor(kind: DocumentKind, id: string, cause: unknown) {
+    super(`the stored ${kind} ${id} cannot be read`, { cause });
+    this.name = 'UnreadableDocument';
+  }
+}
+
+/** @throws UnreadableDocument */
+export function tenantFromDocument({ id, body }: Pick<Document, 'id' | 'body'>): Tenant {
+  const message = decode('tenant', id, () => TenantMessage.decode(body));
+  return {
+    id,
+    displayName: message.displayName,
+    plan: message.plan,
+    suspended: message.state === Tenant_State.STATE_SUSPENDED,
+  };
+}
+
+/** @throws UnreadableDocument */
+export function planFromDocument({ id, body }: Pick<Document, 'id' | 'body'>): Plan {
+  const message = decode('plan', id, () => PlanMessage.decode(body));
+  return {
+    id,
+    limits: message.limits.map(({ name, rate, burst }) => ({ name, rate, burst })),
+    quotas: message.quotas.map(toQuota),
+    concurrency: message.concurrency,
+  };
+}
+
+function toQuota(quota: PlanMessage['quotas'][number]): Quota {
+  const period = quota.period === Quota_Period.PERIOD_MONTH ? 'month' : 'day';
+  return {
+    metric: quota.metric,
+    limit: quota.limit,
+    period,
+    timeZone: quota.timeZone || 'UTC',
+    // 0 stands for "not set": midnight is hour 0, but the first of a month is day 1.
+    anchor: period === 'month' && quota.anchor === 0 ? 1 : quota.anchor,
+  };
+}
+
+function decode<T>(kind: DocumentKind, id: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new UnreadableDocument(kind, id, error);
+  }
+}
