@@ -39,13 +39,13 @@ export function takeGcra(bucket: GcraBucket, rate: number, burst: number, want: 
   return granted;
 }
 
-/** Milliseconds from `now` until one unit conforms; 0 when one does. At most a microsecond late, never early. */
+/** Milliseconds from `now` until one unit conforms; 0 when one does. At most two microseconds late, never early. */
 export function gcraRetryAfterMs(bucket: GcraBucket, burst: number, now: number): number {
   if (Math.floor(burst) < 1) return Number.POSITIVE_INFINITY;
-  const wait = bucket.start + ((bucket.taken + 1 - burst) * 1000) / bucket.rate - now;
+  const wait = ((bucket.taken + 1 - burst) * 1000) / bucket.rate - (now - bucket.start);
   if (wait <= 0) return 0;
-  // Up to the next whole microsecond: the exact time could by rounding fall just short of the unit.
-  return Math.floor(wait * 1000 + 1) / 1000;
+  // Half a microsecond to a whole one and a half later: the exact time could by rounding fall just short of the unit.
+  return Math.ceil(wait * 1000 + 0.5) / 1000;
 }
 
 /** When the bucket is full again, monotonic milliseconds: from then on it is the same as a new one. */
