@@ -140,16 +140,19 @@ export class Encoder {
       return this.#writeLiteral(field, this.#index.name(field.name), flags, target, offset);
     }
     if (field.size > this.#largestIndexed) return this.#writeLarge(field, target, offset);
-    const entry = this.#index.field(field);
+    const name = this.#index.name(field.name);
+    const entry = this.#index.field(name, field);
     if (entry.staticIndex !== 0) return writeInteger(entry.staticIndex, INDEXED_MASK, INDEXED, target, offset);
     if (entry.inserted > this.#table.evicted) {
       return writeInteger(this.#position(entry.inserted), INDEXED_MASK, INDEXED, target, offset);
     }
     entry.literals++;
     const fits = this.#table.octets + entry.size <= this.#table.capacity;
-    if (fits || this.#admission.evicts(entry.literals)) return this.#writeInserted(entry, target, offset);
+    if (fits || this.#admission.evicts(entry.literals)) {
+      return this.#writeInserted(entry, name, target, offset);
+    }
     this.#unsettled = true;
-    return this.#writeLiteral(field, entry.name, NOT_INDEXED, target, offset);
+    return this.#writeLiteral(field, name, NOT_INDEXED, target, offset);
   }
 
   /** A field that is too large to index. With a small table, or none, that is every field, and the static table still helps. */
@@ -170,8 +173,8 @@ export class Encoder {
   }
 
   /** A literal that enters the dynamic table (RFC 7541 section 6.2.1). */
-  #writeInserted(entry: FieldEntry, target: Buffer, offset: number): number {
-    const { field, name } = entry;
+  #writeInserted(entry: FieldEntry, name: NameEntry, target: Buffer, offset: number): number {
+    const { field } = entry;
     const index = this.#nameIndex(name);
     let at = writeInteger(index, INCREMENTAL_MASK, INCREMENTAL, target, offset);
     if (index === 0) at = writeCompressed(field.name, target, at);

