@@ -1,0 +1,30 @@
+/** What a command may touch of the outside: injected, so that commands run in tests without a process of their own. */
+export interface Io {
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where relative paths given by the user start. */
+  readonly cwd: string;
+  /** Unix milliseconds. */
+  now(): number;
+  /** Calls back on every SIGINT and SIGTERM. @returns unsubscribe */
+  onStopSignal(listener: () => void): () => void;
+  /** Ends the process at once. */
+  exit(code: number): void;
+}
+
+export interface TextSink {
+  write(text: string): void;
+}
+
+/** An error that is told to the user in one message and without a stack; the process ends with `exitCode`. */
+export class CliError extends Error {
+  readonly exitCode: number;
+
+  /** @param message what happened and what to do next; may have several lines; empty when all is said */
+  constructor(message: string, exitCode = 1) {
+    super(message);
+    this.name = 'CliError';
+    this.exitCode = exitCode;
+  }
+}

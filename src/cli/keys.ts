@@ -1,0 +1,142 @@
+import { type Command, Option } from 'commander';
+import {
+  ApiKey,
+  ApiKey_State as State,
+  ApiKeyServiceService as service,
+} from '../../generated/tollgate/admin/v1/api_key.ts';
+import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import type { Io } from './io.ts';
+import { listAll } from './list-all.ts';
+import { parseCount, parseExpiry, parseList } from './parse-values.ts';
+import { formatTime, printJson, printList, printOne, type View } from './print.ts';
+import { requireChange } from './require-change.ts';
+
+const STATES = { active: State.STATE_ACTIVE, disabled: State.STATE_DISABLED } as const;
+
+const VIEW: View<ApiKey> = {
+  toJson: (key) => ApiKey.toJSON(key),
+  fields: (key) => [
+    ['id', key.id],
+    ['tenant', key.tenantId],
+    ['name', key.name],
+    ['scopes', key.scopes.join(' ')],
+    ['state', key.state === State.STATE_DISABLED ? 'disabled' : 'active'],
+    ['expires', formatTime(key.expireTime) || 'never'],
+    ['etag', key.etag],
+  ],
+};
+
+/** Given as an option; a key that never expires has no time. */
+interface Expiry {
+  readonly time: Date | undefined;
+}
+
+interface KeyFields {
+  readonly name?: string;
+  readonly scope?: string[];
+  readonly state?: keyof typeof STATES;
+  readonly expires?: Expiry;
+}
+
+export function addKeyCommands(program: Command, io: Io): void {
+  const keys = program.command('keys').description('API keys of tenants: list, get, create, update, delete');
+  addList(keys, io);
+  addGet(keys, io);
+  addCreate(keys, io);
+  addUpdate(keys, io);
+  addDelete(keys, io);
+}
+
+function addList(keys: Command, io: Io): void {
+  addAdminOptions(keys.command('list').description('list the keys: never their text, which is not kept'))
+    .option('--tenant <id>', 'of this tenant only')
+    .option('--limit <count>', 'at most this many', parseCount, 1000)
+    .action((options: AdminOptions & { tenant?: string; limit: number }) =>
+      withAdminClient(options, io, async (client) => {
+        const list = await listAll(options.limit, async (pageSize, pageToken) => {
+          const page = await client.call(service.listApiKeys, { tenantId: options.tenant ?? '', pageSize, pageToken });
+          return { items: page.apiKeys, nextPageToken: page.nextPageToken };
+        });
+        printList(io, options.output, VIEW, list, 'No keys yet: tollgate keys create --tenant ID --name NAME');
+      }),
+    );
+}
+
+function addGet(keys: Command, io: Io): void {
+  addAdminOptions(keys.command('get <id>').description('show one key: never its text, which is not kept')).action(
+    (id: string, options: AdminOptions) =>
+      withAdminClient(options, io, async (client) =>
+        printOne(io, options.output, VIEW, await client.call(service.getApiKey, { id })),
+      ),
+  );
+}
+
+function addCreate(keys: Command, io: Io): void {
+  addFields(addAdminOptions(keys.command('create').description('create a key and print it: it is shown this once')), io)
+    .requiredOption('--tenant <id>', 'whose key it is')
+    .requiredOption('--name <name>', 'what it is for, such as laptop or ci')
+    .action((options: AdminOptions & KeyFields & { tenant: string }) =>
+      withAdminClient(options, io, async (client) => {
+        const apiKey = ApiKey.fromPartial(toKey(options));
+        const made = await client.call(service.createApiKey, { tenantId: options.tenant, apiKey });
+        if (options.output === 'json') {
+          printJson(io, { apiKey: made.apiKey && ApiKey.toJSON(made.apiKey), key: made.key });
+          return;
+        }
+        // The key alone on stdout: KEY=$(tollgate keys create ...) works.
+        io.stderr.write(`Created key ${made.apiKey?.id ?? ''}. Keep it: it cannot be shown again.\n`);
+        io.stdout.write(`${made.key}\n`);
+      }),
+    );
+}
+
+function addUpdate(keys: Command, io: Io): void {
+  const update = keys.command('update <id>').description('change a key; what is not given stays');
+  addFields(addAdminOptions(update), io)
+    .option('--name <name>', 'what it is for')
+    .option('--etag <etag>', 'change it only if it is still this version')
+    .action((id: string, options: AdminOptions & KeyFields & { etag?: string }) => {
+      const updateMask = [
+        ...(options.name === undefined ? [] : ['name']),
+        ...(options.scope === undefined ? [] : ['scopes']),
+        ...(options.state === undefined ? [] : ['state']),
+        ...(options.expires === undefined ? [] : ['expire_time']),
+      ];
+      requireChange(update, updateMask);
+      return withAdminClient(options, io, async (client) => {
+        const apiKey = ApiKey.fromPartial({ id, etag: options.etag ?? '', ...toKey(options) });
+        printOne(io, options.output, VIEW, await client.call(service.updateApiKey, { apiKey, updateMask }));
+      });
+    });
+}
+
+function addDelete(keys: Command, io: Io): void {
+  addAdminOptions(keys.command('delete <id>').description('revoke a key for good'))
+    .option('--etag <etag>', 'delete it only if it is still this version')
+    .action((id: string, options: AdminOptions & { etag?: string }) =>
+      withAdminClient(options, io, async (client) => {
+        await client.call(service.deleteApiKey, { id, etag: options.etag ?? '' });
+        io.stderr.write(`Revoked key ${id}.\n`);
+      }),
+    );
+}
+
+function addFields(command: Command, io: Io): Command {
+  return command
+    .option('--scope <scopes>', 'what it may do: scopes divided by commas; may be repeated', parseList)
+    .addOption(new Option('--state <state>', 'a disabled key is refused').choices(Object.keys(STATES)))
+    .option(
+      '--expires <when>',
+      'a duration (30d, 12h), a time (2030-01-31T12:00:00Z) or never',
+      (text): Expiry => ({ time: parseExpiry(text, io.now()) }),
+    );
+}
+
+function toKey({ name, scope, state, expires }: KeyFields): Partial<ApiKey> {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(scope === undefined ? {} : { scopes: scope }),
+    ...(state === undefined ? {} : { state: STATES[state] }),
+    ...(expires === undefined ? {} : { expireTime: expires.time }),
+  };
+}

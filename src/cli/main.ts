@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import type { Io } from './io.ts';
+
+const OLDEST_NODE = 22;
+
+/** The process as commands see it. */
+function processIo(): Io {
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    cwd: process.cwd(),
+    now: () => Date.now(),
+    onStopSignal(listener) {
+      process.on('SIGINT', listener).on('SIGTERM', listener);
+      return () => void process.off('SIGINT', listener).off('SIGTERM', listener);
+    },
+    exit: (code) => process.exit(code),
+  };
+}
+
+async function main(): Promise<void> {
+  if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+    process.stderr.write(`error: tollgate needs Node 24, this is ${process.version}: try \`npx node@24 ...\`\n`);
+    process.exitCode = 1;
+    return;
+  }
+  // Imported only now: on an older Node the modules would not even load.
+  const { run } = await import('./program.ts');
+  process.exitCode = await run(process.argv.slice(2), processIo());
+}
+
+await main();

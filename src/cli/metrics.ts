@@ -1,0 +1,111 @@
+import type { Command } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import type { Duration } from '../../generated/google/protobuf/duration.ts';
+import {
+  BackendMetrics_BreakerState as BreakerState,
+  type CallSeries,
+  GetMetricsResponse,
+  GetMetricsRequest_Label as Label,
+  MetricsServiceService as service,
+} from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import type { Io } from './io.ts';
+import { printJson } from './print.ts';
+import { formatTable } from './table.ts';
+
+const LABELS = { tenant: Label.LABEL_TENANT, method: Label.LABEL_METHOD, status: Label.LABEL_STATUS } as const;
+type LabelName = keyof typeof LABELS;
+const ALL: readonly LabelName[] = ['tenant', 'method', 'status'];
+
+const BREAKERS: Readonly<Record<number, string>> = {
+  [BreakerState.BREAKER_STATE_CLOSED]: 'closed',
+  [BreakerState.BREAKER_STATE_OPEN]: 'open',
+  [BreakerState.BREAKER_STATE_HALF_OPEN]: 'half-open',
+};
+
+interface MetricsOptions extends AdminOptions {
+  readonly tenant?: string;
+  readonly method?: string;
+  readonly status?: string;
+  readonly by?: LabelName[];
+}
+
+export function addMetricsCommand(program: Command, io: Io): void {
+  addAdminOptions(
+    program.command('metrics').description('what the gateway counted: calls, latencies, refusals, backends'),
+  )
+    .option('--tenant <id>', 'calls of this tenant only')
+    .option('--method <pkg.Service/Method>', 'calls of this method only')
+    .option('--status <name>', 'calls that ended so only, such as OK or UNAVAILABLE')
+    .option(
+      '--by <labels>',
+      'sum up over what is not named here: tenant, method, status, divided by commas',
+      parseLabels,
+    )
+    .action((options: MetricsOptions) =>
+      withAdminClient(options, io, async (client) => {
+        const response = await client.call(service.getMetrics, {
+          tenantId: options.tenant ?? '',
+          method: options.method ?? '',
+          status: options.status ?? '',
+          groupBy: (options.by ?? []).map((name) => LABELS[name]),
+        });
+        if (options.output === 'json') printJson(io, GetMetricsResponse.toJSON(response));
+        else io.stdout.write(formatMetrics(response, options.by ?? ALL));
+      }),
+    );
+}
+
+function parseLabels(text: string): LabelName[] {
+  return text.split(',').map((name) => {
+    const label = ALL.find((each) => each === name);
+    if (!label) throw new InvalidArgumentError('the labels are tenant, method and status.');
+    return label;
+  });
+}
+
+function formatMetrics(response: GetMetricsResponse, labels: readonly LabelName[]): string {
+  const kept = ALL.filter((label) => labels.includes(label));
+  const parts = [
+    formatTable(
+      [...kept, 'calls', 'p50', 'p90', 'p99', 'max'],
+      response.series.map((series) => formatSeries(series, kept)),
+    ),
+  ];
+  const refusals = Object.entries(response.refusals).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (refusals.length > 0) {
+    parts.push(
+      formatTable(
+        ['refused because', 'calls'],
+        refusals.map(([reason, count]) => [reason, String(count)]),
+      ),
+    );
+  }
+  if (response.backends.length > 0) {
+    parts.push(
+      formatTable(
+        ['backend', 'breaker', 'outstanding', 'calls', 'failures'],
+        response.backends.map((each) => [
+          each.backend,
+          BREAKERS[each.breaker] ?? '',
+          String(each.outstandingCalls),
+          String(each.calls),
+          String(each.failures),
+        ]),
+      ),
+    );
+  }
+  return parts.join('\n');
+}
+
+function formatSeries(series: CallSeries, labels: readonly LabelName[]): string[] {
+  const text = { tenant: series.tenantId, method: series.method, status: series.status };
+  const { p50, p90, p99, max } = series.latency ?? {};
+  return [...labels.map((label) => text[label]), String(series.calls), ...[p50, p90, p99, max].map(formatDuration)];
+}
+
+function formatDuration(duration: Duration | undefined): string {
+  if (!duration) return '';
+  const ms = duration.seconds * 1000 + duration.nanos / 1e6;
+  return ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms.toFixed(ms < 10 ? 2 : 0)} ms`;
+}

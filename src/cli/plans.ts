@@ -1,0 +1,122 @@
+import type { Command } from 'commander';
+import {
+  Plan,
+  type Quota,
+  type RateLimit,
+  PlanServiceService as service,
+} from '../../generated/tollgate/admin/v1/plan.ts';
+import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import type { Io } from './io.ts';
+import { listAll } from './list-all.ts';
+import { formatLimit, formatQuota, parseCount, parseLimit, parseQuota } from './parse-values.ts';
+import { formatTime, printList, printOne, type View } from './print.ts';
+import { requireChange } from './require-change.ts';
+
+const VIEW: View<Plan> = {
+  toJson: (plan) => Plan.toJSON(plan),
+  fields: (plan) => [
+    ['id', plan.id],
+    ['limits', plan.limits.map(formatLimit).join(' ')],
+    ['quotas', plan.quotas.map(formatQuota).join(' ')],
+    ['concurrency', plan.concurrency === 0 ? 'no limit' : String(plan.concurrency)],
+    ['created', formatTime(plan.createTime)],
+    ['etag', plan.etag],
+  ],
+};
+
+interface PlanFields {
+  readonly limit?: RateLimit[];
+  readonly quota?: Quota[];
+  readonly concurrency?: number;
+}
+
+export function addPlanCommands(program: Command, io: Io): void {
+  const plans = program.command('plans').description('what tenants may use: list, get, create, update, delete');
+  addList(plans, io);
+  addGet(plans, io);
+  addCreate(plans, io);
+  addUpdate(plans, io);
+  addDelete(plans, io);
+}
+
+function addList(plans: Command, io: Io): void {
+  addAdminOptions(plans.command('list').description('list the plans'))
+    .option('--limit <count>', 'at most this many', parseCount, 1000)
+    .action((options: AdminOptions & { limit: number }) =>
+      withAdminClient(options, io, async (client) => {
+        const list = await listAll(options.limit, async (pageSize, pageToken) => {
+          const page = await client.call(service.listPlans, { pageSize, pageToken });
+          return { items: page.plans, nextPageToken: page.nextPageToken };
+        });
+        printList(io, options.output, VIEW, list, 'No plans yet: tollgate plans create ID --limit calls=50:100');
+      }),
+    );
+}
+
+function addGet(plans: Command, io: Io): void {
+  addAdminOptions(plans.command('get <id>').description('show one plan')).action((id: string, options: AdminOptions) =>
+    withAdminClient(options, io, async (client) =>
+      printOne(io, options.output, VIEW, await client.call(service.getPlan, { id })),
+    ),
+  );
+}
+
+function addCreate(plans: Command, io: Io): void {
+  addFields(addAdminOptions(plans.command('create <id>').description('create a plan'))).action(
+    (planId: string, options: AdminOptions & PlanFields) =>
+      withAdminClient(options, io, async (client) => {
+        const request = { planId, plan: Plan.fromPartial(toPlan(options)) };
+        printOne(io, options.output, VIEW, await client.call(service.createPlan, request));
+      }),
+  );
+}
+
+function addUpdate(plans: Command, io: Io): void {
+  const update = plans
+    .command('update <id>')
+    .description('change a plan, for all of its tenants; what is not given stays');
+  addFields(addAdminOptions(update))
+    .option('--etag <etag>', 'change it only if it is still this version')
+    .action((id: string, options: AdminOptions & PlanFields & { etag?: string }) => {
+      const updateMask = [
+        ...(options.limit === undefined ? [] : ['limits']),
+        ...(options.quota === undefined ? [] : ['quotas']),
+        ...(options.concurrency === undefined ? [] : ['concurrency']),
+      ];
+      requireChange(update, updateMask);
+      return withAdminClient(options, io, async (client) => {
+        const plan = Plan.fromPartial({ id, etag: options.etag ?? '', ...toPlan(options) });
+        printOne(io, options.output, VIEW, await client.call(service.updatePlan, { plan, updateMask }));
+      });
+    });
+}
+
+function addDelete(plans: Command, io: Io): void {
+  addAdminOptions(plans.command('delete <id>').description('delete a plan that no tenant has'))
+    .option('--etag <etag>', 'delete it only if it is still this version')
+    .action((id: string, options: AdminOptions & { etag?: string }) =>
+      withAdminClient(options, io, async (client) => {
+        await client.call(service.deletePlan, { id, etag: options.etag ?? '' });
+        io.stderr.write(`Deleted plan ${id}.\n`);
+      }),
+    );
+}
+
+function addFields(command: Command): Command {
+  return command
+    .option('--limit <name=rate:burst>', 'calls a second, and at once: calls=50:100; may be repeated', parseLimit)
+    .option(
+      '--quota <metric=limit/period>',
+      'units=10000/day, units=9000/month@15,Europe/Berlin; may be repeated',
+      parseQuota,
+    )
+    .option('--concurrency <count>', 'calls of one tenant that may run at once; 0 is no limit', parseCount);
+}
+
+function toPlan({ limit, quota, concurrency }: PlanFields): Partial<Plan> {
+  return {
+    ...(limit === undefined ? {} : { limits: limit }),
+    ...(quota === undefined ? {} : { quotas: quota }),
+    ...(concurrency === undefined ? {} : { concurrency }),
+  };
+}

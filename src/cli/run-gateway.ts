@@ -1,0 +1,51 @@
+import type { LoadedConfig } from '../config/load.ts';
+import type { Gateway } from '../gateway.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { describeStartError } from './describe-start-error.ts';
+import { CliError, type Io } from './io.ts';
+import { waitForStop } from './stop-signals.ts';
+
+export interface RunOptions {
+  readonly io: Io;
+  /** As the user gave it, for messages. */
+  readonly configPath: string;
+  readonly env: Io['env'];
+  /** @throws ConfigError */
+  readonly load: () => LoadedConfig;
+  /** Milliseconds that running calls get to end. */
+  readonly graceMs: number;
+  /** Called when the gateway answers, after its addresses are printed. */
+  readonly onReady?: (gateway: Gateway) => void;
+}
+
+/** Runs a gateway until it is told to stop, and drains it then. @throws CliError when it does not start */
+export async function runGateway(options: RunOptions): Promise<void> {
+  const { io } = options;
+  const gateway = await startGateway(options);
+  if (gateway.adminKey !== undefined) io.stdout.write(`admin key:\n${gateway.adminKey}\n`);
+  io.stdout.write(`ready ${formatAddresses(gateway)}\n`);
+  options.onReady?.(gateway);
+  await waitForStop(io, async () => {
+    io.stderr.write('draining: running calls may end; a second signal ends at once\n');
+    await gateway.stop(options.graceMs);
+  });
+}
+
+async function startGateway({ io, configPath, env, load }: RunOptions): Promise<Gateway> {
+  try {
+    const { config, baseDir } = load();
+    const log = createLogger(config.telemetry?.logLevel, io.stderr);
+    // Loaded here and not above: commands that only call the admin services start faster without it.
+    const { Gateway } = await import('../gateway.ts');
+    return await Gateway.start(config, { baseDir, env, log });
+  } catch (error) {
+    const message = describeStartError(error, configPath);
+    throw message === undefined ? error : new CliError(message);
+  }
+}
+
+function formatAddresses(gateway: Gateway): string {
+  return [...gateway.addresses]
+    .map(([name, { host, port }]) => `${name}=${host.includes(':') ? `[${host}]` : host}:${port}`)
+    .join(' ');
+}

@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Config } from '../../generated/tollgate/config/v1/config.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { packagePath } from '../contracts/package-root.ts';
+import { readDemoKeys } from './demo-keys.ts';
+import { exampleConfigPath, startExampleBackend } from './example-backend.ts';
+import type { Io } from './io.ts';
+import { parseCount } from './parse-values.ts';
+import { runGateway } from './run-gateway.ts';
+import { describeTour } from './tour.ts';
+
+/** Where the example's configuration expects the example backend. */
+const BACKEND_PORT = 7500;
+const HOST = '127.0.0.1';
+const GRACE_MS = 5000;
+
+interface StartOptions {
+  readonly port?: number;
+  readonly data?: string;
+}
+
+export function addStartCommand(program: Command, io: Io): void {
+  program
+    .command('start')
+    .description('try it: a gateway with an example backend and a demo tenant, and commands to call it')
+    .option('--port <port>', 'listen on this port, and for admins on the next one; 0 takes free ones', parseCount)
+    .option('--data <folder>', 'where the store and the demo key are kept (default: ./data beside the package)')
+    .action((options: StartOptions) => start(options, io));
+}
+
+async function start(options: StartOptions, io: Io): Promise<void> {
+  const configPath = exampleConfigPath();
+  const data = options.data === undefined ? defaultData() : resolve(io.cwd, options.data);
+  const demo = readDemoKeys(data, io.env, randomBytes);
+  const env = { ...io.env, ...demo.env };
+  const backend = await startExampleBackend({ host: HOST, port: options.port === undefined ? BACKEND_PORT : 0 });
+  try {
+    await runGateway({
+      io,
+      configPath,
+      env,
+      load: () => adjust(loadConfig(configPath, { env }), { port: options.port, data, backendPort: backend.port }),
+      graceMs: GRACE_MS,
+      onReady: ({ addresses, adminKey }) =>
+        io.stdout.write(describeTour({ addresses, adminKey, demo, backendPort: backend.port })),
+    });
+  } finally {
+    await backend.stop();
+  }
+}
+
+function defaultData(): string {
+  return resolve(dirname(packagePath('proto', import.meta.dirname)), 'data');
+}
+
+/** The example's configuration with the ports and the folder of this run. */
+function adjust(
+  loaded: LoadedConfig,
+  run: { port: number | undefined; data: string; backendPort: number },
+): LoadedConfig {
+  const { port } = run;
+  const config: Config = {
+    ...loaded.config,
+    store: { kind: { $case: 'embedded', embedded: { path: resolve(run.data, 'tollgate.db') } } },
+    backends: loaded.config.backends.map((backend) => ({ ...backend, endpoints: [`${HOST}:${run.backendPort}`] })),
+    listeners: loaded.config.listeners.map((listener, i) =>
+      port === undefined ? listener : { ...listener, address: `${HOST}:${port === 0 ? 0 : port + i}` },
+    ),
+  };
+  return { ...loaded, config };
+}

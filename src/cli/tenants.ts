@@ -1,0 +1,125 @@
+import { type Command, Option } from 'commander';
+import {
+  Tenant_State as State,
+  TenantServiceService as service,
+  Tenant,
+} from '../../generated/tollgate/admin/v1/tenant.ts';
+import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import type { Io } from './io.ts';
+import { listAll } from './list-all.ts';
+import { parseCount } from './parse-values.ts';
+import { formatTime, printList, printOne, type View } from './print.ts';
+import { requireChange } from './require-change.ts';
+
+const STATES = { active: State.STATE_ACTIVE, suspended: State.STATE_SUSPENDED } as const;
+
+const VIEW: View<Tenant> = {
+  toJson: (tenant) => Tenant.toJSON(tenant),
+  fields: (tenant) => [
+    ['id', tenant.id],
+    ['name', tenant.displayName],
+    ['plan', tenant.plan],
+    ['state', tenant.state === State.STATE_SUSPENDED ? 'suspended' : 'active'],
+    ['created', formatTime(tenant.createTime)],
+    ['etag', tenant.etag],
+  ],
+};
+
+interface TenantFields {
+  readonly name?: string;
+  readonly plan?: string;
+  readonly state?: keyof typeof STATES;
+}
+
+interface UpdateOptions extends AdminOptions, TenantFields {
+  readonly etag?: string;
+}
+
+export function addTenantCommands(program: Command, io: Io): void {
+  const tenants = program.command('tenants').description('who may call: list, get, create, update, delete');
+  addList(tenants, io);
+  addGet(tenants, io);
+  addCreate(tenants, io);
+  addUpdate(tenants, io);
+  addDelete(tenants, io);
+}
+
+function addList(tenants: Command, io: Io): void {
+  addAdminOptions(tenants.command('list').description('list the tenants'))
+    .option('--limit <count>', 'at most this many', parseCount, 1000)
+    .action((options: AdminOptions & { limit: number }) =>
+      withAdminClient(options, io, async (client) => {
+        const list = await listAll(options.limit, async (pageSize, pageToken) => {
+          const page = await client.call(service.listTenants, { pageSize, pageToken });
+          return { items: page.tenants, nextPageToken: page.nextPageToken };
+        });
+        printList(io, options.output, VIEW, list, 'No tenants yet: tollgate tenants create ID --plan PLAN');
+      }),
+    );
+}
+
+function addGet(tenants: Command, io: Io): void {
+  addAdminOptions(tenants.command('get <id>').description('show one tenant')).action(
+    (id: string, options: AdminOptions) =>
+      withAdminClient(options, io, async (client) =>
+        printOne(io, options.output, VIEW, await client.call(service.getTenant, { id })),
+      ),
+  );
+}
+
+function addCreate(tenants: Command, io: Io): void {
+  addAdminOptions(tenants.command('create <id>').description('create a tenant'))
+    .requiredOption('--plan <plan>', 'the plan that the tenant has')
+    .option('--name <text>', 'its name for people')
+    .addOption(stateOption())
+    .action((tenantId: string, options: AdminOptions & TenantFields) =>
+      withAdminClient(options, io, async (client) => {
+        const request = { tenantId, tenant: Tenant.fromPartial(toTenant(options)) };
+        printOne(io, options.output, VIEW, await client.call(service.createTenant, request));
+      }),
+    );
+}
+
+function addUpdate(tenants: Command, io: Io): void {
+  const update = tenants.command('update <id>').description('change a tenant; what is not given stays');
+  addAdminOptions(update)
+    .option('--plan <plan>', 'the plan that the tenant has')
+    .option('--name <text>', 'its name for people')
+    .addOption(stateOption())
+    .option('--etag <etag>', 'change it only if it is still this version')
+    .action((id: string, options: UpdateOptions) => {
+      const updateMask = [
+        ...(options.name === undefined ? [] : ['display_name']),
+        ...(options.plan === undefined ? [] : ['plan']),
+        ...(options.state === undefined ? [] : ['state']),
+      ];
+      requireChange(update, updateMask);
+      return withAdminClient(options, io, async (client) => {
+        const tenant = Tenant.fromPartial({ id, etag: options.etag ?? '', ...toTenant(options) });
+        printOne(io, options.output, VIEW, await client.call(service.updateTenant, { tenant, updateMask }));
+      });
+    });
+}
+
+function addDelete(tenants: Command, io: Io): void {
+  addAdminOptions(tenants.command('delete <id>').description('delete a tenant and its keys'))
+    .option('--etag <etag>', 'delete it only if it is still this version')
+    .action((id: string, options: AdminOptions & { etag?: string }) =>
+      withAdminClient(options, io, async (client) => {
+        await client.call(service.deleteTenant, { id, etag: options.etag ?? '' });
+        io.stderr.write(`Deleted tenant ${id} and its keys.\n`);
+      }),
+    );
+}
+
+function stateOption(): Option {
+  return new Option('--state <state>', 'a suspended tenant is refused').choices(Object.keys(STATES));
+}
+
+function toTenant({ name, plan, state }: TenantFields): Partial<Tenant> {
+  return {
+    ...(name === undefined ? {} : { displayName: name }),
+    ...(plan === undefined ? {} : { plan }),
+    ...(state === undefined ? {} : { state: STATES[state] }),
+  };
+}

@@ -1,0 +1,111 @@
+import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { HealthService } from '../../generated/grpc/health/v1/health.ts';
+import { ServerReflectionService } from '../../generated/grpc/reflection/v1/reflection.ts';
+import { ServerReflectionService as ServerReflectionServiceAlpha } from '../../generated/grpc/reflection/v1alpha/reflection.ts';
+import { ApiKeyServiceService } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { PlanServiceService } from '../../generated/tollgate/admin/v1/plan.ts';
+import { TenantServiceService } from '../../generated/tollgate/admin/v1/tenant.ts';
+import { MetricsServiceService } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { readOwnDescriptors } from '../contracts/builtin.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { TenantManager } from '../tenants/tenant-manager.ts';
+import { createApiKeyService } from './api-key-service.ts';
+import { createAuditInterceptor } from './audit-interceptor.ts';
+import type { Health } from './health.ts';
+import { createHealthService } from './health-service.ts';
+import { createMetricsService, type MetricsSource } from './metrics-service.ts';
+import { createPlanService } from './plan-service.ts';
+import { createPrivateSocket } from './private-socket.ts';
+import { createReflectionService } from './reflection/reflection-service.ts';
+import { createTenantService } from './tenant-service.ts';
+import { createValidationInterceptor } from './validate-request.ts';
+import { type ContractSource, createVisibleContracts } from './visible-contracts.ts';
+
+export interface ControlServerOptions {
+  readonly tenants: TenantManager;
+  readonly metrics: MetricsSource;
+  /** By name, those of the gateway itself (`tollgate`, `health`, `reflection`) among them. Asked anew for each call. */
+  readonly contracts: ContractSource;
+  readonly health: Health;
+  readonly log: Logger;
+  /** Where the socket's folder may be made, in order of preference. */
+  readonly socketFolders: readonly string[];
+}
+
+export interface ControlServer {
+  /** Of the Unix socket that it listens on. */
+  readonly path: string;
+  /**
+   * Says NOT_SERVING, lets running calls end for at most `graceMs` milliseconds (default 0), removes the socket. Watches
+   * of health and open reflection streams count as running: they end with the grace.
+   */
+  stop(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Starts the gateway's own services on a Unix socket that only this user's processes reach: callers come through the
+ * gateway, which has authenticated them and says who they are.
+ *
+ * @throws when no socket can be made
+ */
+export async function startControlServer(options: ControlServerOptions): Promise<ControlServer> {
+  const services = createServices(options);
+  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readOwnDescriptors()));
+  const definitions = services.map(([definition]) => definition);
+  const server = new Server({
+    interceptors: [
+      createAuditInterceptor(options.log),
+      createValidationInterceptor(definitions, registry, options.log),
+    ],
+  });
+  for (const [definition, implementation] of services) server.addService(definition, implementation);
+
+  const socket = await createPrivateSocket(options.socketFolders);
+  try {
+    await bind(server, `unix:${socket.path}`);
+  } catch (error) {
+    await socket.remove();
+    throw error;
+  }
+  return {
+    path: socket.path,
+    async stop(graceMs = 0) {
+      options.health.drain();
+      await shutDown(server, graceMs);
+      await socket.remove();
+    },
+  };
+}
+
+function createServices(options: ControlServerOptions): [ServiceDefinition, UntypedServiceImplementation][] {
+  const { tenants, metrics, health, log } = options;
+  const visibleTo = createVisibleContracts(options.contracts);
+  const reflection = createReflectionService(visibleTo);
+  return [
+    [TenantServiceService, createTenantService(tenants, log)],
+    [PlanServiceService, createPlanService(tenants, log)],
+    [ApiKeyServiceService, createApiKeyService(tenants, log)],
+    [MetricsServiceService, createMetricsService(metrics, log)],
+    [HealthService, createHealthService(health, visibleTo, log)],
+    [ServerReflectionService, reflection],
+    [ServerReflectionServiceAlpha, reflection],
+  ];
+}
+
+function bind(server: Server, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function shutDown(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.forceShutdown(), graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(force);
+      resolve();
+    });
+  });
+}
