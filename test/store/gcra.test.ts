@@ -54,8 +54,8 @@ describe('gcra', () => {
         let units = takeGcra(bucket, rate, burst, 1e9, now);
         expect(units).toBe(burst);
         for (const { wait } of schedule) {
-          // Never so long that the bucket fills up, which would lose what nobody took.
-          now += Math.min(wait, (burst * 999) / rate);
+          // Never so long that the bucket fills up, which would lose what nobody took; a part of a unit may be left in it.
+          now += Math.min(wait, ((burst - 1) * 999) / rate);
           units += takeGcra(bucket, rate, burst, 1e9, now);
         }
         const bound = burst + (rate * (now - 5)) / 1000;

@@ -1,0 +1,131 @@
+import {
+  type Document,
+  type DocumentKind,
+  type DocumentStore,
+  HashTaken,
+  type Page,
+  ReferenceMissing,
+  StillReferenced,
+  VersionConflict,
+  type Write,
+} from '../store/store.ts';
+import type { ConfigSync } from '../sync/config-sync.ts';
+import { AlreadyExists, EtagMismatch, FailedPrecondition, NotFound, type RegistryError } from './errors.ts';
+import { etagOf } from './etag.ts';
+import { decodePageToken, encodePageToken, type PageRequest, pageLimit } from './page-token.ts';
+
+/** Writers without an etag that keep losing the race are told so at last. */
+const ATTEMPTS = 20;
+
+export type Put = Extract<Write, { op: 'put' }>;
+/** A put without what the registry adds. */
+export type Content = Pick<Put, 'body' | 'hash' | 'parent' | 'reference'>;
+
+/**
+ * What tenants, plans and keys have in common: create, read, update and delete with etags, pages, and the store's errors in
+ * the registry's words. Reads go to the store, writes through `ConfigSync`.
+ */
+export class DocumentRegistry {
+  readonly #documents: DocumentStore;
+  readonly #sync: ConfigSync;
+  readonly #kind: DocumentKind;
+
+  constructor(documents: DocumentStore, sync: ConfigSync, kind: DocumentKind) {
+    this.#documents = documents;
+    this.#sync = sync;
+    this.#kind = kind;
+  }
+
+  /** @throws AlreadyExists, and what the store refuses */
+  async create(id: string, content: Content): Promise<Document> {
+    try {
+      return await this.#put({ op: 'put', kind: this.#kind, id, expected: 0, ...content });
+    } catch (error) {
+      if (error instanceof VersionConflict) throw new AlreadyExists(this.#kind, id);
+      throw registryError(error);
+    }
+  }
+
+  /** @throws NotFound */
+  async get(id: string): Promise<Document> {
+    const document = await this.#documents.get(this.#kind, id);
+    if (document === undefined) throw new NotFound(this.#kind, id);
+    return document;
+  }
+
+  /** @returns the page, with the token of the next. @throws InvalidArgument */
+  async list(request: PageRequest, parent?: string): Promise<{ documents: Page['documents']; nextPageToken: string }> {
+    const name = parent === undefined ? this.#kind : `${this.#kind}/${parent}`;
+    const limit = pageLimit(request.pageSize);
+    const after = decodePageToken(name, request.pageToken);
+    const { documents, next } = await this.#documents.list(this.#kind, { after, limit, parent });
+    return { documents, nextPageToken: encodePageToken(name, next) };
+  }
+
+  /**
+   * Changes a document as it is at the moment of the commit; nothing is written when nothing changes.
+   * @param etag when empty, whoever comes last wins, but no change of another is lost: `change` runs again on what it left
+   * @throws NotFound, EtagMismatch, what `change` throws and what the store refuses
+   */
+  async update(id: string, etag: string, change: (current: Document) => Content): Promise<Document> {
+    return this.#attempt(id, etag, async (current) => {
+      const content = change(current);
+      if (sameContent(current, content)) return current;
+      return this.#put({ op: 'put', kind: this.#kind, id, expected: current.version, ...content });
+    });
+  }
+
+  /** @param etag when empty, whatever the document is like. @throws NotFound, EtagMismatch, FailedPrecondition */
+  async delete(id: string, etag: string): Promise<void> {
+    await this.#attempt(id, etag, async ({ version }) => {
+      await this.#sync.change([{ op: 'delete', kind: this.#kind, id, expected: version }]);
+    });
+  }
+
+  async #attempt<T>(id: string, etag: string, write: (current: Document) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const current = await this.get(id);
+      const currentEtag = etagOf(current);
+      if (etag !== '' && etag !== currentEtag) throw new EtagMismatch(this.#kind, id, currentEtag);
+      try {
+        return await write(current);
+      } catch (error) {
+        if (!(error instanceof VersionConflict)) throw registryError(error);
+        if (attempt === ATTEMPTS) throw new EtagMismatch(this.#kind, id, etagOf({ version: error.current }));
+      }
+    }
+  }
+
+  async #put(write: Put): Promise<Document> {
+    const change = await this.#sync.change([write]);
+    const document = change.documents.find(({ kind, id }) => kind === write.kind && id === write.id);
+    if (document === undefined) throw new Error(`the change ${change.version} lacks what was put`);
+    return document;
+  }
+}
+
+/** Whether a put would leave the document as it is. */
+export function sameContent(document: Document, content: Content): boolean {
+  return (
+    document.hash === content.hash &&
+    document.parent === content.parent &&
+    document.reference === content.reference &&
+    Buffer.compare(document.body, content.body) === 0
+  );
+}
+
+/** What the store refused, in the registry's words; other errors as they are. */
+export function registryError(error: unknown): RegistryError | unknown {
+  if (error instanceof ReferenceMissing) {
+    if (error.kind !== 'plan') return new NotFound(error.kind, error.id);
+    const message = `there is no plan "${error.id}": create it first, or name another`;
+    return new FailedPrecondition(message, { type: 'PLAN_UNKNOWN', subject: `plans/${error.id}` });
+  }
+  if (error instanceof StillReferenced) {
+    const { kind, id, by } = error;
+    const message = `${by.kind} "${by.id}" (perhaps others too) has the ${kind} "${id}": give it another one first`;
+    return new FailedPrecondition(message, { type: 'PLAN_IN_USE', subject: `${by.kind}s/${by.id}` });
+  }
+  if (error instanceof HashTaken) return new AlreadyExists(error.kind, error.id);
+  return error;
+}
