@@ -1,0 +1,79 @@
+import { tmpdir } from 'node:os';
+import { Client, credentials, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import { builtinContracts } from '../../src/contracts/builtin.ts';
+import type { Contract } from '../../src/contracts/contract.ts';
+import { type ControlServer, startControlServer } from '../../src/control/control-server.ts';
+import { Health } from '../../src/control/health.ts';
+import type { MetricsSource } from '../../src/control/metrics-service.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import type { TenantManager } from '../../src/tenants/tenant-manager.ts';
+
+export const REQUEST_ID = '0190b6a4-0000-7000-8000-000000000001';
+
+export interface ControlFixture {
+  readonly server: ControlServer;
+  readonly health: Health;
+  readonly client: Client;
+  /** What was logged, as JSON lines. */
+  readonly log: string[];
+  /** As the gateway calls: it says who calls, and which contracts the listener shows. */
+  metadata(contracts?: string): Metadata;
+  call<Request, Response>(method: MethodDefinition<Request, Response>, request: Request): Promise<Response>;
+  /** The error of a call that must fail. */
+  failure<Request, Response>(method: MethodDefinition<Request, Response>, request: Request): Promise<ServiceError>;
+  stop(): Promise<void>;
+}
+
+export interface FixtureOptions {
+  readonly tenants: TenantManager;
+  readonly metrics?: MetricsSource;
+  readonly contracts?: readonly Contract[];
+}
+
+/** A control server on its socket, and a client that speaks as the gateway does. */
+export async function startFixture(options: FixtureOptions): Promise<ControlFixture> {
+  const health = new Health();
+  const log: string[] = [];
+  const contracts = [...builtinContracts(), ...(options.contracts ?? [])];
+  const server = await startControlServer({
+    tenants: options.tenants,
+    metrics: options.metrics ?? { getMetrics: () => ({ series: [], refusals: {}, backends: [] }) },
+    contracts: new Map(contracts.map((contract) => [contract.name, contract])),
+    health,
+    log: createLogger('debug', { write: (line) => void log.push(line) }),
+    socketFolders: [tmpdir(), '/tmp'],
+  });
+  const client = new Client(`unix:${server.path}`, credentials.createInsecure());
+  const metadata = (visible = 'tollgate'): Metadata => {
+    const map = new Metadata();
+    map.set('x-tenant-id', 'admins');
+    map.set('x-principal-id', 'key1');
+    map.set('x-request-id', REQUEST_ID);
+    map.set('x-tollgate-contracts', visible);
+    return map;
+  };
+  const call: ControlFixture['call'] = (method, request) =>
+    new Promise((resolve, reject) => {
+      const { path, requestSerialize, responseDeserialize } = method;
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata(), (error, value) =>
+        error ? reject(error) : resolve(value!),
+      );
+    });
+  return {
+    server,
+    health,
+    client,
+    log,
+    metadata,
+    call,
+    failure: (method, request) =>
+      call(method, request).then(
+        () => Promise.reject(new Error('the call succeeded')),
+        (error: ServiceError) => error,
+      ),
+    async stop() {
+      client.close();
+      await server.stop();
+    },
+  };
+}
