@@ -109,5 +109,5 @@ function printFile(): string {
   return `${lines.join('\n')}\n`;
 }
 
-const target = new URL('../proto/buf/validate/validate.proto', import.meta.url);
+const target = process.argv[2] ?? new URL('../proto/buf/validate/validate.proto', import.meta.url);
 writeFileSync(target, printFile());

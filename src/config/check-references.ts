@@ -66,7 +66,7 @@ function collect(source: ConfigSource, section: string, key: string, names: read
   });
   return {
     refer(path, what, name, more = []) {
-      const known = [...names.filter((candidate) => candidate !== ''), ...more];
+      const known = [...new Set([...names.filter((candidate) => candidate !== ''), ...more])];
       // A name that could not be read may be the one that is meant.
       const unsure =
         source.isFaulty([section]) || names.some((other, i) => other === '' && source.isFaulty([section, i, key]));

@@ -73,6 +73,11 @@ export function parseConfig(text: string, fileName: string, options: ParseOption
   return { config, baseDir, source };
 }
 
+/** A configuration that was made by a program: no file, no places, and taken as it is. */
+export function trustConfig(config: Config, baseDir: string): LoadedConfig {
+  return { config, baseDir: resolve(baseDir), source: new ConfigSource('', '') };
+}
+
 function readRoot(source: ConfigSource, schema: ConfigSchema): JsonObject {
   if (source.root === undefined) return {};
   return readMessage(source, source.root, schema.message, []);

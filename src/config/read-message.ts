@@ -122,11 +122,21 @@ function readValue(
   if (type.message !== undefined && type.message.typeName !== 'google.protobuf.Duration') {
     return readMessage(source, node, type.message, path);
   }
+  if (type.message !== undefined && isMap(node)) return readSeconds(source, node, type.message, path);
   if (!isScalar(node)) {
     source.complain(path, 'one value is expected here, not a list or mapping');
     return undefined;
   }
   const reading = readPlain(node.value, type);
+  if ('json' in reading) return reading.json;
+  source.complain(path, reading.fault, reading.hint);
+  return undefined;
+}
+
+/** A duration as programs write it: `{ seconds: 5, nanos: 0 }`. */
+function readSeconds(source: ConfigSource, node: unknown, desc: DescMessage, path: Path): JsonValue | undefined {
+  const { seconds, nanos } = readMessage(source, node, desc, path);
+  const reading = readDuration(`${Number(seconds ?? 0) * 1000 + Math.ceil(Number(nanos ?? 0) / 1e6)}ms`);
   if ('json' in reading) return reading.json;
   source.complain(path, reading.fault, reading.hint);
   return undefined;

@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { Quota_Period, type Quota as QuotaMessage, type RateLimit } from '../../generated/tollgate/admin/v1/plan.ts';
 import type { Backend, Breaker, Listener, Tenant as TenantMessage } from '../../generated/tollgate/config/v1/config.ts';
 import { Listener_Errors } from '../../generated/tollgate/config/v1/config.ts';
+import { type BreakerOptions, DEFAULT_BREAKER } from '../breaker/options.ts';
 import { durationToMs } from '../contracts/policy.ts';
-import { Code, codeOf } from '../grpc/status.ts';
+import { codeOf } from '../grpc/status.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
 import { type Address, parseAddress } from './address.ts';
 import { isLogLevel, type LogLevel } from './check-telemetry.ts';
@@ -36,17 +37,6 @@ export interface ListenerSettings {
   readonly uniformErrors: boolean;
 }
 
-export interface BreakerOptions {
-  /** Above 0, at most 1. */
-  readonly failureRatio: number;
-  readonly windowMs: number;
-  readonly minCalls: number;
-  readonly openForMs: number;
-  readonly probes: number;
-  /** gRPC status codes. */
-  readonly failureStatuses: ReadonlySet<number>;
-}
-
 export interface BackendSettings {
   readonly name: string;
   readonly endpoints: readonly Address[];
@@ -73,11 +63,10 @@ export interface TenantSettings {
   readonly keys: readonly { readonly name: string; readonly sha256: string; readonly scopes: readonly string[] }[];
 }
 
-const DEFAULT_FAILURES = [Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.UNKNOWN, Code.DATA_LOSS];
 const DEFAULT_STORE = './data/tollgate.db';
 
 /** Fills in defaults. `env` must be the one that the configuration was checked with. */
-export function toSettings({ config, baseDir }: LoadedConfig, env: Environment): Settings {
+export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'baseDir'>, env: Environment): Settings {
   const file = (path: string) => resolve(baseDir, path);
   const logLevel = config.telemetry?.logLevel ?? '';
   return {
@@ -128,12 +117,13 @@ function toBackend(backend: Backend, file: (path: string) => string): BackendSet
 export function toBreakerOptions(breaker: Breaker | undefined): BreakerOptions {
   const codes = (breaker?.failureStatuses ?? []).map(codeOf).filter((code) => code !== undefined);
   return {
-    failureRatio: breaker?.failureRatio ?? 0.5,
-    windowMs: breaker?.window === undefined ? 10_000 : durationToMs(breaker.window),
-    minCalls: breaker?.minCalls ?? 10,
-    openForMs: breaker?.openFor === undefined ? 5000 : durationToMs(breaker.openFor),
-    probes: breaker?.probes ?? 1,
-    failureStatuses: new Set(codes.length > 0 ? codes : DEFAULT_FAILURES),
+    ...DEFAULT_BREAKER,
+    failureRatio: breaker?.failureRatio ?? DEFAULT_BREAKER.failureRatio,
+    windowMs: breaker?.window === undefined ? DEFAULT_BREAKER.windowMs : durationToMs(breaker.window),
+    minCalls: breaker?.minCalls ?? DEFAULT_BREAKER.minCalls,
+    openForMs: breaker?.openFor === undefined ? DEFAULT_BREAKER.openForMs : durationToMs(breaker.openFor),
+    probes: breaker?.probes ?? DEFAULT_BREAKER.probes,
+    failureStatuses: codes.length > 0 ? new Set(codes) : DEFAULT_BREAKER.failureStatuses,
   };
 }
 

@@ -25,8 +25,16 @@ export class ConfigSource {
     this.file = file;
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true });
     this.root = this.#document.contents ?? undefined;
-    for (const error of this.#document.errors)
-      this.complainAtOffset(error.pos[0], yamlMessage(error.code, error.message));
+    this.#complainOfSyntax();
+  }
+
+  /** Of what is not YAML only the first: the others follow from it. */
+  #complainOfSyntax(): void {
+    const errors = this.#document.errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
+    const first = errors.find((error) => error.code !== 'DUPLICATE_KEY');
+    const told =
+      first === undefined ? errors : errors.filter((error) => error === first || error.pos[0] < first.pos[0]);
+    for (const { code, message, pos } of told) this.complainAtOffset(pos[0], yamlMessage(code, message));
   }
 
   /** In the order of the file. */
@@ -107,5 +115,6 @@ export function offsetOf(node: unknown): number | undefined {
 function yamlMessage(code: string, message: string): string {
   if (code === 'DUPLICATE_KEY') return 'the key is there twice';
   if (code === 'TAB_AS_INDENT') return 'YAML is indented with blanks, not with tabs';
+  if (/^Flow (sequence|map)/.test(message)) return 'not YAML: a "[" or "{" is not closed';
   return `not YAML: ${message}`;
 }

@@ -1,0 +1,277 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Config } from '../../generated/tollgate/config/v1/config.ts';
+import { check } from '../../src/cli/check.ts';
+import { formatAddress, parseAddress } from '../../src/config/address.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
+import { defaultConfigPath } from '../../src/config/default.ts';
+import { hashKey } from '../../src/config/key.ts';
+import { loadConfig, parseConfig } from '../../src/config/load.ts';
+import { loadContracts } from '../../src/config/load-contracts.ts';
+import { readDuration } from '../../src/config/read-scalar.ts';
+import { toSettings } from '../../src/config/settings.ts';
+import { Code } from '../../src/grpc/status.ts';
+import { folderWith, SHOP } from '../contracts/fixtures.ts';
+
+const KEY = `tg_laptop_0123456789abcdef_${'x'.repeat(32)}`;
+const env = { TOLLGATE_DEMO_KEY: KEY };
+
+const FULL = `
+listeners:
+  - name: public
+    address: '[::1]:0'
+    contracts: [shop, tollgate]
+    trust_request_id: true
+    errors: uniform
+    tls: { cert: a.pem, key: b.pem }
+store: { embedded: { path: state/t.db } }
+backends:
+  - name: shop
+    endpoints: ['localhost:1', 'unix:/run/shop.sock']
+    breaker: { failure_ratio: 0.25, window: 1m30s, min_calls: 3, open_for: 500ms, probes: 2, failure_statuses: [ABORTED] }
+    connect_timeout: 0.5s
+    default_timeout: 2m
+    max_connections: 9
+    tls: { ca: a.pem, server_name: shop.test }
+contracts:
+  - name: shop
+    protos: protos
+    backend: shop
+    policy:
+      shop.v1.Shop: { cost: 9, max_deadline: 250ms }
+plans:
+  - name: gold
+    limits: [{ name: calls, rate: 0.5, burst: 2 }, { name: slow, rate: 1, burst: 1 }]
+    quotas:
+      - { metric: units, limit: 5, period: MONTH, time_zone: Europe/Berlin }
+      - { metric: units, limit: 5, period: PERIOD_DAY, anchor: 23 }
+    concurrency: 7
+tenants:
+  - { id: t, display_name: T, plan: gold, keys: [{ name: k, sha256: ${'0a'.repeat(32)}, scopes: [x] }] }
+telemetry: { log_level: debug, otlp: { endpoint: 'http://127.0.0.1:4317' } }
+`;
+
+const FILES = { 'a.pem': '', 'b.pem': '', 'protos/shop.proto': SHOP };
+
+test('everything that a file says arrives, with paths absolute and durations in milliseconds', () => {
+  const baseDir = folderWith(FILES);
+  const loaded = parseConfig(FULL, 'tollgate.yaml', { env: {}, baseDir });
+  expect(toSettings(loaded, {})).toEqual({
+    listeners: [
+      {
+        name: 'public',
+        host: '::1',
+        port: 0,
+        contracts: ['shop', 'tollgate'],
+        trustRequestId: true,
+        uniformErrors: true,
+        tls: { cert: `${baseDir}/a.pem`, key: `${baseDir}/b.pem` },
+      },
+    ],
+    storePath: `${baseDir}/state/t.db`,
+    backends: [
+      {
+        name: 'shop',
+        endpoints: [{ host: 'localhost', port: 1 }, { path: '/run/shop.sock' }],
+        breaker: expect.objectContaining({
+          failureRatio: 0.25,
+          windowMs: 90_000,
+          minCalls: 3,
+          openForMs: 500,
+          probes: 2,
+          failureStatuses: new Set([Code.ABORTED]),
+        }),
+        tls: { ca: `${baseDir}/a.pem`, serverName: 'shop.test', cert: undefined, key: undefined },
+        connectTimeoutMs: 500,
+        defaultTimeoutMs: 120_000,
+        maxConnections: 9,
+      },
+    ],
+    plans: [
+      {
+        id: 'gold',
+        limits: [
+          { name: 'calls', rate: 0.5, burst: 2 },
+          { name: 'slow', rate: 1, burst: 1 },
+        ],
+        quotas: [
+          { metric: 'units', limit: 5, period: 'month', timeZone: 'Europe/Berlin', anchor: 1 },
+          { metric: 'units', limit: 5, period: 'day', timeZone: 'UTC', anchor: 23 },
+        ],
+        concurrency: 7,
+      },
+    ],
+    tenants: [
+      { id: 't', displayName: 'T', plan: 'gold', keys: [{ name: 'k', sha256: '0a'.repeat(32), scopes: ['x'] }] },
+    ],
+    logLevel: 'debug',
+    otlpEndpoint: 'http://127.0.0.1:4317',
+  });
+});
+
+test('what a file does not say has its default', () => {
+  const text = 'listeners: [{ name: a, address: "127.0.0.1:1" }]';
+  const loaded = parseConfig(`${text}\nbackends: [{ name: b, endpoints: ["h:1"] }]`, 'x.yaml', {
+    env: {},
+    baseDir: '/base',
+  });
+  const settings = toSettings(loaded, {});
+  expect(settings).toMatchObject({ storePath: '/base/data/tollgate.db', logLevel: 'info', plans: [], tenants: [] });
+  expect(settings.otlpEndpoint).toBeUndefined();
+  expect(settings.listeners[0]).toMatchObject({ trustRequestId: false, uniformErrors: false, contracts: [] });
+  expect(settings.backends[0]).toMatchObject({ connectTimeoutMs: 2000, maxConnections: 4 });
+  expect(settings.backends[0]?.breaker).toMatchObject({
+    failureRatio: 0.5,
+    windowMs: 10_000,
+    minCalls: 10,
+    openForMs: 5000,
+    probes: 1,
+    failureStatuses: new Set([Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.UNKNOWN, Code.DATA_LOSS]),
+  });
+});
+
+test('a configuration that a program wrote as protobuf JSON reads back the same', () => {
+  const baseDir = folderWith(FILES);
+  const { config } = parseConfig(FULL, 'tollgate.yaml', { env: {}, baseDir });
+  const json = JSON.stringify(Config.toJSON(config));
+  expect(parseConfig(json, 'tollgate.json', { env: {}, baseDir }).config).toEqual(config);
+});
+
+test('YAML anchors and camel case are understood', () => {
+  const { config } = parseConfig(
+    'listeners: [{ name: a, address: "127.0.0.1:1", trustRequestId: true }]\nbackends: [{ name: b, endpoints: &e ["h:1"] }, { name: c, endpoints: *e }]',
+    'x.yaml',
+    { env: {} },
+  );
+  expect(config.listeners[0]?.trustRequestId).toBe(true);
+  expect(config.backends[1]?.endpoints).toEqual(['h:1']);
+});
+
+test('the default configuration is the example: bookstore, admin, the plan free and the tenant demo', async () => {
+  const loaded = loadConfig(defaultConfigPath(), { env });
+  const settings = toSettings(loaded, env);
+  expect(settings.listeners.map(({ host, port, contracts }) => [host, port, ...contracts])).toEqual([
+    ['127.0.0.1', 7400, 'bookstore'],
+    ['127.0.0.1', 7401, 'tollgate'],
+  ]);
+  expect(settings.tenants[0]?.keys[0]?.sha256).toBe(hashKey(KEY));
+  const { methods, warnings } = await loadContracts(loaded);
+  expect(warnings).toEqual([]);
+  expect(methods.get('/bookstore.v1.BookstoreService/GetBook')).toMatchObject({ backend: 'bookstore', kind: 'unary' });
+});
+
+describe('contracts of a configuration', () => {
+  async function complaintsOf(text: string, files: Readonly<Record<string, string>>): Promise<string[]> {
+    const loaded = parseConfig(text, 'tollgate.yaml', { env: {}, baseDir: folderWith(files) });
+    const error: unknown = await loadContracts(loaded).catch((reason: unknown) => reason);
+    return error instanceof ConfigError ? error.message.split('\n') : [];
+  }
+
+  test('get the overrides of the configuration', async () => {
+    const loaded = parseConfig(FULL, 'tollgate.yaml', { env: {}, baseDir: folderWith(FILES) });
+    const { methods } = await loadContracts(loaded);
+    expect(methods.get('/shop.v1.Shop/Both')?.policy).toMatchObject({ cost: 9, maxDeadlineMs: 250 });
+    expect(methods.get('/shop.v1.Plain/Do')?.policy.cost).toBe(1);
+  });
+
+  test('have faults at the place in the proto, or in the configuration', async () => {
+    const broken = SHOP.replace('string x', 'strng x');
+    expect(await complaintsOf(FULL, { ...FILES, 'protos/shop.proto': broken })).toEqual([
+      'protos/shop.proto:4:13: cannot find `strng` in this scope',
+    ]);
+    expect(await complaintsOf(FULL.replace('shop.v1.Shop:', 'shop.v1.Shp:'), FILES)).toEqual([
+      'tollgate.yaml:23:7: the contract has no method or service "shop.v1.Shp"; did you mean "shop.v1.Shop"?',
+    ]);
+    expect(await complaintsOf(FULL.replace('protos: protos', 'protos: .'), { 'a.pem': '', 'b.pem': '' })).toEqual([
+      'tollgate.yaml:20:13: .: there are no .proto files in the folder; name the folder that imports are relative to',
+    ]);
+  });
+
+  test('may not have a method of another contract', async () => {
+    const twin = FULL.replace(
+      'contracts:\n  - name: shop',
+      'contracts:\n  - { name: twin, protos: protos, backend: shop }\n  - name: shop',
+    );
+    const complaints = await complaintsOf(twin, FILES);
+    expect(complaints[0]).toBe('tollgate.yaml:21:13: shop.v1.Shop/Inherits is in contract "twin" already');
+    expect(complaints).toHaveLength(5);
+  });
+
+  test('give a warning for a limit that no plan has: an admin may add one', async () => {
+    const text = FULL.replace('name: slow', 'name: slaw');
+    const loaded = parseConfig(text, 'tollgate.yaml', { env: {}, baseDir: folderWith(FILES) });
+    const { warnings } = await loadContracts(loaded);
+    expect(warnings.map(({ line, message, hint }) => [line, message, hint])).toEqual([
+      [19, 'shop.v1.Shop/Says draws on limit "slow", which no plan here has', 'did you mean "slaw"?'],
+    ]);
+  });
+});
+
+describe('tollgate check', () => {
+  async function run(path: string, variables: Record<string, string>) {
+    const out: string[] = [];
+    const err: string[] = [];
+    const code = await check(path, { env: variables, out: (line) => out.push(line), err: (line) => err.push(line) });
+    return { code, out, err };
+  }
+
+  test('prints what is in a good configuration', async () => {
+    const { code, out, err } = await run(defaultConfigPath(), env);
+    expect([code, err]).toEqual([0, []]);
+    expect(out.slice(1)).toEqual([
+      '  listener public: 127.0.0.1:7400, shows bookstore',
+      '  listener admin: 127.0.0.1:7401, shows tollgate',
+      '  backend bookstore: 127.0.0.1:7500',
+      '  contract bookstore: 4 methods, backend bookstore',
+      '  plan free',
+      '  tenant demo: plan free, 1 key',
+    ]);
+  });
+
+  test('prints every complaint and ends with 1', async () => {
+    const path = `${folderWith({ 'tollgate.yaml': 'listeners: 5\nplanes: []\n' })}/tollgate.yaml`;
+    const { code, out, err } = await run(path, {});
+    expect([code, out]).toEqual([1, []]);
+    expect(err).toEqual([
+      expect.stringContaining(`${path}:1:12: "listeners" is a list`),
+      expect.stringContaining(`${path}:2:1: unknown key "planes"; did you mean "plans"?`),
+      `${path}: 2 complaints`,
+    ]);
+  });
+});
+
+test('an address that was formatted parses to the same', () => {
+  const host = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());
+  fc.assert(
+    fc.property(host, fc.integer({ min: 0, max: 65_535 }), (name, port) => {
+      expect(parseAddress(formatAddress({ host: name, port }))).toEqual({ host: name, port });
+    }),
+  );
+  expect(parseAddress(formatAddress({ path: '/run/x:1' }))).toEqual({ path: '/run/x:1' });
+  for (const text of [
+    '',
+    ':1',
+    'a:',
+    'a:b',
+    'a:-1',
+    'a:65536',
+    '[::1]',
+    '[]:1',
+    '::1:1',
+    'a b:1',
+    'http://a:1',
+    'unix:',
+  ]) {
+    expect(() => parseAddress(text)).toThrow(TypeError);
+  }
+});
+
+test('a duration of whole milliseconds is kept exactly', () => {
+  const units = fc.constantFrom<[string, number]>(['ms', 1], ['s', 1000], ['m', 60_000], ['h', 3_600_000]);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 500 }), units, (amount, [unit, ms]) => {
+      expect(readDuration(`${amount}${unit}`)).toEqual({ json: `${((amount * ms) / 1000).toFixed(3)}s` });
+    }),
+  );
+  expect(readDuration('1h30m')).toEqual({ json: '5400.000s' });
+});
