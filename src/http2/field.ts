@@ -21,6 +21,8 @@ export class Field {
   /** What the `NameTable` says of the name; 0 for a name that is not in it. */
   readonly kind: number;
   readonly indexing: Indexing;
+  /** What `validate-headers.ts` found, once per field. For the engine alone. */
+  verdict = 0;
 
   constructor(name: string, value: string, kind = 0, indexing: Indexing = Indexing.INDEX) {
     this.name = name;

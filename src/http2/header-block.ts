@@ -11,6 +11,10 @@ export class HeaderBlock {
   readonly size: number;
   /** Whatever the receiver derived from the block; the engine never reads it. */
   memo: unknown = undefined;
+  /** What `validate-headers.ts` found, once per block, with `:status` and `content-length`. For the engine alone. */
+  verdict = 0;
+  status = 0;
+  contentLength = -1;
 
   constructor(fields: readonly Field[]) {
     this.fields = fields;

@@ -1,0 +1,59 @@
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions as TlsConnectionOptions } from 'node:tls';
+import { onreadOption, type Reader, readByEvents } from './socket-reading.ts';
+import { clientTlsOptions } from './tls.ts';
+
+/** Where a client connects to: a host and port, or a Unix socket. */
+export type Target = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** TLS of a client: `ca`, `cert`, `key`, `servername`, ... as `tls.connect` takes them. */
+export type ClientTls = Omit<TlsConnectionOptions, 'host' | 'port' | 'path' | 'socket' | 'ALPNProtocols'>;
+
+/** A socket on its way. */
+export interface Attempt {
+  readonly socket: Socket;
+  /** Where to read to, from `onConnected` on. */
+  reader: Reader | undefined;
+}
+
+/**
+ * Opens a socket, TLS with ALPN `h2` if `tls` is given. `onConnected` is called at most once; errors and the end are the
+ * socket's own events.
+ */
+export function openSocket(
+  target: Target,
+  tls: ClientTls | undefined,
+  onConnected: (attempt: Attempt) => void,
+): Attempt {
+  return tls === undefined ? openPlain(target, onConnected) : openTls(target, tls, onConnected);
+}
+
+function openPlain(target: Target, onConnected: (attempt: Attempt) => void): Attempt {
+  let reader: Reader | undefined;
+  const socket = connect({ ...target, onread: onreadOption(() => reader) });
+  const attempt: Attempt = {
+    socket,
+    get reader() {
+      return reader;
+    },
+    set reader(next) {
+      reader = next;
+    },
+  };
+  socket.once('connect', () => onConnected(attempt));
+  return attempt;
+}
+
+function openTls(target: Target, tls: ClientTls, onConnected: (attempt: Attempt) => void): Attempt {
+  const socket = connectTls({ ...clientTlsOptions(tls), ...target });
+  const attempt: Attempt = { socket, reader: undefined };
+  socket.once('secureConnect', () => {
+    if (socket.alpnProtocol !== 'h2') {
+      socket.destroy(new Error('the peer does not speak HTTP/2 (no ALPN h2)'));
+      return;
+    }
+    onConnected(attempt);
+    readByEvents(socket, (buffer, start, end) => attempt.reader?.(buffer, start, end));
+  });
+  return attempt;
+}

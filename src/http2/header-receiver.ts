@@ -1,0 +1,114 @@
+import type { Connection } from './connection.ts';
+import { EngineStream, State } from './engine-stream.ts';
+import { ErrorCode } from './error-code.ts';
+import { ConnectionError } from './errors.ts';
+import { Field } from './field.ts';
+import { HeaderBlock } from './header-block.ts';
+import { Decoder } from './hpack/decoder.ts';
+import { IGNORE_EVENTS } from './ignore-events.ts';
+import { checkHeaders, Verdict } from './validate-headers.ts';
+
+/** The answer to a request whose header list is above the limit (RFC 6585 section 5). */
+const TOO_LARGE = new HeaderBlock([new Field(':status', '431'), new Field('content-length', '0')]);
+
+/** Complete header blocks: decodes them, in order, whatever becomes of them, since they share HPACK's state. */
+export class HeaderReceiver {
+  readonly decoder: Decoder;
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.decoder = new Decoder({
+      maxTableSize: connection.settings.headerTableSize,
+      maxListSize: connection.settings.maxHeaderListSize,
+      maxFields: connection.limits.maxHeaderFields,
+      names: connection.names,
+    });
+  }
+
+  /** @throws ConnectionError, HpackError */
+  onBlock(id: number, endStream: boolean, buffer: Buffer, start: number, end: number): void {
+    const block = this.decoder.decode(buffer, start, end);
+    const stream = this.#connection.streams.get(id);
+    if (stream === undefined) {
+      if (this.#connection.server && this.#connection.isIdle(id)) this.#onRequest(id, block, endStream);
+      else this.#onAbsent(id);
+    } else if ((stream.state & State.REMOTE_ENDED) !== 0) {
+      this.#connection.streamError(id, stream, ErrorCode.STREAM_CLOSED); // Half-closed (section 5.1).
+    } else if (block === 'too_large') {
+      this.#connection.streamError(id, stream, ErrorCode.PROTOCOL_ERROR);
+    } else if (this.#connection.server || (stream.state & State.HEADERS_RECEIVED) !== 0) {
+      this.#onTrailers(stream, block, endStream);
+    } else {
+      this.#onResponse(stream, block, endStream);
+    }
+  }
+
+  #onAbsent(id: number): void {
+    const connection = this.#connection;
+    if (connection.isIdle(id)) {
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'HEADERS on an idle stream (section 5.1)');
+    }
+    if (connection.recentResets.has(id) || connection.isAboveGoaway(id)) return;
+    if (connection.recentResets.mayHaveForgotten(id)) connection.streamError(id, undefined, ErrorCode.STREAM_CLOSED);
+    else throw new ConnectionError(ErrorCode.STREAM_CLOSED, 'HEADERS on a closed stream (section 5.1)');
+  }
+
+  #onRequest(id: number, block: HeaderBlock | 'too_large', endStream: boolean): void {
+    const connection = this.#connection;
+    if ((id & 1) === 0) {
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a client opened an even stream (section 5.1.1)');
+    }
+    connection.lastPeerId = id;
+    if (connection.isAboveGoaway(id)) return;
+    if (connection.streams.count >= connection.settings.maxConcurrentStreams) {
+      connection.streamError(id, undefined, ErrorCode.REFUSED_STREAM); // Section 5.1.2.
+      return;
+    }
+    const malformed = block !== 'too_large' && (checkHeaders(block) & Verdict.REQUEST) === 0;
+    if (malformed || (block !== 'too_large' && endStream && block.contentLength > 0)) {
+      connection.streamError(id, undefined, ErrorCode.PROTOCOL_ERROR); // Section 8.1.1.
+      return;
+    }
+    const stream = new EngineStream(IGNORE_EVENTS);
+    if (endStream) stream.state |= State.REMOTE_ENDED;
+    connection.attach(stream, id);
+    if (block === 'too_large') {
+      connection.flood.countReset();
+      stream.sendHeaders(TOO_LARGE, undefined, true);
+      return;
+    }
+    stream.expected = block.contentLength;
+    stream.handler = connection.owner.onRequest(stream, block, endStream);
+  }
+
+  #onResponse(stream: EngineStream, block: HeaderBlock, endStream: boolean): void {
+    const malformed = (checkHeaders(block) & Verdict.RESPONSE) === 0;
+    // 101 does not exist in HTTP/2 (section 8.6); an informational response does not end the stream (section 8.1).
+    if (malformed || block.status === 101 || (block.status < 200 && endStream)) {
+      this.#connection.streamError(stream.id, stream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    if (block.status < 200) {
+      this.#connection.flood.countControl();
+      return;
+    }
+    stream.state |= State.HEADERS_RECEIVED;
+    // Without content `content-length` may stand all the same: answers to HEAD, and 304 (section 8.1.1).
+    if (!endStream) stream.expected = block.contentLength;
+    else stream.state |= State.REMOTE_ENDED;
+    stream.handler.onHeaders(stream, block, endStream);
+    if (endStream) stream.endRemote();
+  }
+
+  #onTrailers(stream: EngineStream, block: HeaderBlock, endStream: boolean): void {
+    const malformed = (checkHeaders(block) & Verdict.TRAILERS) === 0;
+    if (malformed || !endStream || stream.expected > 0) {
+      this.#connection.streamError(stream.id, stream, ErrorCode.PROTOCOL_ERROR); // Section 8.1.
+      return;
+    }
+    stream.state |= State.REMOTE_ENDED;
+    stream.handler.onTrailers(stream, block);
+    stream.endRemote();
+  }
+}

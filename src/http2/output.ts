@@ -1,0 +1,142 @@
+import type { Socket } from 'node:net';
+import { BufferPool } from './buffer-pool.ts';
+import type { Flushable, Flusher } from './flusher.ts';
+import { DEFAULT_MAX_FRAME, FRAME_HEADER } from './frame.ts';
+
+/** Most turns write little: a small buffer first, so that many connections, or stalled ones, hold little memory. */
+const small = new BufferPool(8_192, 1_024);
+/** Four full DATA frames and some headers. */
+const large = new BufferPool(4 * (DEFAULT_MAX_FRAME + FRAME_HEADER) + 2_048, 128);
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * The way to the socket. Frames are built in place, in pooled buffers: `reserve`, write into `buffer`, `commit`. While the
+ * socket has a write under way the next ones wait here, so that what is unsent is packed and counted in one place.
+ */
+export class Output implements Flushable {
+  /** Where to build; changes with `reserve`. */
+  buffer: Buffer = NOTHING;
+  /** Octets committed that the kernel has not taken. */
+  unsent = 0;
+  readonly #socket: Socket;
+  readonly #flusher: Flusher;
+  readonly #onRoom: () => void;
+  #offset = 0;
+  #marked = false;
+  #closed = false;
+  /** Whole buffers and their octets, filled while a write is under way. */
+  readonly #full: Buffer[] = [];
+  /** Buffers that the socket may still read from, and their octets. */
+  readonly #flying: Buffer[] = [];
+  #flyingOctets = 0;
+
+  /** @param onRoom called after each write that the kernel took: `unsent` is less than before. */
+  constructor(socket: Socket, flusher: Flusher, onRoom: () => void) {
+    this.#socket = socket;
+    this.#flusher = flusher;
+    this.#onRoom = onRoom;
+  }
+
+  /** Makes room for `octets` (at most a full frame). @returns the offset in `buffer` to write at. */
+  reserve(octets: number): number {
+    if (this.buffer.length - this.#offset < octets) this.#grow(octets);
+    return this.#offset;
+  }
+
+  /** What was reserved is written up to `end`. */
+  commit(end: number): void {
+    this.unsent += end - this.#offset;
+    this.#offset = end;
+    if (this.#marked) return;
+    this.#marked = true;
+    this.#flusher.mark(this);
+  }
+
+  /** Writes what is built, unless a write is under way: then its end does. */
+  flush(): void {
+    this.#marked = false;
+    if (this.#closed || this.#flying.length > 0) return;
+    if (this.#offset > 0) this.#write();
+    this.#onRoom();
+  }
+
+  /** No more writes; buffers that the socket may still read are left to the collector. */
+  close(): void {
+    this.#closed = true;
+    giveBack(this.buffer);
+    this.buffer = NOTHING;
+    this.#offset = 0;
+    this.#full.length = 0;
+    this.#flying.length = 0;
+    this.unsent = 0;
+  }
+
+  #grow(octets: number): void {
+    const old = this.buffer;
+    const used = this.#offset;
+    if (used > 0 && used + octets > large.size) {
+      if (this.#closed) this.#offset = 0;
+      else if (this.#flying.length === 0) this.#write();
+      else {
+        this.#full.push(used === old.length ? old : old.subarray(0, used));
+        this.buffer = NOTHING;
+        this.#offset = 0;
+      }
+      if (this.buffer.length < octets) this.buffer = large.take();
+      return;
+    }
+    this.buffer = used + octets > small.size ? large.take() : small.take();
+    if (used > 0) old.copy(this.buffer, 0, 0, used);
+    giveBack(old);
+  }
+
+  /** Writes the current buffer. libuv tries at once; when it took all, the buffer is free again without a callback. */
+  #write(): void {
+    const buffer = this.buffer;
+    const octets = this.#offset;
+    this.buffer = NOTHING;
+    this.#offset = 0;
+    this.#socket.write(buffer.subarray(0, octets));
+    if (this.#socket.writableLength === 0) {
+      this.unsent -= octets;
+      giveBack(buffer);
+      return;
+    }
+    this.#flying.push(buffer);
+    this.#flyingOctets = octets;
+    // A write behind it, of nothing, tells when it is done. A callback on every write would cost each of them.
+    this.#socket.write(NOTHING, this.#landed);
+  }
+
+  readonly #landed = (error?: Error | null): void => {
+    // An error is followed by the socket's 'close'.
+    if (this.#closed || error) return;
+    for (const buffer of this.#flying) giveBack(buffer);
+    this.#flying.length = 0;
+    this.unsent -= this.#flyingOctets;
+    this.#flyingOctets = 0;
+    if (this.#full.length > 0) this.#writeFull();
+    else if (this.#offset > 0) this.#write();
+    this.#onRoom();
+  };
+
+  /** Writes the buffers that filled up meanwhile, in one call. The current one follows when they are done. */
+  #writeFull(): void {
+    const socket = this.#socket;
+    socket.cork();
+    for (const part of this.#full) {
+      socket.write(part);
+      this.#flyingOctets += part.length;
+      this.#flying.push(part);
+    }
+    this.#full.length = 0;
+    socket.write(NOTHING, this.#landed);
+    socket.uncork();
+  }
+}
+
+/** Back to the pool it is of; a view of a part is not a pool's buffer. */
+function giveBack(buffer: Buffer): void {
+  if (buffer.length === small.size) small.give(buffer);
+  else if (buffer.length === large.size) large.give(buffer);
+}

@@ -1,0 +1,220 @@
+import { type EngineStream, State } from './engine-stream.ts';
+import { ErrorCode } from './error-code.ts';
+import { ConnectionError } from './errors.ts';
+import type { Field } from './field.ts';
+import {
+  DEFAULT_MAX_FRAME,
+  DEFAULT_WINDOW,
+  Flag,
+  FRAME_HEADER,
+  FrameType,
+  MAX_WINDOW,
+  putFrameHeader,
+  putUint32,
+} from './frame.ts';
+import type { HeaderBlock } from './header-block.ts';
+import { Encoder } from './hpack/encoder.ts';
+import type { Output } from './output.ts';
+import { PeerSettings } from './settings.ts';
+import { StreamList } from './stream-list.ts';
+
+/** HPACK table that we keep for what we send, whatever the peer allows. */
+const ENCODER_TABLE = 4_096;
+
+/**
+ * What one connection sends: frames into its output, DATA as the peer's windows and the output limit allow. Streams held
+ * back by the connection (its window, its output) wait in a queue and take turns, a frame each; streams held back by their
+ * own window wait for the peer alone.
+ */
+export class Sender {
+  readonly output: Output;
+  readonly peer = new PeerSettings();
+  /** Octets of DATA that the peer takes on all streams together. */
+  window = DEFAULT_WINDOW;
+  readonly #encoder = new Encoder({ maxTableSize: ENCODER_TABLE });
+  readonly #outputLimit: number;
+  /** Streams with queued octets and a window of their own. */
+  readonly #ready = new StreamList();
+  #pumping = false;
+
+  constructor(output: Output, outputLimit: number) {
+    this.output = output;
+    this.#outputLimit = outputLimit;
+  }
+
+  /** Sends a header block: HEADERS, and CONTINUATION for what is beyond a frame (section 4.3). */
+  writeHeaders(id: number, block: HeaderBlock, extra: readonly Field[] | undefined, endStream: boolean): void {
+    const bound = this.#encoder.bound(block, extra);
+    const flags = endStream ? Flag.END_STREAM : 0;
+    if (bound > DEFAULT_MAX_FRAME) {
+      this.#writeLongHeaders(id, block, extra, flags, bound);
+      return;
+    }
+    const output = this.output;
+    const at = output.reserve(FRAME_HEADER + bound);
+    const start = at + FRAME_HEADER;
+    const end = this.#encoder.encode(block, extra, output.buffer, start);
+    putFrameHeader(output.buffer, at, end - start, FrameType.HEADERS, flags | Flag.END_HEADERS, id);
+    output.commit(end);
+  }
+
+  /**
+   * Sends what may go now of `buffer[start, end)`, for a stream with nothing queued, and END_STREAM behind the last octet.
+   * @returns octets sent
+   */
+  sendData(stream: EngineStream, buffer: Buffer, start: number, end: number, endStream: boolean): number {
+    const output = this.output;
+    let at = start;
+    while (at < end) {
+      const octets = Math.min(end - at, stream.sendWindow, this.window, DEFAULT_MAX_FRAME);
+      // Streams that wait go first, lest a busy one starve them.
+      if (octets <= 0 || output.unsent >= this.#outputLimit || this.#ready.first !== undefined) return at - start;
+      const last = endStream && at + octets === end;
+      const payload = this.#startData(stream, octets, last);
+      buffer.copy(output.buffer, payload, at, at + octets);
+      output.commit(payload + octets);
+      at += octets;
+      if (last) {
+        stream.endLocal();
+        return at - start;
+      }
+    }
+    if (endStream && start === end) {
+      output.commit(this.#startData(stream, 0, true));
+      stream.endLocal();
+    }
+    return at - start;
+  }
+
+  /** `stream` has octets queued: it waits for its turn, unless its own window is closed. */
+  hold(stream: EngineStream): void {
+    if (stream.list !== undefined || stream.sendWindow <= 0) return;
+    this.#ready.push(stream);
+  }
+
+  /** Sends for the streams that wait, as long as the connection takes it. To be called whenever that may have changed. */
+  pump(): void {
+    if (this.#pumping || this.#ready.first === undefined) return;
+    this.#pumping = true;
+    try {
+      while (this.#ready.first !== undefined && this.window > 0 && this.output.unsent < this.#outputLimit) {
+        const stream: EngineStream = this.#ready.first;
+        this.#ready.remove(stream);
+        this.#sendQueued(stream);
+        if ((stream.state & State.CLOSED) === 0 && stream.queued > 0) this.hold(stream);
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** One frame from the stream's queue, with what ends the stream when that was the last. */
+  #sendQueued(stream: EngineStream): void {
+    const queue = stream.queue;
+    if (queue === undefined) return;
+    const octets = Math.min(queue.size, stream.sendWindow, this.window, DEFAULT_MAX_FRAME);
+    if (octets <= 0) return; // Its window went below zero while it waited.
+    const ending = octets === queue.size && (stream.state & State.LOCAL_END_GIVEN) !== 0;
+    const last = ending && stream.trailers === undefined;
+    const payload = this.#startData(stream, octets, last);
+    queue.shift(this.output.buffer, payload, octets);
+    this.output.commit(payload + octets);
+    stream.handler.onSent(stream, octets);
+    if (!ending || (stream.state & State.CLOSED) !== 0) return;
+    if (stream.trailers !== undefined) this.writeHeaders(stream.id, stream.trailers, stream.trailersExtra, true);
+    stream.endLocal();
+  }
+
+  /** Makes room for a DATA frame and pays for it. @returns where its payload goes. */
+  #startData(stream: EngineStream, octets: number, last: boolean): number {
+    const at = this.output.reserve(FRAME_HEADER + octets);
+    stream.sendWindow -= octets;
+    this.window -= octets;
+    putFrameHeader(this.output.buffer, at, octets, FrameType.DATA, last ? Flag.END_STREAM : 0, stream.id);
+    return at + FRAME_HEADER;
+  }
+
+  /** The peer gave `increment` to a stream. @returns false when the window would overflow (section 6.9.1). */
+  growStream(stream: EngineStream, increment: number): boolean {
+    stream.sendWindow += increment;
+    if (stream.sendWindow > MAX_WINDOW) return false;
+    if (stream.queued > 0) {
+      this.hold(stream);
+      this.pump();
+    }
+    return true;
+  }
+
+  /** The peer gave `increment` to the connection. @throws ConnectionError on overflow (section 6.9.1) */
+  grow(increment: number): void {
+    this.window += increment;
+    if (this.window > MAX_WINDOW) {
+      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'connection window overflow (section 6.9.1)');
+    }
+    this.pump();
+  }
+
+  /** The peer's SETTINGS came. @throws ConnectionError when a stream's window overflows (section 6.9.2) */
+  applySettings(payload: Buffer, start: number, end: number, fromServer: boolean, streams: EngineStream[]): void {
+    const before = this.peer.initialWindowSize;
+    this.peer.apply(payload, start, end, fromServer);
+    this.#encoder.setPeerTableSize(this.peer.headerTableSize);
+    const delta = this.peer.initialWindowSize - before;
+    if (delta === 0) return;
+    for (const stream of streams) {
+      stream.sendWindow += delta;
+      if (stream.sendWindow > MAX_WINDOW) {
+        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'stream window overflow (section 6.9.2)');
+      }
+      if (stream.queued > 0) this.hold(stream);
+    }
+    this.pump();
+  }
+
+  writeReset(id: number, code: ErrorCode): void {
+    this.#writeWord(FrameType.RST_STREAM, id, code);
+  }
+
+  writeWindowUpdate(id: number, increment: number): void {
+    this.#writeWord(FrameType.WINDOW_UPDATE, id, increment);
+  }
+
+  /** A whole frame: SETTINGS, PING, GOAWAY. `payload[start, end)` is copied. */
+  writeFrame(type: number, flags: number, id: number, payload: Buffer, start = 0, end = payload.length): void {
+    const at = this.output.reserve(FRAME_HEADER + end - start);
+    putFrameHeader(this.output.buffer, at, end - start, type, flags, id);
+    payload.copy(this.output.buffer, at + FRAME_HEADER, start, end);
+    this.output.commit(at + FRAME_HEADER + end - start);
+  }
+
+  /** Octets as they are: the client's preface. */
+  writeRaw(bytes: Buffer): void {
+    const at = this.output.reserve(bytes.length);
+    bytes.copy(this.output.buffer, at);
+    this.output.commit(at + bytes.length);
+  }
+
+  #writeWord(type: number, id: number, word: number): void {
+    const at = this.output.reserve(FRAME_HEADER + 4);
+    putFrameHeader(this.output.buffer, at, 4, type, 0, id);
+    putUint32(this.output.buffer, at + FRAME_HEADER, word);
+    this.output.commit(at + FRAME_HEADER + 4);
+  }
+
+  #writeLongHeaders(
+    id: number,
+    block: HeaderBlock,
+    extra: readonly Field[] | undefined,
+    flags: number,
+    bound: number,
+  ): void {
+    const encoded = Buffer.allocUnsafe(bound);
+    const length = this.#encoder.encode(block, extra, encoded, 0);
+    for (let at = 0; at === 0 || at < length; at += DEFAULT_MAX_FRAME) {
+      const end = Math.min(at + DEFAULT_MAX_FRAME, length);
+      const ending = end === length ? Flag.END_HEADERS : 0;
+      const type = at === 0 ? FrameType.HEADERS : FrameType.CONTINUATION;
+      this.writeFrame(type, at === 0 ? flags | ending : ending, id, encoded, at, end);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import type { EngineStream } from './engine-stream.ts';
+
+const SMALLEST = 32;
+const LARGEST = 4_096;
+
+/**
+ * The open streams of one connection by id. Ids of one side go up by 2, so a ring indexed by id is nearly always a hit and
+ * beats a Map. One long-lived stream would make the ring double for ever, so what collides goes to a Map.
+ */
+export class StreamTable {
+  #ring: (EngineStream | undefined)[] = new Array(SMALLEST).fill(undefined);
+  #mask = SMALLEST - 1;
+  readonly #overflow = new Map<number, EngineStream>();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get(id: number): EngineStream | undefined {
+    const found = this.#ring[(id >>> 1) & this.#mask];
+    if (found !== undefined && found.id === id) return found;
+    return this.#overflow.size === 0 ? undefined : this.#overflow.get(id);
+  }
+
+  /** Adds a stream whose id is set and not in the table. */
+  add(stream: EngineStream): void {
+    if (++this.#count > this.#ring.length >>> 1 && this.#ring.length < LARGEST) this.#grow();
+    this.#place(stream);
+  }
+
+  delete(stream: EngineStream): void {
+    const slot = (stream.id >>> 1) & this.#mask;
+    if (this.#ring[slot] === stream) this.#ring[slot] = undefined;
+    else if (!this.#overflow.delete(stream.id)) return;
+    this.#count--;
+  }
+
+  /** The open streams as of now; the table may change while the caller goes through them. */
+  list(): EngineStream[] {
+    const all = [...this.#overflow.values()];
+    for (const stream of this.#ring) if (stream !== undefined) all.push(stream);
+    return all;
+  }
+
+  #place(stream: EngineStream): void {
+    const slot = (stream.id >>> 1) & this.#mask;
+    if (this.#ring[slot] === undefined) this.#ring[slot] = stream;
+    else this.#overflow.set(stream.id, stream);
+  }
+
+  #grow(): void {
+    const all = this.list();
+    this.#overflow.clear();
+    this.#mask = this.#ring.length * 2 - 1;
+    this.#ring = new Array(this.#mask + 1).fill(undefined);
+    for (const stream of all) this.#place(stream);
+  }
+}
+
+/** Ids of streams that we reset a moment ago: what the peer sent before it knew is ignored (RFC 9113 section 5.1). */
+export class RecentResets {
+  readonly #ids = new Set<number>();
+  readonly #keep: number;
+  #forgotten = 0;
+
+  constructor(keep = 1_024) {
+    this.#keep = keep;
+  }
+
+  add(id: number): void {
+    this.#ids.add(id);
+    if (this.#ids.size <= this.#keep) return;
+    for (const oldest of this.#ids) {
+      this.#ids.delete(oldest);
+      this.#forgotten = Math.max(this.#forgotten, oldest);
+      break;
+    }
+  }
+
+  has(id: number): boolean {
+    return this.#ids.size > 0 && this.#ids.has(id);
+  }
+
+  /** A stream of this id may have been reset so long ago that nobody remembers. */
+  mayHaveForgotten(id: number): boolean {
+    return id <= this.#forgotten;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Connection } from './connection.ts';
+
+/** One timer for the timeouts of all connections of an owner; it runs only while there are any, and keeps no process alive. */
+export class Sweeper {
+  readonly connections = new Set<Connection>();
+  readonly #clock: () => number;
+  readonly #intervalMs: number;
+  #timer: NodeJS.Timeout | undefined = undefined;
+
+  /** @param clock milliseconds, monotonic */
+  constructor(clock: () => number, intervalMs = 1_000) {
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+  }
+
+  now(): number {
+    return this.#clock();
+  }
+
+  add(connection: Connection): void {
+    this.connections.add(connection);
+    this.#timer ??= setInterval(() => this.sweep(), this.#intervalMs).unref();
+  }
+
+  delete(connection: Connection): void {
+    this.connections.delete(connection);
+    if (this.connections.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  sweep(): void {
+    const now = this.#clock();
+    for (const connection of this.connections) connection.watch.sweep(now);
+  }
+}
