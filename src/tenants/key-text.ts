@@ -60,11 +60,6 @@ export function hashKey(text: string): string {
   return hash('sha256', text, 'hex');
 }
 
-/** The id of a key that we know by its hash alone, or whose text has no id: 64 bits of the hash tell nothing of the text. */
-export function keyIdFromHash(sha256: string): string {
-  return sha256.slice(0, 16);
-}
-
 function base32(bytes: Uint8Array): string {
   let text = '';
   let bits = 0;

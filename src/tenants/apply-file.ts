@@ -1,0 +1,161 @@
+import { type ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { type Plan as PlanMessage, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
+import { type Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
+import { type Document, type DocumentStore, HashTaken, type Write } from '../store/store.ts';
+import type { ConfigSync } from '../sync/config-sync.ts';
+import type { Plan } from '../sync/snapshot.ts';
+import { type Content, registryError, sameContent } from './document-registry.ts';
+import { FailedPrecondition, InvalidArgument } from './errors.ts';
+import { refuseReserved } from './reserved.ts';
+import { keyContent, keyOf, planContent, tenantContent, tenantOf } from './stored.ts';
+import { checkKey, checkPlan, checkTenant } from './validate.ts';
+
+/** What a configuration file says of plans and tenants. */
+export interface FileContent {
+  readonly plans: readonly Plan[];
+  readonly tenants: readonly FileTenant[];
+}
+
+export interface FileTenant {
+  readonly id: string;
+  readonly displayName: string;
+  /** Id of a plan, of the file or of the store. */
+  readonly plan: string;
+  readonly keys: readonly FileKey[];
+}
+
+export interface FileKey {
+  /** Unique within the tenant. */
+  readonly name: string;
+  /** Of the key's whole text, lower-case hex. */
+  readonly sha256: string;
+  readonly scopes: readonly string[];
+}
+
+const SHA256 = /^[0-9a-f]{64}$/;
+const PAGE = 1000;
+
+/**
+ * The id of a key that came from a file: no text, of which there may be none but a hash, gives it, but tenant and name. So a
+ * new secret under the same name takes the place of the old one, which is thereby revoked. Minted ids have no dot.
+ */
+export function fileKeyId(tenantId: string, name: string): string {
+  return `${tenantId}.${name}`;
+}
+
+/**
+ * Brings the store to what the file says, in one change; in none when it is so already.
+ *
+ * The file wins over what the API changed in the same plan or tenant, but for states and expiry, of which it says nothing:
+ * who was suspended stays so. What the API added stays. A key that the file no longer has under a tenant that it still has is
+ * deleted, if it came from a file; a tenant that the file no longer has stays, with its keys.
+ * @throws InvalidArgument, FailedPrecondition
+ */
+export async function applyFile(documents: DocumentStore, sync: ConfigSync, file: FileContent): Promise<void> {
+  const draft = new FileDraft(documents);
+  for (const plan of file.plans) await draft.plan(plan);
+  for (const tenant of file.tenants) await draft.tenant(tenant);
+  const writes = draft.writes();
+  if (writes.length === 0) return;
+  try {
+    await sync.change(writes);
+  } catch (error) {
+    if (error instanceof HashTaken) {
+      const message =
+        `a key in the file is already registered as "${error.id}" of another tenant or name: ` +
+        'give every key a text of its own, or delete that one first';
+      throw new FailedPrecondition(message, { type: 'KEY_TAKEN', subject: `api_keys/${error.id}` });
+    }
+    throw registryError(error);
+  }
+}
+
+/** Collects what has to be written. */
+class FileDraft {
+  readonly #documents: DocumentStore;
+  readonly #seen = new Set<string>();
+  readonly #deletes: Write[] = [];
+  readonly #puts: Write[] = [];
+
+  constructor(documents: DocumentStore) {
+    this.#documents = documents;
+  }
+
+  /** Deletes come first: two keys may have changed their texts with each other. */
+  writes(): Write[] {
+    return [...this.#deletes, ...this.#puts];
+  }
+
+  async plan(plan: Plan): Promise<void> {
+    this.#once('plan', plan.id);
+    const message = toPlanMessage(plan);
+    checkPlan(message);
+    this.#put('plan', plan.id, await this.#documents.get('plan', plan.id), planContent(message));
+  }
+
+  async tenant({ id, displayName, plan, keys }: FileTenant): Promise<void> {
+    this.#once('tenant', id);
+    refuseReserved(id, 'set in the file: use TOLLGATE_ADMIN_KEY');
+    const stored = await this.#documents.get('tenant', id);
+    const state = stored === undefined ? Tenant_State.STATE_ACTIVE : tenantOf(stored).state;
+    const tenant: Tenant = { id, displayName, plan, state, etag: '' };
+    checkTenant(tenant);
+    this.#put('tenant', id, stored, tenantContent(tenant));
+    for (const key of keys) await this.#key(id, key);
+    await this.#deleteOthers(id, new Set(keys.map(({ name }) => fileKeyId(id, name))));
+  }
+
+  async #key(tenantId: string, { name, sha256, scopes }: FileKey): Promise<void> {
+    const id = fileKeyId(tenantId, name);
+    this.#once('key', id);
+    if (!SHA256.test(sha256)) throw new InvalidArgument(`keys[${id}].sha256`, 'must be 64 lower-case hex digits');
+    const stored = await this.#documents.get('api_key', id);
+    const { state, expireTime } = stored === undefined ? { state: ApiKey_State.STATE_ACTIVE } : keyOf(stored);
+    const key: ApiKey = { id, tenantId, name, scopes: [...scopes], state, expireTime, etag: '' };
+    checkKey(key);
+    const replaced = stored !== undefined && stored.hash !== sha256;
+    if (replaced) this.#deletes.push({ op: 'delete', kind: 'api_key', id, expected: stored.version });
+    this.#put('api_key', id, replaced ? undefined : stored, keyContent(key, sha256));
+  }
+
+  async #deleteOthers(tenantId: string, keep: ReadonlySet<string>): Promise<void> {
+    // Ids of file keys, and no others, begin so.
+    const prefix = fileKeyId(tenantId, '');
+    let after: string | undefined = prefix;
+    while (after !== undefined) {
+      const page = await this.#documents.list('api_key', { parent: tenantId, after, limit: PAGE });
+      for (const { kind, id, version } of page.documents) {
+        if (!id.startsWith(prefix)) return;
+        if (!keep.has(id)) this.#deletes.push({ op: 'delete', kind, id, expected: version });
+      }
+      after = page.next;
+    }
+  }
+
+  #put(kind: Document['kind'], id: string, stored: Document | undefined, content: Content): void {
+    if (stored !== undefined && sameContent(stored, content)) return;
+    this.#puts.push({ op: 'put', kind, id, expected: stored?.version ?? 0, ...content });
+  }
+
+  #once(what: string, id: string): void {
+    const key = `${what}/${id}`;
+    if (this.#seen.has(key)) throw new InvalidArgument(`${what}s`, `"${id}" stands twice in the file`);
+    this.#seen.add(key);
+  }
+}
+
+function toPlanMessage(plan: Plan): PlanMessage {
+  return {
+    id: plan.id,
+    limits: plan.limits.map(({ name, rate, burst }) => ({ name, rate, burst })),
+    quotas: plan.quotas.map(({ metric, limit, period, timeZone, anchor }) => ({
+      metric,
+      limit,
+      period: period === 'day' ? Quota_Period.PERIOD_DAY : Quota_Period.PERIOD_MONTH,
+      timeZone,
+      anchor,
+    })),
+    concurrency: plan.concurrency,
+    etag: '',
+  };
+}
