@@ -1,0 +1,238 @@
+import type { Refusal } from '../chain/call.ts';
+import { quotaExhausted } from '../chain/refusal.ts';
+import type { QuotaStore } from '../store/store.ts';
+import type { Quota } from '../sync/snapshot.ts';
+import type { Period } from './period.ts';
+
+/** No lease takes more than this share of the limit: what kill -9 may burn. */
+const LEASE_SHARE = 0.01;
+/** As a limit comes near, leases shrink to this share of what this gateway has not yet leased of it. */
+const REST_SHARE = 0.1;
+/** A lease that lasts less is followed by one of twice its size, one that lasts twice as long by half. */
+const LEASE_LASTS_MS = 1000;
+/** A counter that had too few units is asked again after this: others may have given some back. */
+const RECHECK_MS = 1000;
+
+/** What meters share. */
+export interface MeterParts {
+  readonly store: QuotaStore;
+  /** Told when units could not be given back: they stay counted as used. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** The name of a quota's counter in the store. A tenant may have a quota per day and one per month of the same metric. */
+export function counterOf(quota: Pick<Quota, 'metric' | 'period'>): string {
+  return `${quota.metric}/${quota.period}`;
+}
+
+/**
+ * One tenant's units of one quota as this gateway sees them: a lease taken from the store's counter, and used up without
+ * asking again. Times are Unix milliseconds.
+ */
+export class Meter {
+  readonly #parts: MeterParts;
+  readonly #tenantId: string;
+  #quota: Quota;
+  #period: Period;
+  /** Units in hand: counted as used in the store, and not used yet. */
+  #units = 0;
+  /** The size of the next lease, by how long the last ones lasted. */
+  #size = 1;
+  #leasedAt = 0;
+  /** Units leased in this period, given back ones included. */
+  #leased = 0;
+  /** The store gave less than was wished for: the end is near, leases are exact. */
+  #scarce = false;
+  #exhaustedUntil = 0;
+  /** The number of units that the store had too few for. */
+  #exhaustedFor = 0;
+  #refusal: Refusal | undefined = undefined;
+  #pending: Promise<void> | undefined = undefined;
+  /** The store answers with promises: refill before the lease is empty. */
+  #asynchronous = false;
+  #closed = false;
+
+  constructor(parts: MeterParts, tenantId: string, quota: Quota, period: Period) {
+    this.#parts = parts;
+    this.#tenantId = tenantId;
+    this.#quota = quota;
+    this.#period = period;
+  }
+
+  /** Units in hand. */
+  get units(): number {
+    return this.#units;
+  }
+
+  /** A lease is being asked for. */
+  get pending(): Promise<void> | undefined {
+    return this.#pending;
+  }
+
+  get period(): Period {
+    return this.#period;
+  }
+
+  /** Takes a changed limit of the same quota. What was leased under the old one goes back: it may be above the new one. */
+  change(quota: Quota): void {
+    const { limit } = this.#quota;
+    this.#quota = quota;
+    if (quota.limit === limit) return;
+    this.#begin(this.#period);
+  }
+
+  /**
+   * Takes `cost` units.
+   * @param period the quota's period at `now`
+   * @returns undefined when there were enough; a refusal when there are not; a promise when the store has to be waited for:
+   * try again when it is fulfilled. Throws or rejects when the store fails.
+   */
+  reserve(cost: number, period: Period, now: number): Refusal | Promise<void> | undefined {
+    if (period.start !== this.#period.start) this.#begin(period);
+    if (this.#units >= cost) {
+      this.#units -= cost;
+      if (this.#asynchronous && this.#units < this.#size / 4) this.#prefetch(cost, now);
+      return undefined;
+    }
+    if (now < this.#exhaustedUntil && cost - this.#units >= this.#exhaustedFor) return this.#refuse();
+    if (this.#pending !== undefined) return this.#pending;
+    const waiting = this.#lease(cost, now);
+    if (waiting !== undefined) return waiting;
+    if (this.#units < cost) return this.#refuse();
+    this.#units -= cost;
+    return undefined;
+  }
+
+  /**
+   * Takes back units of a call that did not use them.
+   * @param begunAt when the call began. What may have been reserved in an earlier period is no unit of this one, and of no
+   * use in that one: it is dropped.
+   */
+  refund(cost: number, begunAt: number): void {
+    if (begunAt < this.#period.start) return;
+    if (this.#closed) return this.#giveBack(cost, this.#period.start);
+    this.#units += cost;
+    this.#exhaustedUntil = 0;
+    const most = this.#mostUnits(cost);
+    if (this.#units <= most) return;
+    const surplus = this.#units - most;
+    this.#units = most;
+    this.#giveBack(surplus, this.#period.start);
+  }
+
+  /** Gives the lease back. What comes back later goes to the store at once. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pending?.catch(() => {});
+    const units = this.#units;
+    this.#units = 0;
+    await this.#tryGiveBack(units, this.#period.start);
+  }
+
+  #begin(period: Period): void {
+    const units = this.#units;
+    this.#units = 0;
+    if (units > 0) this.#giveBack(units, this.#period.start);
+    this.#period = period;
+    this.#leased = 0;
+    this.#scarce = false;
+    this.#exhaustedUntil = 0;
+    this.#refusal = undefined;
+  }
+
+  #lease(cost: number, now: number): Promise<void> | undefined {
+    const least = cost - this.#units;
+    const want = this.#wish(cost, least, now);
+    this.#leasedAt = now;
+    const period = this.#period;
+    const granted = this.#parts.store.lease({
+      tenantId: this.#tenantId,
+      metric: counterOf(this.#quota),
+      periodStart: period.start,
+      periodEnd: period.end,
+      limit: this.#quota.limit,
+      want,
+      least,
+    });
+    if (typeof granted === 'number') {
+      this.#apply(granted, want, least, now);
+      return undefined;
+    }
+    this.#asynchronous = true;
+    this.#pending = this.#await(granted, period, want, least, now);
+    return this.#pending;
+  }
+
+  async #await(granted: Promise<number>, period: Period, want: number, least: number, now: number): Promise<void> {
+    const quota = this.#quota;
+    try {
+      const units = await granted;
+      // Of a period that is over, or under a limit that has changed: not ours to use any more.
+      if (period !== this.#period || quota.limit !== this.#quota.limit) this.#giveBack(units, period.start);
+      else this.#apply(units, want, least, now);
+    } finally {
+      this.#pending = undefined;
+    }
+  }
+
+  #prefetch(cost: number, now: number): void {
+    if (this.#pending !== undefined || this.#scarce || this.#closed || now < this.#exhaustedUntil) return;
+    try {
+      // A failure shows again, to the call that then has to wait.
+      this.#lease(this.#units + cost, now)?.catch(() => {});
+    } catch {}
+  }
+
+  #apply(granted: number, want: number, least: number, now: number): void {
+    this.#units += granted;
+    this.#leased += granted;
+    this.#scarce = granted < want;
+    if (granted > 0) {
+      this.#exhaustedUntil = 0;
+      return;
+    }
+    this.#exhaustedUntil = Math.min(now + RECHECK_MS, this.#period.end);
+    this.#exhaustedFor = least;
+  }
+
+  /** How many units to ask for: by demand, within what a crash may burn, and exactly what is needed when few are left. */
+  #wish(cost: number, least: number, now: number): number {
+    const lasted = now - this.#leasedAt;
+    if (lasted < LEASE_LASTS_MS) this.#size *= 2;
+    else if (lasted > 2 * LEASE_LASTS_MS) this.#size = Math.floor(this.#size / 2);
+    this.#size = Math.max(cost, Math.min(this.#size, this.#mostUnits(cost)));
+    if (this.#scarce || this.#closed) return least;
+    const rest = Math.floor((this.#quota.limit - this.#leased) * REST_SHARE);
+    return Math.max(least, Math.min(this.#size, rest) - this.#units);
+  }
+
+  /** The most units that are held at once. */
+  #mostUnits(cost: number): number {
+    return Math.max(Math.floor(this.#quota.limit * LEASE_SHARE), cost);
+  }
+
+  #refuse(): Refusal {
+    this.#refusal ??= quotaExhausted({
+      metric: this.#quota.metric,
+      limit: this.#quota.limit,
+      resetAt: this.#period.end,
+      tenantId: this.#tenantId,
+    });
+    return this.#refusal;
+  }
+
+  #giveBack(units: number, periodStart: number): void {
+    void this.#tryGiveBack(units, periodStart);
+  }
+
+  /** Fulfilled in any case: units that could not be given back stay counted as used, which is on the safe side. */
+  async #tryGiveBack(units: number, periodStart: number): Promise<void> {
+    if (units <= 0) return;
+    try {
+      const counter = { tenantId: this.#tenantId, metric: counterOf(this.#quota), periodStart };
+      await this.#parts.store.giveBack(counter, units);
+    } catch (error) {
+      this.#parts.onError(error);
+    }
+  }
+}
