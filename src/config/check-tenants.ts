@@ -1,8 +1,8 @@
 import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
 import type { Config, Plan, Tenant, Tenant_Key } from '../../generated/tollgate/config/v1/config.ts';
+import { hashKey, isPlausibleKey } from '../tenants/key-text.ts';
 import type { CheckContext } from './check-context.ts';
 import { complainOfTwins } from './check-references.ts';
-import { hashKey, looksLikeKey } from './key.ts';
 import type { Path } from './source.ts';
 
 /** Environment variables by name. */
@@ -105,8 +105,12 @@ function checkKey({ source }: CheckContext, key: Tenant_Key, at: Path, env: Envi
   if (name === '') source.complain(path, '"from_env" is empty', 'the name of an environment variable');
   else if (text === undefined || text === '')
     source.complain(path, `the environment has no variable ${name}`, `export ${name}=tg_...`);
-  else if (!looksLikeKey(text))
-    source.complain(path, `what ${name} holds is not an API key`, 'tg_<name>_<keyid>_<secret>');
+  else if (!isPlausibleKey(text))
+    source.complain(
+      path,
+      `what ${name} holds is not an API key`,
+      '22 to 256 visible characters, as in tg_<name>_<id>_<secret>',
+    );
   else return hashKey(text);
   return undefined;
 }

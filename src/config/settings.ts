@@ -6,10 +6,10 @@ import { type BreakerOptions, DEFAULT_BREAKER } from '../breaker/options.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import { codeOf } from '../grpc/status.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
+import { hashKey } from '../tenants/key-text.ts';
 import { type Address, parseAddress } from './address.ts';
 import { isLogLevel, type LogLevel } from './check-telemetry.ts';
 import type { Environment } from './check-tenants.ts';
-import { hashKey } from './key.ts';
 import type { LoadedConfig } from './load.ts';
 
 /** The configuration as the parts use it: every default filled in, paths absolute, durations in milliseconds. */

@@ -1,19 +1,21 @@
+import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Config } from '../../generated/tollgate/config/v1/config.ts';
 import { check } from '../../src/cli/check.ts';
 import { formatAddress, parseAddress } from '../../src/config/address.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
-import { defaultConfigPath } from '../../src/config/default.ts';
-import { hashKey } from '../../src/config/key.ts';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
 import { loadContracts } from '../../src/config/load-contracts.ts';
 import { readDuration } from '../../src/config/read-scalar.ts';
 import { toSettings } from '../../src/config/settings.ts';
 import { Code } from '../../src/grpc/status.ts';
+import { hashKey } from '../../src/tenants/key-text.ts';
 import { folderWith, SHOP } from '../contracts/fixtures.ts';
 
 const KEY = `tg_laptop_0123456789abcdef_${'x'.repeat(32)}`;
+/** What `npm start` runs. */
+const EXAMPLE = resolve(import.meta.dirname, '../../examples/bookstore/tollgate.yaml');
 const env = { TOLLGATE_DEMO_KEY: KEY };
 
 const FULL = `
@@ -148,7 +150,7 @@ test('YAML anchors and camel case are understood', () => {
 });
 
 test('the default configuration is the example: bookstore, admin, the plan free and the tenant demo', async () => {
-  const loaded = loadConfig(defaultConfigPath(), { env });
+  const loaded = loadConfig(EXAMPLE, { env });
   const settings = toSettings(loaded, env);
   expect(settings.listeners.map(({ host, port, contracts }) => [host, port, ...contracts])).toEqual([
     ['127.0.0.1', 7400, 'bookstore'],
@@ -216,7 +218,7 @@ describe('tollgate check', () => {
   }
 
   test('prints what is in a good configuration', async () => {
-    const { code, out, err } = await run(defaultConfigPath(), env);
+    const { code, out, err } = await run(EXAMPLE, env);
     expect([code, err]).toEqual([0, []]);
     expect(out.slice(1)).toEqual([
       '  listener public: 127.0.0.1:7400, shows bookstore',
