@@ -1,0 +1,19 @@
+import type { Call, Refusal, Stage } from '../chain/call.ts';
+import { credentialInvalid, methodUnknown, scopeMissing } from '../chain/refusal.ts';
+
+/** The second stage: is there such a method, and has the principal every scope that its policy requires? */
+export class AuthorizationStage implements Stage {
+  readonly name = 'authorize';
+
+  admit(call: Call): Refusal | undefined {
+    const { method, principal } = call;
+    if (method === undefined) return methodUnknown();
+    if (method.policy.public) return undefined;
+    // Authentication admits nobody unknown to such a method; should the stages ever stand in another order, nor do we.
+    if (principal === undefined) return credentialInvalid();
+    for (const scope of method.policy.requiredScopes) {
+      if (!principal.scopes.has(scope)) return scopeMissing(scope);
+    }
+    return undefined;
+  }
+}
