@@ -8,20 +8,20 @@ import type {
   UpdateApiKeyRequest,
 } from '../../generated/tollgate/admin/v1/api_key.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { KeyRegistry } from '../tenants/keys.ts';
+import type { TenantManager } from '../tenants/tenant-manager.ts';
 import { createUnaryHandler } from './unary-handler.ts';
 
 const EMPTY: Empty = {};
 
 /** `tollgate.admin.v1.ApiKeyService`. */
-export function createApiKeyService(keys: KeyRegistry, log: Logger): ApiKeyServiceServer {
+export function createApiKeyService(tenants: TenantManager, log: Logger): ApiKeyServiceServer {
   return {
-    createApiKey: createUnaryHandler(log, (request: CreateApiKeyRequest) => keys.create(request)),
-    getApiKey: createUnaryHandler(log, (request: GetApiKeyRequest) => keys.get(request)),
-    listApiKeys: createUnaryHandler(log, (request: ListApiKeysRequest) => keys.list(request)),
-    updateApiKey: createUnaryHandler(log, (request: UpdateApiKeyRequest) => keys.update(request)),
+    createApiKey: createUnaryHandler(log, (request: CreateApiKeyRequest) => tenants.createApiKey(request)),
+    getApiKey: createUnaryHandler(log, (request: GetApiKeyRequest) => tenants.getApiKey(request)),
+    listApiKeys: createUnaryHandler(log, (request: ListApiKeysRequest) => tenants.listApiKeys(request)),
+    updateApiKey: createUnaryHandler(log, (request: UpdateApiKeyRequest) => tenants.updateApiKey(request)),
     deleteApiKey: createUnaryHandler(log, async (request: DeleteApiKeyRequest) => {
-      await keys.delete(request);
+      await tenants.deleteApiKey(request);
       return EMPTY;
     }),
   };

@@ -10,9 +10,7 @@ import { TenantServiceService } from '../../generated/tollgate/admin/v1/tenant.t
 import { MetricsServiceService } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { readOwnDescriptors } from '../contracts/builtin.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { KeyRegistry } from '../tenants/keys.ts';
-import type { PlanRegistry } from '../tenants/plans.ts';
-import type { TenantRegistry } from '../tenants/tenants.ts';
+import type { TenantManager } from '../tenants/tenant-manager.ts';
 import { createApiKeyService } from './api-key-service.ts';
 import { createAuditInterceptor } from './audit-interceptor.ts';
 import type { Health } from './health.ts';
@@ -25,15 +23,8 @@ import { createTenantService } from './tenant-service.ts';
 import { createValidationInterceptor } from './validate-request.ts';
 import { type ContractSource, createVisibleContracts } from './visible-contracts.ts';
 
-/** What is administered; `TenantManager` is one. */
-export interface Registries {
-  readonly tenants: TenantRegistry;
-  readonly plans: PlanRegistry;
-  readonly keys: KeyRegistry;
-}
-
 export interface ControlServerOptions {
-  readonly tenants: Registries;
+  readonly tenants: TenantManager;
   readonly metrics: MetricsSource;
   /** By name, those of the gateway itself (`tollgate`, `health`, `reflection`) among them. Asked anew for each call. */
   readonly contracts: ContractSource;
@@ -93,9 +84,9 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
   const visibleTo = createVisibleContracts(options.contracts);
   const reflection = createReflectionService(visibleTo);
   return [
-    [TenantServiceService, createTenantService(tenants.tenants, log)],
-    [PlanServiceService, createPlanService(tenants.plans, log)],
-    [ApiKeyServiceService, createApiKeyService(tenants.keys, log)],
+    [TenantServiceService, createTenantService(tenants, log)],
+    [PlanServiceService, createPlanService(tenants, log)],
+    [ApiKeyServiceService, createApiKeyService(tenants, log)],
     [MetricsServiceService, createMetricsService(metrics, log)],
     [HealthService, createHealthService(health, visibleTo, log)],
     [ServerReflectionService, reflection],

@@ -8,20 +8,20 @@ import type {
   UpdatePlanRequest,
 } from '../../generated/tollgate/admin/v1/plan.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { PlanRegistry } from '../tenants/plans.ts';
+import type { TenantManager } from '../tenants/tenant-manager.ts';
 import { createUnaryHandler } from './unary-handler.ts';
 
 const EMPTY: Empty = {};
 
 /** `tollgate.admin.v1.PlanService`. */
-export function createPlanService(plans: PlanRegistry, log: Logger): PlanServiceServer {
+export function createPlanService(tenants: TenantManager, log: Logger): PlanServiceServer {
   return {
-    createPlan: createUnaryHandler(log, (request: CreatePlanRequest) => plans.create(request)),
-    getPlan: createUnaryHandler(log, (request: GetPlanRequest) => plans.get(request)),
-    listPlans: createUnaryHandler(log, (request: ListPlansRequest) => plans.list(request)),
-    updatePlan: createUnaryHandler(log, (request: UpdatePlanRequest) => plans.update(request)),
+    createPlan: createUnaryHandler(log, (request: CreatePlanRequest) => tenants.createPlan(request)),
+    getPlan: createUnaryHandler(log, (request: GetPlanRequest) => tenants.getPlan(request)),
+    listPlans: createUnaryHandler(log, (request: ListPlansRequest) => tenants.listPlans(request)),
+    updatePlan: createUnaryHandler(log, (request: UpdatePlanRequest) => tenants.updatePlan(request)),
     deletePlan: createUnaryHandler(log, async (request: DeletePlanRequest) => {
-      await plans.delete(request);
+      await tenants.deletePlan(request);
       return EMPTY;
     }),
   };

@@ -8,20 +8,20 @@ import type {
   UpdateTenantRequest,
 } from '../../generated/tollgate/admin/v1/tenant.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { TenantRegistry } from '../tenants/tenants.ts';
+import type { TenantManager } from '../tenants/tenant-manager.ts';
 import { createUnaryHandler } from './unary-handler.ts';
 
 const EMPTY: Empty = {};
 
 /** `tollgate.admin.v1.TenantService`. */
-export function createTenantService(tenants: TenantRegistry, log: Logger): TenantServiceServer {
+export function createTenantService(tenants: TenantManager, log: Logger): TenantServiceServer {
   return {
-    createTenant: createUnaryHandler(log, (request: CreateTenantRequest) => tenants.create(request)),
-    getTenant: createUnaryHandler(log, (request: GetTenantRequest) => tenants.get(request)),
-    listTenants: createUnaryHandler(log, (request: ListTenantsRequest) => tenants.list(request)),
-    updateTenant: createUnaryHandler(log, (request: UpdateTenantRequest) => tenants.update(request)),
+    createTenant: createUnaryHandler(log, (request: CreateTenantRequest) => tenants.createTenant(request)),
+    getTenant: createUnaryHandler(log, (request: GetTenantRequest) => tenants.getTenant(request)),
+    listTenants: createUnaryHandler(log, (request: ListTenantsRequest) => tenants.listTenants(request)),
+    updateTenant: createUnaryHandler(log, (request: UpdateTenantRequest) => tenants.updateTenant(request)),
     deleteTenant: createUnaryHandler(log, async (request: DeleteTenantRequest) => {
-      await tenants.delete(request);
+      await tenants.deleteTenant(request);
       return EMPTY;
     }),
   };

@@ -13,9 +13,9 @@ import {
 } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { readDetails } from './details.ts';
 import { type ControlFixture, REQUEST_ID, startFixture } from './fixture.ts';
-import { openRegistries } from './registries.ts';
+import { openTenants } from './open-tenants.ts';
 
-let registries: Awaited<ReturnType<typeof openRegistries>>;
+let opened: Awaited<ReturnType<typeof openTenants>>;
 let fixture: ControlFixture;
 let count = 0;
 /** Ids of this test, so that tests share a server and nothing else. */
@@ -23,12 +23,12 @@ let planId: string;
 let tenantId: string;
 
 beforeAll(async () => {
-  registries = await openRegistries();
-  fixture = await startFixture({ tenants: registries });
+  opened = await openTenants();
+  fixture = await startFixture(opened);
 });
 afterAll(async () => {
   await fixture.stop();
-  await registries.close();
+  await opened.close();
 });
 beforeEach(async () => {
   planId = `plan-${++count}`;

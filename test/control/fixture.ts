@@ -2,10 +2,11 @@ import { tmpdir } from 'node:os';
 import { Client, credentials, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
 import { builtinContracts } from '../../src/contracts/builtin.ts';
 import type { Contract } from '../../src/contracts/contract.ts';
-import { type ControlServer, type Registries, startControlServer } from '../../src/control/control-server.ts';
+import { type ControlServer, startControlServer } from '../../src/control/control-server.ts';
 import { Health } from '../../src/control/health.ts';
 import type { MetricsSource } from '../../src/control/metrics-service.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import type { TenantManager } from '../../src/tenants/tenant-manager.ts';
 
 export const REQUEST_ID = '0190b6a4-0000-7000-8000-000000000001';
 
@@ -24,7 +25,7 @@ export interface ControlFixture {
 }
 
 export interface FixtureOptions {
-  readonly tenants: Registries;
+  readonly tenants: TenantManager;
   readonly metrics?: MetricsSource;
   readonly contracts?: readonly Contract[];
 }
