@@ -26,6 +26,9 @@ const MAX_BLOCK_OCTETS = 512;
 /** Uncompressed octets: what a remembered block keeps alive. */
 const MAX_BLOCK_SIZE = 4096;
 
+/** Places of a block that are remembered; further ones share them, extra fields have the one behind. */
+const EXTRA_SLOT = 16;
+
 /** Largest field that is indexed, however large the table: what is remembered of fields is bounded by their number. */
 const MAX_INDEXED_SIZE = 2048;
 
@@ -55,6 +58,9 @@ export class Encoder {
   readonly #admission = new Admission();
   readonly #blocks = new RecentMap<HeaderBlock, EncodedBlock>(MAX_BLOCKS);
   readonly #gate = new Gate();
+  /** The field that stood last at each place of a block, and its entry: most blocks differ from the one before in few places. */
+  readonly #lastFields: (Field | undefined)[] = new Array(EXTRA_SLOT + 1).fill(undefined);
+  readonly #lastEntries: (FieldEntry | undefined)[] = new Array(EXTRA_SLOT + 1).fill(undefined);
   /** Fields above a quarter of the table would flush it, so they never enter. */
   #largestIndexed = INITIAL_TABLE_SIZE / 4;
   /** The smallest table size since the last block, if the next one must tell it; else -1. */
@@ -97,7 +103,8 @@ export class Encoder {
     this.#admission.tick();
     let at = this.#smallestSize < 0 ? offset : this.#writeSizeUpdates(target, offset);
     at = this.#writeBlock(block, target, at);
-    if (extra !== undefined) for (let i = 0; i < extra.length; i++) at = this.#writeField(extra[i]!, target, at);
+    if (extra !== undefined)
+      for (let i = 0; i < extra.length; i++) at = this.#writeField(extra[i]!, EXTRA_SLOT, target, at);
     return at;
   }
 
@@ -130,27 +137,39 @@ export class Encoder {
 
   #writeFields(fields: readonly Field[], target: Buffer, offset: number): number {
     let at = offset;
-    for (let i = 0; i < fields.length; i++) at = this.#writeField(fields[i]!, target, at);
+    for (let i = 0; i < fields.length; i++) at = this.#writeField(fields[i]!, i % EXTRA_SLOT, target, at);
     return at;
   }
 
-  #writeField(field: Field, target: Buffer, offset: number): number {
+  #writeField(field: Field, slot: number, target: Buffer, offset: number): number {
     if (field.indexing !== Indexing.INDEX) {
       const flags = field.indexing === Indexing.NEVER ? NEVER_INDEXED : NOT_INDEXED;
       return this.#writeLiteral(field, this.#index.name(field.name), flags, target, offset);
     }
     if (field.size > this.#largestIndexed) return this.#writeLarge(field, target, offset);
-    const name = this.#index.name(field.name);
-    const entry = this.#index.field(name, field);
+    const entry = this.#entryOf(field, slot);
     if (entry.staticIndex !== 0) return writeInteger(entry.staticIndex, INDEXED_MASK, INDEXED, target, offset);
     if (entry.inserted > this.#table.evicted) {
       return writeInteger(this.#position(entry.inserted), INDEXED_MASK, INDEXED, target, offset);
     }
+    return this.#writeUnknown(field, entry, target, offset);
+  }
+
+  #entryOf(field: Field, slot: number): FieldEntry {
+    const last = this.#lastEntries[slot];
+    if (last !== undefined && this.#lastFields[slot] === field) return last;
+    const entry = this.#index.field(this.#index.name(field.name), field);
+    this.#lastFields[slot] = field;
+    this.#lastEntries[slot] = entry;
+    return entry;
+  }
+
+  /** A field that may be indexed and is in no table. */
+  #writeUnknown(field: Field, entry: FieldEntry, target: Buffer, offset: number): number {
+    const name = this.#index.name(field.name);
     entry.literals++;
     const fits = this.#table.octets + entry.size <= this.#table.capacity;
-    if (fits || this.#admission.evicts(entry.literals)) {
-      return this.#writeInserted(entry, name, target, offset);
-    }
+    if (fits || this.#admission.evicts(entry.literals)) return this.#writeInserted(entry, name, target, offset);
     this.#unsettled = true;
     return this.#writeLiteral(field, name, NOT_INDEXED, target, offset);
   }
