@@ -145,7 +145,7 @@ export class GrpcClient {
   #metadata(options: CallOptions): Metadata {
     const metadata = new Metadata();
     if (this.#key !== undefined) metadata.set('authorization', `Bearer ${this.#key}`);
-    if (options.script) metadata.set('x-script', JSON.stringify(options.script));
+    if (options.script) metadata.set('x-script', ascii(JSON.stringify(options.script)));
     for (const [name, values] of Object.entries(options.metadata ?? {})) {
       for (const value of [values].flat()) {
         metadata.add(name, name.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
@@ -167,4 +167,9 @@ function send<Call extends ClientWritableStream<Buffer> | ClientDuplexStream<Buf
 
 function wire(metadata: Metadata): WireMetadata {
   return metadata.toHttp2Headers() as WireMetadata;
+}
+
+/** JSON with escapes for what metadata cannot carry. */
+function ascii(json: string): string {
+  return json.replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -22,6 +22,8 @@ export interface TestConfigOptions {
   readonly backend: string;
   /** Changes the default configuration before it is used. */
   readonly edit?: ((config: Config) => void) | undefined;
+  /** Scopes of a tenant's key. Default: `everything.scoped`. */
+  readonly scopes?: ((tenant: string) => string[]) | undefined;
 }
 
 /** The text of a new API key. */
@@ -31,9 +33,9 @@ export function newKey(name: string): string {
 
 /**
  * A public and an admin listener on free ports, the everything contract before one backend, and the tenants `alpha` and
- * `beta` on a plan without limits that a test would notice. Each tenant gets a key with the scope `everything.scoped`.
+ * `beta` on a plan without limits that a test would notice. Each tenant without keys gets one.
  */
-export function testConfig({ backend, edit }: TestConfigOptions): TestConfig {
+export function testConfig({ backend, edit, scopes = () => ['everything.scoped'] }: TestConfigOptions): TestConfig {
   const config = Config.fromPartial({
     listeners: [
       { name: 'public', address: '127.0.0.1:0', contracts: ['everything'] },
@@ -65,7 +67,7 @@ export function testConfig({ backend, edit }: TestConfigOptions): TestConfig {
     const key = newKey(tenant.id);
     keys.set(tenant.id, key);
     env[variable] = key;
-    tenant.keys = [{ name: 'test', secret: { $case: 'fromEnv', fromEnv: variable }, scopes: ['everything.scoped'] }];
+    tenant.keys = [{ name: 'test', secret: { $case: 'fromEnv', fromEnv: variable }, scopes: scopes(tenant.id) }];
   }
   return {
     config,
