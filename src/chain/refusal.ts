@@ -47,7 +47,7 @@ const GATEWAY_ERROR = constant(
 const UNIFORM = constant(
   Code.UNAUTHENTICATED,
   'REFUSED',
-  'The call was refused. Ask the operator of this gateway, and give the request id.',
+  'The call was refused. Ask the operator of this gateway.',
 );
 
 /** No, malformed, unknown, expired or revoked credential: the same text each time, whatever was wrong. */

@@ -47,7 +47,9 @@ export class Answers {
     stream.sendData(body, 0, body.length, true);
   }
 
-  #details(refusal: Refusal, requestId: string): readonly Field[] {
+  #details(refusal: Refusal, requestId: string): readonly Field[] | undefined {
+    // The uniform answer is the same each time: nothing in it tells one refusal from another.
+    if (refusal === this.uniform) return undefined;
     const fields = [HEADER_NAMES.field('grpc-status-details-bin', refusalDetails(refusal, requestId))];
     const pushback = retryPushback(refusal);
     if (pushback !== undefined) fields.push(HEADER_NAMES.field('grpc-retry-pushback-ms', pushback));

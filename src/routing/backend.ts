@@ -1,9 +1,9 @@
-import type { Client, Field } from '../http2/index.ts';
+import type { Client } from '../http2/index.ts';
 
 /** Leave to make one call. Exactly one of its methods is called, once. */
 export interface Permit {
-  /** The call ended with this gRPC status; the breaker knows which of them count as failures. */
-  settle(status: number): void;
+  /** The call ended with this gRPC status after so many milliseconds; the breaker knows what counts as a failure. */
+  settle(status: number, durationMs: number): void;
   /** The call says nothing of the backend's health: the client cancelled, or the gateway ended it. */
   ignore(): void;
 }
@@ -36,8 +36,8 @@ export class Backend {
   readonly secure: boolean;
   /** Milliseconds for calls that bring no deadline; undefined is none. */
   readonly defaultTimeoutMs: number | undefined;
-  /** Fields that every request to this backend gets. */
-  readonly added: readonly Field[];
+  /** The gateway's own services: they are told what the caller's listener shows. */
+  readonly isControl: boolean;
   readonly #random: () => number;
 
   constructor(options: {
@@ -46,7 +46,7 @@ export class Backend {
     breaker: Breaker;
     secure: boolean;
     defaultTimeoutMs: number | undefined;
-    added?: readonly Field[];
+    isControl?: boolean;
     /** In [0, 1). */
     random: () => number;
   }) {
@@ -55,7 +55,7 @@ export class Backend {
     this.breaker = options.breaker;
     this.secure = options.secure;
     this.defaultTimeoutMs = options.defaultTimeoutMs;
-    this.added = options.added ?? [];
+    this.isControl = options.isControl ?? false;
     this.#random = options.random;
   }
 
@@ -83,6 +83,11 @@ export class Backend {
   /** Passes the endpoint over for a while. */
   avoid(endpoint: Endpoint, now: number): void {
     endpoint.avoidUntil = now + AVOID_MS;
+  }
+
+  /** Ends the connections; calls that run are reset. */
+  async close(): Promise<void> {
+    await Promise.all(this.endpoints.map((endpoint) => endpoint.client.close()));
   }
 
   get outstanding(): number {

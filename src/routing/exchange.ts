@@ -18,6 +18,7 @@ import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
 import type { Answers } from './answers.ts';
 import type { Backend, Endpoint, Permit } from './backend.ts';
 import { Kind } from './header-names.ts';
+import type { ListenerView } from './listener-view.ts';
 import type { RequestHead } from './request-head.ts';
 import { isRequestId, type RequestIds } from './request-id.ts';
 import { faultOfHeaders, faultOfReset, statusMissing } from './response-faults.ts';
@@ -38,21 +39,14 @@ export interface ExchangeParts {
   onFault(error: unknown, call: EndedCall): void;
 }
 
-/** What a listener adds. */
-export interface ListenerTraits {
-  readonly name: string;
-  readonly trustRequestId: boolean;
-  /** Refusals tell nothing (`errors: uniform`). */
-  readonly uniformErrors: boolean;
-}
-
 /** A call as metrics and logs see it when it is over. */
 export interface EndedCall extends Call {
   readonly requestId: string;
-  readonly listener: ListenerTraits;
+  readonly listener: ListenerView;
 }
 
 const EMPTY = Buffer.alloc(0);
+const NONE: readonly Field[] = [];
 
 /**
  * One call from its headers to its end: the client's stream on one side, the backend's on the other. It is the handler of
@@ -74,7 +68,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   deadlineNext: Deadline | undefined = undefined;
   deadlinePrevious: Deadline | undefined = undefined;
   deadlineSlot = -1;
-  readonly listener: ListenerTraits;
+  readonly listener: ListenerView;
   readonly #parts: ExchangeParts;
   readonly #head: RequestHead;
   readonly #client: Stream;
@@ -98,7 +92,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
 
   constructor(
     parts: ExchangeParts,
-    listener: ListenerTraits,
+    listener: ListenerView,
     snapshot: Snapshot,
     head: RequestHead,
     client: Stream,
@@ -187,7 +181,11 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#endpoint = endpoint;
     const id = new Field('x-request-id', this.requestId, Kind.REQUEST_ID, Indexing.SKIP);
     const extra = timeout === undefined ? [id] : [id, timeout];
-    const block = this.#head.forwardBlock(this.principal, backend.secure, backend.added);
+    const block = this.#head.forwardBlock(
+      this.principal,
+      backend.secure,
+      backend.isControl ? this.listener.controlFields : NONE,
+    );
     const held = this.#held;
     this.#held = undefined;
     const endNow = this.#requestEnded && (held === undefined || held.length === 0);
@@ -341,7 +339,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     const outcome = this.#outcome(status, refusal, cancelled);
     if (this.#permit !== undefined) {
       if (cancelled) this.#permit.ignore();
-      else this.#permit.settle(status);
+      else this.#permit.settle(status, outcome.durationMs);
     }
     if (this.#endpoint !== undefined) this.#endpoint.outstanding--;
     this.#parts.chain.settle(this, outcome);

@@ -85,7 +85,7 @@ export class RequestHead {
   /**
    * The request's headers as the backend gets them, but for those that change with each call. The same block as long as the
    * principal is the same, so that encoders know it.
-   * @param added fields of the backend, in front of the client's metadata
+   * @param added fields of the gateway for this backend, in front of the client's metadata
    */
   forwardBlock(principal: Principal | undefined, secure: boolean, added: readonly Field[]): HeaderBlock {
     if (this.#forward !== undefined && this.#forwardFor === principal) return this.#forward;

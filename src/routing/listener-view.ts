@@ -1,0 +1,43 @@
+import type { MethodEntry } from '../contracts/method-entry.ts';
+import type { Field } from '../http2/index.ts';
+import type { Snapshot } from '../sync/snapshot.ts';
+import { HEADER_NAMES } from './header-names.ts';
+
+/** Tells the gateway's own services (and nobody else) which contracts the caller's listener shows. */
+const CONTRACTS_HEADER = 'x-tollgate-contracts';
+
+/** What calls of one listener have in common: what it shows, trusts and tells. */
+export class ListenerView {
+  readonly name: string;
+  /** A client's own valid `x-request-id` is kept. */
+  readonly trustRequestId: boolean;
+  /** Every refusal is one and the same (`errors: uniform`). */
+  readonly uniformErrors: boolean;
+  readonly controlFields: readonly Field[];
+  readonly #contracts: ReadonlySet<string>;
+  #all: ReadonlyMap<string, MethodEntry> | undefined = undefined;
+  #shown: ReadonlyMap<string, MethodEntry> = new Map();
+
+  /** @param contracts names of all contracts shown */
+  constructor(options: {
+    name: string;
+    contracts: readonly string[];
+    trustRequestId: boolean;
+    uniformErrors: boolean;
+  }) {
+    this.name = options.name;
+    this.trustRequestId = options.trustRequestId;
+    this.uniformErrors = options.uniformErrors;
+    this.#contracts = new Set(options.contracts);
+    this.controlFields = [HEADER_NAMES.field(CONTRACTS_HEADER, options.contracts.join(','))];
+  }
+
+  /** The methods that this listener shows, by `:path`; the same map for as long as the contracts are the same. */
+  methodsOf(snapshot: Snapshot): ReadonlyMap<string, MethodEntry> {
+    if (snapshot.methods !== this.#all) {
+      this.#all = snapshot.methods;
+      this.#shown = new Map([...snapshot.methods].filter(([, method]) => this.#contracts.has(method.contract)));
+    }
+    return this.#shown;
+  }
+}

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { Client, type ClientTls, type Target } from '../http2/index.ts';
+import { Backend, type Breaker } from './backend.ts';
+import { HEADER_NAMES } from './header-names.ts';
+
+/** Where a backend is, and how to reach it. */
+export interface BackendTarget {
+  readonly name: string;
+  readonly endpoints: readonly Target[];
+  /** Paths of PEM files; undefined is cleartext. */
+  readonly tls:
+    | {
+        readonly ca: string | undefined;
+        readonly serverName: string | undefined;
+        readonly cert: string | undefined;
+        readonly key: string | undefined;
+      }
+    | undefined;
+  readonly connectTimeoutMs: number;
+  readonly defaultTimeoutMs: number | undefined;
+  /** Connections to each endpoint. */
+  readonly maxConnections: number;
+}
+
+export interface BackendParts {
+  readonly breaker: Breaker;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly isControl?: boolean;
+  /** A connection could not be made, or something of ours threw. */
+  readonly onError: (endpoint: string, error: unknown) => void;
+}
+
+/** Makes a backend with a pool of connections to each of its endpoints. None is opened before the first call. */
+export function openBackend(target: BackendTarget, parts: BackendParts): Backend {
+  const tls = target.tls && readTls(target.tls);
+  const endpoints = target.endpoints.map((endpoint) => {
+    const name = 'path' in endpoint ? `unix:${endpoint.path}` : `${endpoint.host}:${endpoint.port}`;
+    const onError = (error: unknown) => parts.onError(name, error);
+    const client = new Client({
+      target: endpoint,
+      tls,
+      names: HEADER_NAMES,
+      maxConnections: target.maxConnections,
+      connectTimeoutMs: target.connectTimeoutMs,
+      clock: parts.now,
+      random: parts.random,
+      onConnectionError: onError,
+      onError,
+    });
+    return { name, client };
+  });
+  return new Backend({
+    name: target.name,
+    endpoints,
+    breaker: parts.breaker,
+    secure: tls !== undefined,
+    defaultTimeoutMs: target.defaultTimeoutMs,
+    isControl: parts.isControl ?? false,
+    random: parts.random,
+  });
+}
+
+function readTls(tls: NonNullable<BackendTarget['tls']>): ClientTls {
+  const read = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
+  return { ca: read(tls.ca), servername: tls.serverName, cert: read(tls.cert), key: read(tls.key) };
+}

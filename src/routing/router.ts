@@ -1,0 +1,45 @@
+import type { HeaderBlock, Stream, StreamHandler } from '../http2/index.ts';
+import type { Snapshot } from '../sync/snapshot.ts';
+import { Exchange, type ExchangeParts } from './exchange.ts';
+import type { ListenerView } from './listener-view.ts';
+import { readRequestHead } from './request-head.ts';
+
+/** Takes each request from a listener to its exchange. */
+export class RequestRouter {
+  readonly #parts: ExchangeParts;
+
+  constructor(parts: ExchangeParts) {
+    this.#parts = parts;
+  }
+
+  /** @returns the handler of what follows on the client's stream */
+  accept(
+    listener: ListenerView,
+    snapshot: Snapshot,
+    stream: Stream,
+    block: HeaderBlock,
+    endStream: boolean,
+  ): StreamHandler {
+    const head = readRequestHead(block, listener.methodsOf(snapshot));
+    if (!head.isGrpc) {
+      this.#parts.answers.notGrpc(stream, listener.uniformErrors);
+      return DISCARD;
+    }
+    const exchange = new Exchange(this.#parts, listener, snapshot, head, stream, endStream);
+    // The chain may answer at once, and the answer's end belongs to the exchange already.
+    stream.handler = exchange;
+    exchange.begin();
+    return exchange;
+  }
+}
+
+/** Of a request that was answered at its headers: what follows is let go. */
+const DISCARD: StreamHandler = {
+  onHeaders() {},
+  onData(stream, _buffer, start, end) {
+    stream.consume(end - start);
+  },
+  onTrailers() {},
+  onSent() {},
+  onReset() {},
+};
