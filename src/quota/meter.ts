@@ -110,10 +110,9 @@ export class Meter {
    */
   refund(cost: number, begunAt: number): void {
     if (begunAt < this.#period.start) return;
-    if (this.#closed) return this.#giveBack(cost, this.#period.start);
     this.#units += cost;
     this.#exhaustedUntil = 0;
-    const most = this.#mostUnits(cost);
+    const most = this.#closed ? 0 : this.#mostUnits(cost);
     if (this.#units <= most) return;
     const surplus = this.#units - most;
     this.#units = most;
