@@ -142,10 +142,7 @@ export class Gateway {
       backends,
       answers: new Answers(),
       requestIds: new RequestIds({ now: clock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
-      onEnd: [
-        (call, outcome) => metrics.recordCall(call, outcome),
-        (call, outcome) => accessLog(call, outcome, call.requestId),
-      ],
+      onEnd: [metrics.observe, (call, outcome) => accessLog(call, outcome, call.requestId)],
       onFault: (error, call) =>
         log.error({ err: error, request_id: call.requestId }, 'a call failed inside the gateway'),
     });
@@ -163,7 +160,11 @@ export class Gateway {
         this.#log.warn({ backend: target.name, state, previous }, 'circuit breaker');
       });
       const backend = openBackend(target, { ...parts, breaker });
-      metrics.watchBackend(backend.name, { breakerState: () => breaker.state, outstanding: () => backend.outstanding });
+      metrics.addBackend(backend.name, {
+        breakerState: () => breaker.state,
+        outstanding: () => backend.outstanding,
+        isFailure: (status) => breaker.isFailure(status),
+      });
       return backend;
     });
     backends.push(openBackend(controlTarget(controlPath), { ...parts, breaker: ALWAYS, isControl: true }));
