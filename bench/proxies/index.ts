@@ -1,0 +1,9 @@
+import { envoy } from './envoy.ts';
+import { haproxy } from './haproxy.ts';
+import { nghttpx } from './nghttpx.ts';
+import { nginx } from './nginx.ts';
+import { nodeHttp2 } from './node-http2.ts';
+import type { Contender } from './proxy.ts';
+import { tollgate } from './tollgate.ts';
+
+export const PROXIES: readonly Contender[] = [tollgate, haproxy, nginx, nghttpx, envoy, nodeHttp2];

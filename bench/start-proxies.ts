@@ -1,0 +1,66 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { accepting, freePorts } from './children.ts';
+import type { BenchTenant } from './fixtures.ts';
+import type { Bench, Target } from './measure.ts';
+import { probe } from './probe.ts';
+import type { Contender } from './proxies/proxy.ts';
+
+/** A proxy that runs and has proven that it forwards messages and trailers. */
+export interface RunningProxy extends Target {
+  readonly proxy: Contender;
+  readonly version: string;
+}
+
+/** What was found installed and working, and a line for each proxy that was not. */
+export interface StartedProxies {
+  readonly running: readonly RunningProxy[];
+  readonly missing: readonly string[];
+  /** Installed, but it does not start or does not answer as it should. */
+  readonly broken: readonly string[];
+}
+
+/** Starts those of the proxies that are installed, each on a free port and in a folder of its own. */
+export async function startProxies(
+  bench: Bench,
+  proxies: readonly Contender[],
+  tenants: readonly BenchTenant[],
+): Promise<StartedProxies> {
+  const running: RunningProxy[] = [];
+  const missing: string[] = [];
+  const broken: string[] = [];
+  const ports = await freePorts(proxies.length);
+  for (const [index, proxy] of proxies.entries()) {
+    const version = proxy.version();
+    if (version === undefined) missing.push(`${proxy.name} is not installed: ${proxy.install}`);
+    else {
+      try {
+        running.push(await start(bench, proxy, version, ports[index]!, tenants));
+      } catch (error) {
+        broken.push(`${proxy.name} ${version}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+  return { running, missing, broken };
+}
+
+async function start(
+  bench: Bench,
+  proxy: Contender,
+  version: string,
+  port: number,
+  tenants: readonly BenchTenant[],
+): Promise<RunningProxy> {
+  const folder = join(bench.folder, proxy.name.replace(':', '-').toLowerCase());
+  mkdirSync(folder);
+  const { children, backend, paths } = bench;
+  const service = proxy.start({ children, folder, port, backendPort: backend.port, tenants });
+  try {
+    await accepting(service, port);
+    await probe(port, paths[0]!, tenants[0]!.key, proxy.authenticates);
+  } catch (error) {
+    await children.end(service.child);
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${service.log()}`, { cause: error });
+  }
+  return { name: proxy.name, pid: service.pid, port, proxy, version };
+}
