@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { Quota_Period as Period, type Quota, type RateLimit } from '../../generated/tollgate/admin/v1/plan.ts';
 
-const LIMIT = /^([a-z][a-z0-9_-]*)=(\d+(?:\.\d+)?):(\d+)$/;
+const LIMIT = /^([a-z][a-z0-9_-]*)=(\d+(?:\.\d+)?(?:e[+-]?\d+)?):(\d+)$/;
 const QUOTA = /^([a-z][a-z0-9_-]*)=(\d+)\/(day|month)(?:@(\d+))?(?:,(\S+))?$/;
 const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const DURATION = /^(\d+)([smhd])$/;

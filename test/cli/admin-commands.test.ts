@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { type ControlFixture, startFixture } from '../control/fixture.ts';
+import { openTenants } from '../control/open-tenants.ts';
+import { runCli } from './fake-io.ts';
+
+// The commands against the real control services; the gateway in between, which checks the key, is tested elsewhere.
+
+let opened: Awaited<ReturnType<typeof openTenants>>;
+let fixture: ControlFixture;
+
+beforeAll(async () => {
+  opened = await openTenants();
+  const response = GetMetricsResponse.fromPartial({
+    series: [
+      {
+        tenantId: 'acme',
+        method: 'a.B/C',
+        status: 'OK',
+        calls: 1234,
+        latency: { p50: { nanos: 1_500_000 }, p90: { nanos: 20_000_000 }, p99: { seconds: 2 }, max: { seconds: 3 } },
+      },
+    ],
+    refusals: { RATE_LIMITED: 2, CREDENTIAL_INVALID: 7 },
+    backends: [{ backend: 'shop', breaker: 2, outstandingCalls: 1, calls: 5, failures: 4 }],
+  });
+  fixture = await startFixture({ ...opened, metrics: { getMetrics: () => response } });
+});
+afterAll(async () => {
+  await fixture.stop();
+  await opened.close();
+});
+
+const admin = (...args: string[]) =>
+  runCli([...args, '--address', `unix:${fixture.server.path}`], { TOLLGATE_ADMIN_KEY: 'tg_admin_x_y' });
+
+async function json(...args: string[]) {
+  const { code, out, err } = await admin(...args, '--output', 'json');
+  expect([code, err]).toEqual([0, '']);
+  return JSON.parse(out);
+}
+
+test('plans: create, get, list, update, delete', async () => {
+  const created = await admin(
+    ...['plans', 'create', 'gold', '--limit', 'calls=50:100', '--limit', 'heavy=0.5:1'],
+    ...['--quota', 'units=10000/day@6,Europe/Berlin', '--concurrency', '20'],
+  );
+  expect(created).toMatchObject({ code: 0, err: '' });
+  expect(created.out).toMatch(
+    /^id: +gold\nlimits: +calls=50:100 heavy=0.5:1\nquotas: +units=10000\/day@6,Europe\/Berlin\n/,
+  );
+  const updated = await admin('plans', 'update', 'gold', '--concurrency', '0');
+  expect(updated.out).toMatch(/limits: +calls=50:100 heavy=0.5:1\n(.*\n)*concurrency: no limit/);
+  expect(await json('plans', 'get', 'gold')).toMatchObject({ id: 'gold', quotas: [{ metric: 'units', anchor: 6 }] });
+  const list = await admin('plans', 'list');
+  expect(list.out.split('\n')[0]).toMatch(/^ID +LIMITS +QUOTAS +CONCURRENCY +CREATED +ETAG$/);
+  expect(list.out).toContain('gold');
+  expect(await admin('plans', 'delete', 'gold')).toEqual({ code: 0, out: '', err: 'Deleted plan gold.\n' });
+});
+
+describe('with a plan', () => {
+  beforeAll(async () => {
+    await admin('plans', 'create', 'free');
+  });
+
+  test('tenants: create, get, list, update, delete', async () => {
+    const created = await admin('tenants', 'create', 'acme', '--plan', 'free', '--name', 'Acme Inc.');
+    expect(created.out).toMatch(/^id: +acme\nname: +Acme Inc.\nplan: +free\nstate: +active\n/);
+    const suspended = await json('tenants', 'update', 'acme', '--state', 'suspended');
+    expect(suspended).toMatchObject({ id: 'acme', displayName: 'Acme Inc.', state: 'STATE_SUSPENDED' });
+    expect((await admin('tenants', 'list')).out).toMatch(
+      /ID +NAME +PLAN +STATE +CREATED +ETAG\nacme +Acme Inc. +free +suspended/,
+    );
+    expect((await admin('tenants', 'delete', 'acme', '--etag', 'stale')).code).toBe(1);
+    expect(await admin('tenants', 'delete', 'acme', '--etag', suspended.etag)).toMatchObject({ code: 0 });
+    const gone = await admin('tenants', 'get', 'acme');
+    expect(gone).toMatchObject({ code: 1, out: '' });
+    expect(gone.err).toMatch(/^error: NOT_FOUND: there is no tenant "acme"/);
+  });
+
+  test('keys: the new key is alone on stdout, so that a shell can take it', async () => {
+    await admin('tenants', 'create', 'keyed', '--plan', 'free');
+    const created = await admin(
+      'keys',
+      'create',
+      '--tenant',
+      'keyed',
+      '--name',
+      'ci',
+      '--scope',
+      'a,b',
+      '--scope',
+      'c',
+    );
+    expect(created.code).toBe(0);
+    expect(created.out).toMatch(/^tg_ci_\w+_\w+\n$/);
+    expect(created.err).toContain('cannot be shown again');
+    const [key] = await json('keys', 'list', '--tenant', 'keyed');
+    expect(key).toMatchObject({ name: 'ci', scopes: ['a', 'b', 'c'], tenantId: 'keyed' });
+    expect(created.out).toContain(key.id);
+    const limited = await json('keys', 'update', key.id, '--expires', '2040-01-01T00:00:00Z', '--state', 'disabled');
+    expect(limited).toMatchObject({
+      expireTime: '2040-01-01T00:00:00.000Z',
+      state: 'STATE_DISABLED',
+      scopes: ['a', 'b', 'c'],
+    });
+    expect(await json('keys', 'update', key.id, '--expires', 'never')).not.toHaveProperty('expireTime');
+    expect((await admin('keys', 'get', key.id)).out).toMatch(/expires: +never/);
+    expect(await admin('keys', 'delete', key.id)).toEqual({ code: 0, out: '', err: `Revoked key ${key.id}.\n` });
+    expect(await admin('keys', 'list', '--tenant', 'keyed')).toMatchObject({
+      code: 0,
+      out: '',
+      err: 'No keys yet: tollgate keys create --tenant ID --name NAME\n',
+    });
+    expect(await json('keys', 'create', '--tenant', 'keyed', '--name', 'x')).toMatchObject({
+      apiKey: { name: 'x' },
+      key: expect.stringMatching(/^tg_x_/),
+    });
+  });
+
+  test('a list that is longer than asked for says so', async () => {
+    for (const id of ['l1', 'l2', 'l3']) await admin('tenants', 'create', id, '--plan', 'free');
+    const list = await admin('tenants', 'list', '--limit', '2');
+    expect(list.out.trimEnd().split('\n')).toHaveLength(3);
+    expect(list.err).toBe('There are more: give a larger --limit.\n');
+  });
+
+  test('who comes too late is given the etag to go on with', async () => {
+    await admin('tenants', 'create', 'raced', '--plan', 'free');
+    const { etag } = await json('tenants', 'get', 'raced');
+    const { code, err } = await admin('tenants', 'update', 'raced', '--name', 'x', '--etag', 'stale');
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error: ABORTED: /);
+    expect(err).toContain(`--etag '${etag}'`);
+  });
+
+  test('what is invalid is told field by field', async () => {
+    const { code, err } = await admin('plans', 'create', 'No Good', '--limit', 'calls=0:0');
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error: INVALID_ARGUMENT: /);
+    expect(err).toContain('\n  plan_id: ');
+    expect(err).toContain('\n  plan.limits[0].rate: must be greater than 0');
+  });
+
+  test('what stands in the way is named', async () => {
+    await admin('tenants', 'create', 'holder', '--plan', 'free');
+    const { err } = await admin('plans', 'delete', 'free');
+    expect(err).toMatch(/^error: FAILED_PRECONDITION: /);
+    expect(err).toMatch(/\n {2}tenants\/\w+: /);
+  });
+
+  test('control characters in a name do not reach the terminal', async () => {
+    await admin('tenants', 'create', 'evil', '--plan', 'free', '--name', '\u001b[2Jgone');
+    const { out } = await admin('tenants', 'get', 'evil');
+    expect(out).toContain('\\x1b[2Jgone');
+    expect(out).not.toContain('\u001b');
+  });
+});
+
+test('metrics are three tables', async () => {
+  const { code, out } = await admin('metrics');
+  expect(code).toBe(0);
+  expect(out).toBe(
+    [
+      'TENANT  METHOD  STATUS  CALLS  P50      P90    P99     MAX',
+      'acme    a.B/C   OK      1234   1.50 ms  20 ms  2.00 s  3.00 s',
+      '',
+      'REFUSED BECAUSE     CALLS',
+      'CREDENTIAL_INVALID  7',
+      'RATE_LIMITED        2',
+      '',
+      'BACKEND  BREAKER  OUTSTANDING  CALLS  FAILURES',
+      'shop     open     1            5      4',
+      '',
+    ].join('\n'),
+  );
+  expect((await admin('metrics', '--by', 'method')).out.split('\n')[0]).toMatch(/^METHOD +CALLS/);
+  expect(await json('metrics')).toMatchObject({ refusals: { RATE_LIMITED: 2 } });
+});
+
+describe('what a newcomer gets wrong', () => {
+  test('no key: how to set one', async () => {
+    const { code, err } = await runCli(['tenants', 'list']);
+    expect(code).toBe(1);
+    expect(err).toBe(
+      'error: no admin key: set TOLLGATE_ADMIN_KEY, or give --key.\n' +
+        'The gateway prints one at its first start, after the line "admin key:".\n',
+    );
+  });
+
+  test('a key with characters that no header takes', async () => {
+    const { code, err } = await runCli(['tenants', 'list', '--key', 'tg_\n_x']);
+    expect([code, err]).toEqual([1, 'error: the admin key has characters that no key has; was it copied whole?\n']);
+  });
+
+  test('nothing listens: where it looked, and how to start it', async () => {
+    const address = `unix:${fixture.server.path}.absent`;
+    const { code, err } = await runCli(['tenants', 'list', '--key', 'k', '--address', address]);
+    expect(code).toBe(1);
+    expect(err).toContain(`nothing answers at ${address}: is the gateway running?`);
+    expect(err).toContain('npm start');
+    expect(err).not.toContain('    at ');
+  });
+
+  test('an update that changes nothing', async () => {
+    const { code, err } = await admin('tenants', 'update', 'acme');
+    expect([code, err.split('\n')[0]]).toEqual([
+      2,
+      'error: nothing to change: give at least one of the options (see --help)',
+    ]);
+  });
+
+  test.each([
+    [['plans', 'create', 'x', '--limit', 'calls'], 'NAME=RATE:BURST'],
+    [['plans', 'create', 'x', '--quota', 'units=5/year'], 'METRIC=LIMIT/PERIOD'],
+    [['tenants', 'create', 'x'], '--plan'],
+    [['tenants', 'update', 'x', '--state', 'asleep'], 'active, suspended'],
+    [['keys', 'update', 'x', '--expires', 'soon'], '30d'],
+    [['metrics', '--by', 'colour'], 'tenant, method and status'],
+    [['tenants', 'list', '--output', 'xml'], 'table, json'],
+    [['tenant', 'list'], 'tenants'],
+  ])('%j is called wrongly: exit code 2, and what would be right', async (args, hint) => {
+    const { code, err, out } = await runCli(args);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(hint);
+  });
+});
