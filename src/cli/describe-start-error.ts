@@ -2,6 +2,7 @@ import { ConfigError } from '../config/config-error.ts';
 import { formatComplaint } from '../contracts/complaint.ts';
 import { ContractError } from '../contracts/contract-error.ts';
 import { StoreUnusable } from '../store/store.ts';
+import { RegistryError } from '../tenants/errors.ts';
 import { CliError } from './io.ts';
 
 /**
@@ -20,6 +21,8 @@ export function describeStartError(error: unknown, configPath: string): string |
     return `the contract "${error.contract}" in ${configPath} cannot be used:\n${problems}`;
   }
   if (error instanceof StoreUnusable) return error.message;
+  if (error instanceof RegistryError)
+    return `what ${configPath} says of plans and tenants cannot be applied: ${error.message}`;
   if (isSystemError(error)) return describeSystemError(error, configPath);
   return undefined;
 }

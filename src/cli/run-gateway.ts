@@ -33,11 +33,11 @@ export async function runGateway(options: RunOptions): Promise<void> {
 
 async function startGateway({ io, configPath, env, load }: RunOptions): Promise<Gateway> {
   try {
-    const { config, baseDir } = load();
+    const { config, baseDir, source } = load();
     const log = createLogger(config.telemetry?.logLevel, io.stderr);
     // Loaded here and not above: commands that only call the admin services start faster without it.
     const { Gateway } = await import('../gateway.ts');
-    return await Gateway.start(config, { baseDir, env, log });
+    return await Gateway.start(config, { baseDir, env, log, source });
   } catch (error) {
     const message = describeStartError(error, configPath);
     throw message === undefined ? error : new CliError(message);

@@ -56,8 +56,10 @@ function watch(call: WatchCall, health: Health, known: boolean): void {
   const { service } = call.request;
   call.write({ status: known ? toStatus(health.isServing(service)) : ServingStatus.SERVICE_UNKNOWN });
   // The watch of an unknown service stays open, as the protocol has it, and counts like any other.
-  const unsubscribe = health.watch(service, (serving) => {
+  const unsubscribe = health.watch(service, (serving, last) => {
     if (known) call.write({ status: toStatus(serving) });
+    // A watch has no end of its own: open, it would hold up the gateway's stop for the whole grace.
+    if (last) call.end();
   });
   for (const end of ['cancelled', 'close', 'error']) call.on(end, unsubscribe);
 }

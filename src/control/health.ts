@@ -1,5 +1,5 @@
-/** Who watches learns of every change until it unsubscribes. */
-export type HealthListener = (serving: boolean) => void;
+/** Who watches learns of every change until it unsubscribes. After the `last` there are no more: the gateway stops. */
+export type HealthListener = (serving: boolean, last: boolean) => void;
 
 /**
  * Which services serve. What nobody spoke of serves, so a service needs no registration here; draining overrides all.
@@ -41,7 +41,7 @@ export class Health {
 
   #tell(service: string | undefined): void {
     for (const [listener, watched] of [...this.#listeners]) {
-      if (service === undefined || service === watched) listener(this.isServing(watched));
+      if (service === undefined || service === watched) listener(this.isServing(watched), this.#draining);
     }
   }
 }

@@ -66,8 +66,15 @@ test('a watch tells what is now, and every change', async () => {
   expect(await next()).toBe(NOT_SERVING);
   fixture.health.set('', true);
   expect(await next()).toBe(SERVING);
+});
+
+test('draining tells those who watch, and ends their watches', async () => {
+  const { next } = watch('');
+  const unknown = watch('no.Such');
+  expect([await next(), await unknown.next()]).toEqual([SERVING, SERVICE_UNKNOWN]);
   fixture.health.drain();
-  expect(await next()).toBe(NOT_SERVING);
+  expect([await next(), await next()]).toEqual([NOT_SERVING, undefined]);
+  expect(await unknown.next()).toBeUndefined();
 });
 
 test('the watch of an unknown service says so and stays open', async () => {
@@ -105,15 +112,18 @@ test('stopping says NOT_SERVING to those who watch, and removes the socket', asy
 
 test('what drains is not serving whatever is said later', () => {
   const health = new Health();
-  const heard: boolean[] = [];
-  health.watch('a', (serving) => heard.push(serving));
+  const heard: boolean[][] = [];
+  health.watch('a', (serving, last) => heard.push([serving, last]));
   health.set('a', false);
   health.set('a', false);
   health.set('b', false);
   health.drain();
   health.drain();
   health.set('a', true);
-  expect(heard).toEqual([false, false]);
+  expect(heard).toEqual([
+    [false, false],
+    [false, true],
+  ]);
   expect(health.isServing('a')).toBe(false);
   expect(health.isServing('')).toBe(false);
 });
