@@ -91,8 +91,8 @@ async function applicationError(shop: Shop): Promise<void> {
 }
 
 async function rateLimit(shop: Shop): Promise<void> {
-  console.log('6. the rate limit: 20 x Recommend at once');
-  const outcomes = await Promise.all(Array.from({ length: 20 }, () => failureOf(recommend(shop, [THE_TIME_MACHINE]))));
+  console.log('6. the rate limit: 15 x Recommend at once');
+  const outcomes = await Promise.all(Array.from({ length: 15 }, () => failureOf(recommend(shop, [THE_TIME_MACHINE]))));
   const refused = outcomes.filter((error) => error !== undefined);
   console.log(`    ${outcomes.length - refused.length} admitted, ${refused.length} refused; the first refusal:`);
   if (refused[0]) console.log(`    ${describeError(refused[0]).join('\n    ')}`);
