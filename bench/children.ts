@@ -24,18 +24,28 @@ export interface ServiceOptions {
 export class Children {
   readonly #folder: string;
   readonly #running = new Set<ChildProcess>();
+  #ending = false;
 
   /** Output of services goes to files in `folder`. */
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** Starts a program that is ended by `endAll` if it does not end itself. */
+  /** True once `endAll` was called: failures are then of its making. */
+  get ending(): boolean {
+    return this.#ending;
+  }
+
+  /** Starts a program that is ended by `endAll` if it does not end itself. @throws Error once all is to end */
   spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+    if (this.#ending) throw new Error('the benchmark ends');
     const child = spawn(command, args, options);
     this.#running.add(child);
     child.once('exit', () => this.#running.delete(child));
-    child.once('error', () => this.#running.delete(child));
+    // Not started, or a message that could not be sent: whoever waits for it learns by its end.
+    child.on('error', () => {
+      if (child.pid === undefined) this.#running.delete(child);
+    });
     return child;
   }
 
@@ -62,7 +72,9 @@ export class Children {
     for (const pid of pids) kill(pid);
   }
 
+  /** Ends all that runs; nothing more can be started. */
   async endAll(): Promise<void> {
+    this.#ending = true;
     await Promise.all([...this.#running].map((child) => this.end(child)));
   }
 

@@ -50,7 +50,9 @@ async function main(options: Options): Promise<number> {
     children.killAll();
     rmSync(folder, { recursive: true, force: true });
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
+  }
   try {
     return await bench(options, children, folder);
   } finally {

@@ -1,3 +1,4 @@
+import type { Children } from './children.ts';
 import { residentOctets } from './cpu.ts';
 import type { BenchTenant } from './fixtures.ts';
 import type { Load } from './loads.ts';
@@ -74,23 +75,24 @@ async function warmUp(
   const direct = await measure(bench, backend, load, few, requests);
   const cells = running.map((target): Cell => ({ target, samples: [], residentOctets: 0, failure: undefined }));
   for (const cell of cells) {
-    await attempt(cell, () => measure(bench, cell.target, load, few, Math.ceil(requests * WARM_UP)));
+    await attempt(bench.children, cell, () => measure(bench, cell.target, load, few, Math.ceil(requests * WARM_UP)));
   }
   return { load, requests, cells, direct };
 }
 
 async function sampleCell(bench: Bench, plan: Plan, cell: Cell, keys: readonly string[]): Promise<void> {
-  await attempt(cell, async () => {
+  await attempt(bench.children, cell, async () => {
     cell.samples.push(await measure(bench, cell.target, plan.load, keys, plan.requests));
     cell.residentOctets = residentOctets(cell.target.pid);
   });
 }
 
 /** A proxy that fails at a load is out of this load, and does not end the run. */
-async function attempt(cell: Cell, work: () => Promise<unknown>): Promise<void> {
+async function attempt(children: Children, cell: Cell, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {
+    if (children.ending) throw error;
     cell.failure = error instanceof Error ? error.message : String(error);
     cell.samples.length = 0;
   }
