@@ -14,32 +14,51 @@ const PLACEHOLDER = '\u0001'.repeat(ID_LENGTH);
 /** A refusal's encoded status with room for the request id. */
 interface Template {
   readonly octets: Buffer;
-  /** Where the id goes; -1 when its place could not be told. */
+  /** Where the id goes. */
   readonly offset: number;
 }
 
 /**
- * Templates of refusals that are used again and again. Held weakly: a refusal that was built for one call takes its template
- * with it. Encoding takes about 4 us, filling in a template 0.4: what a flood of refusals costs.
+ * Encoding takes 12 us, filling in a template 0.3: what a flood of refusals costs. Frozen refusals are shared by many calls:
+ * theirs are found by identity, and go with them.
  */
-const templates = new WeakMap<Refusal, Template>();
+const shared = new WeakMap<Refusal, Template>();
+/** Templates of refusals that were built for one call, by what they say: the next call will be told the same. */
+const byContent = new Map<string, Template>();
+const MAX_BY_CONTENT = 1000;
 
 /** The value of `grpc-status-details-bin` for a refusal: a `google.rpc.Status`, base64 without padding. */
 export function refusalDetails(refusal: Refusal, requestId: string): string {
   if (requestId.length !== ID_LENGTH) return encodeBinary(encode(refusal, requestId));
-  let template = templates.get(refusal);
-  if (template === undefined) {
-    const octets = Buffer.from(encode(refusal, PLACEHOLDER));
-    template = { octets, offset: octets.indexOf(PLACEHOLDER, 0, 'latin1') };
-    templates.set(refusal, template);
-  }
-  const { octets, offset } = template;
-  // An id with octets that UTF-8 writes in two would not fit: then the octets written differ from the length.
-  if (offset < 0 || octets.write(requestId, offset, ID_LENGTH, 'utf8') !== ID_LENGTH || !isAscii(octets, offset)) {
-    templates.delete(refusal);
-    return encodeBinary(encode(refusal, requestId));
-  }
+  const { octets, offset } = templateOf(refusal);
+  octets.write(requestId, offset, ID_LENGTH, 'utf8');
+  // An id with octets that UTF-8 writes in two does not fit.
+  if (!isAscii(octets, offset)) return encodeBinary(encode(refusal, requestId));
   return encodeBinary(octets);
+}
+
+function templateOf(refusal: Refusal): Template {
+  if (Object.isFrozen(refusal)) {
+    let template = shared.get(refusal);
+    if (template === undefined) {
+      template = newTemplate(refusal);
+      shared.set(refusal, template);
+    }
+    return template;
+  }
+  const content = JSON.stringify(refusal);
+  let template = byContent.get(content);
+  if (template === undefined) {
+    template = newTemplate(refusal);
+    if (byContent.size >= MAX_BY_CONTENT) byContent.clear();
+    byContent.set(content, template);
+  }
+  return template;
+}
+
+function newTemplate(refusal: Refusal): Template {
+  const octets = Buffer.from(encode(refusal, PLACEHOLDER));
+  return { octets, offset: octets.indexOf(PLACEHOLDER, 0, 'latin1') };
 }
 
 /** The value of `grpc-retry-pushback-ms` (gRFC A6): whole milliseconds, -1 for "do not retry"; undefined for no such field. */

@@ -1,8 +1,9 @@
 import { Code } from '../grpc/status.ts';
 import type { Refusal } from './call.ts';
 
-// Every refusal is built here, and only here (DESIGN section 6). Those that say nothing of the call are one frozen object
-// each, so that a flood of them costs no memory, and what is derived from them (see refusal-details.ts) is derived once.
+// Every refusal is built here, and only here (DESIGN section 6). Those that say nothing of the call are one object each, and
+// stages keep those of a limit for the calls to come; both are frozen, and what is derived from a frozen one (see
+// refusal-details.ts) is derived once.
 
 /** Why no backend could be reached. */
 export type UnavailableWhy = 'breaker_open' | 'no_endpoint' | 'connect_failed' | 'connection_lost' | 'draining';
@@ -44,11 +45,7 @@ const GATEWAY_ERROR = constant(
   'GATEWAY_ERROR',
   'The gateway failed on this call. Report it to the operator with the request id.',
 );
-const UNIFORM = constant(
-  Code.UNAUTHENTICATED,
-  'REFUSED',
-  'The call was refused. Ask the operator of this gateway.',
-);
+const UNIFORM = constant(Code.UNAUTHENTICATED, 'REFUSED', 'The call was refused. Ask the operator of this gateway.');
 
 /** No, malformed, unknown, expired or revoked credential: the same text each time, whatever was wrong. */
 export function credentialInvalid(): Refusal {
@@ -75,39 +72,39 @@ export function methodUnknown(): Refusal {
 /** A rate limit's bucket is empty. @param facts `limit`: its name in the plan; `retryAfterMs`: until one call conforms */
 export function rateLimited(facts: { limit: string; retryAfterMs: number; tenantId: string }): Refusal {
   const ms = Math.max(1, Math.ceil(facts.retryAfterMs));
-  return {
+  return Object.freeze({
     status: Code.RESOURCE_EXHAUSTED,
     reason: 'RATE_LIMITED',
     message: `The rate limit "${facts.limit}" of your plan is used up for the moment. Retry in ${ms} ms, or spread your calls.`,
     retryAfterMs: ms,
     violation: tenantViolation(facts.tenantId, `rate limit "${facts.limit}"`),
     metadata: { limit: facts.limit },
-  };
+  });
 }
 
 /** Too many calls of the tenant at once. @param facts `limit`: how many may run */
 export function concurrencyLimited(facts: { limit: number; tenantId: string }): Refusal {
-  return {
+  return Object.freeze({
     status: Code.RESOURCE_EXHAUSTED,
     reason: 'CONCURRENCY_LIMITED',
     message: `${facts.limit} calls of yours are running, which is as many as your plan allows at once. Wait for one to end.`,
     retryAfterMs: CONCURRENCY_RETRY_MS,
     violation: tenantViolation(facts.tenantId, `at most ${facts.limit} calls at once`),
     metadata: { limit: String(facts.limit) },
-  };
+  });
 }
 
 /** The units of a period are used up. @param facts `resetAt`: Unix milliseconds, when the next period starts */
 export function quotaExhausted(facts: { metric: string; limit: number; resetAt: number; tenantId: string }): Refusal {
   const resetTime = new Date(facts.resetAt).toISOString();
-  return {
+  return Object.freeze({
     status: Code.RESOURCE_EXHAUSTED,
     reason: 'QUOTA_EXHAUSTED',
     message: `Too few of the ${facts.limit} ${facts.metric} of this period are left for the call. They are renewed at ${resetTime}; until then ask for a larger plan.`,
     retryAfterMs: -1,
     violation: tenantViolation(facts.tenantId, `quota of ${facts.limit} ${facts.metric}, renewed at ${resetTime}`),
     metadata: { metric: facts.metric, limit: String(facts.limit), reset_time: resetTime },
-  };
+  });
 }
 
 const UNAVAILABLE_TEXT: Readonly<Record<UnavailableWhy, string>> = {

@@ -1,7 +1,7 @@
 import type { Refusal } from '../chain/call.ts';
-import { rateLimited } from '../chain/refusal.ts';
 import type { RateGrant, RateStore } from '../store/store.ts';
 import type { RateLimit } from '../sync/snapshot.ts';
+import { type RateRefusals, roundWait } from './rate-refusals.ts';
 
 /** Units that were taken from the store and not used are void after this: what the fleet may exceed a limit by. */
 export const LEASE_LIFE_MS = 100;
@@ -17,6 +17,7 @@ const MAX_BLOCK_MS = 86_400_000;
  */
 export class LeasedBucket {
   readonly #store: RateStore;
+  readonly #refusals: RateRefusals;
   readonly #key: string;
   readonly #tenantId: string;
   #limit: RateLimit;
@@ -29,8 +30,9 @@ export class LeasedBucket {
   /** Units wished for at once: doubled when they were used within their life, halved when they were not. */
   #want = 1;
 
-  constructor(store: RateStore, tenantId: string, limit: RateLimit) {
+  constructor(store: RateStore, refusals: RateRefusals, tenantId: string, limit: RateLimit) {
     this.#store = store;
+    this.#refusals = refusals;
     this.#tenantId = tenantId;
     this.#limit = limit;
     this.#key = `${tenantId}/${limit.name}`;
@@ -116,13 +118,11 @@ export class LeasedBucket {
     this.#want = Math.floor(usedUp ? Math.min(most, this.#want * 2) : Math.max(2, this.#want / 2));
   }
 
-  /** One refusal serves a flood, as long as the time that it tells is about right. */
+  /** One refusal serves a flood for as long as the time that it tells is about right. */
   #refuse(now: number): Refusal {
-    const left = Math.max(1, this.#blockedUntil - now);
-    const told = this.#refusal?.retryAfterMs;
-    if (this.#refusal !== undefined && told !== undefined && told >= left && told <= left * 1.1 + 1)
-      return this.#refusal;
-    this.#refusal = rateLimited({ limit: this.#limit.name, retryAfterMs: left, tenantId: this.#tenantId });
+    const wait = roundWait(this.#blockedUntil - now);
+    if (this.#refusal?.retryAfterMs !== wait)
+      this.#refusal = this.#refusals.get(this.#tenantId, this.#limit.name, wait);
     return this.#refusal;
   }
 }

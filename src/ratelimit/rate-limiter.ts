@@ -4,6 +4,7 @@ import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
 import type { RateStore } from '../store/store.ts';
 import type { Plan } from '../sync/snapshot.ts';
 import { LeasedBucket } from './leased-bucket.ts';
+import { RateRefusals } from './rate-refusals.ts';
 
 /** The limit that every call draws on. */
 const CALLS = 'calls';
@@ -39,6 +40,7 @@ export interface RateLimiterOptions {
 export class RateLimiter implements Stage {
   readonly name = 'rate_limit';
   readonly #rates: RateStore;
+  readonly #refusals = new RateRefusals();
   readonly #now: () => number;
   readonly #tenants: TenantStates<LimiterState>;
 
@@ -155,7 +157,7 @@ export class RateLimiter implements Stage {
     if (known !== undefined) return known;
     const limit = state.plan.limits.find((each) => each.name === name);
     if (limit === undefined) return undefined;
-    const bucket = new LeasedBucket(this.#rates, state.tenantId, limit);
+    const bucket = new LeasedBucket(this.#rates, this.#refusals, state.tenantId, limit);
     state.buckets.set(name, bucket);
     return bucket;
   }

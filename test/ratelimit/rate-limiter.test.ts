@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Refusal, Verdict } from '../../src/chain/call.ts';
 import { RateLimiter } from '../../src/ratelimit/rate-limiter.ts';
+import { roundWait } from '../../src/ratelimit/rate-refusals.ts';
 import { MemoryRates } from '../../src/store/embedded/rates.ts';
 import type { RateGrant, RateStore } from '../../src/store/store.ts';
 import type { Plan } from '../../src/sync/snapshot.ts';
@@ -58,10 +59,20 @@ describe('a rate limit', () => {
   it('admits the burst, then the rate, and says when to come back', () => {
     const f = new Fixture();
     for (let i = 0; i < 10; i++) expect(f.once(PLAN)).toBeUndefined();
-    expect(f.once(PLAN)).toMatchObject({ reason: 'RATE_LIMITED', retryAfterMs: 21, metadata: { limit: 'calls' } });
+    expect(f.once(PLAN)).toMatchObject({ reason: 'RATE_LIMITED', retryAfterMs: 24, metadata: { limit: 'calls' } });
     f.time += 20.001;
     expect(f.once(PLAN)).toBeUndefined();
     expect(f.once(PLAN)?.reason).toBe('RATE_LIMITED');
+  });
+
+  it('never tells a time that is too short, nor one much too long', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e8, noNaN: true }), (ms) => {
+        expect(roundWait(ms)).toBeGreaterThanOrEqual(ms);
+        expect(roundWait(ms)).toBeLessThanOrEqual(ms * 1.25 + 1);
+      }),
+    );
+    expect([0, 1, 4.2, 7, 8.5, 100].map(roundWait)).toEqual([1, 1, 5, 7, 10, 112]);
   });
 
   it('is the tenant’s own', () => {
@@ -78,7 +89,7 @@ describe('a rate limit', () => {
     expect(f.rates.asked).toBe(asked);
     expect(refusals.size).toBe(1);
     f.time += 10;
-    expect(f.once(PLAN)?.retryAfterMs).toBe(11);
+    expect(f.once(PLAN)?.retryAfterMs).toBe(12);
   });
 
   it('does not apply to calls without a tenant, nor to plans without limits', () => {
@@ -94,7 +105,7 @@ describe('a rate limit', () => {
     const f = new Fixture();
     const slow = fakePlan({ limits: [{ name: 'calls', rate: 0.001, burst: 2 }] });
     for (let i = 0; i < 2; i++) expect(f.once(slow)).toBeUndefined();
-    expect(f.once(slow)?.retryAfterMs).toBe(1_000_001);
+    expect(f.once(slow)?.retryAfterMs).toBe(1_048_576);
     const faster = fakePlan({ limits: [{ name: 'calls', rate: 0.001, burst: 3 }] });
     expect(f.once(faster)).toBeUndefined();
     expect(f.once(faster)?.reason).toBe('RATE_LIMITED');
