@@ -274,7 +274,8 @@ export class Connection {
   #greet(preface: Buffer | undefined): void {
     if (preface !== undefined) this.sender.writeRaw(preface);
     this.sender.writeFrame(FrameType.SETTINGS, 0, 0, encodeSettings(this.settings, this.server));
-    this.consume(0);
+    const increment = this.receiveWindow.announce();
+    if (increment > 0) this.sender.writeWindowUpdate(0, increment);
   }
 
   #writeGoaway(lastId: number, code: ErrorCode, debug: string): void {

@@ -1,6 +1,6 @@
 /**
- * What a peer may send before we give it back: of the connection, where `consume` has a window update sent whenever half of
- * the window was taken.
+ * What a peer may send on a connection before we give it back. An update is due whenever half of the window was taken: fewer
+ * frames than one for each DATA, and never so late that the peer stands still while octets are taken.
  */
 export class ReceiveWindow {
   readonly #size: number;
@@ -33,7 +33,12 @@ export class ReceiveWindow {
   /** `octets` were taken. @returns an increment to announce, or 0. */
   consume(octets: number): number {
     this.#owed += octets;
-    if (this.#owed < this.#size >>> 1 || this.#owed === 0) return 0;
+    return this.#owed < this.#size >>> 1 ? 0 : this.announce();
+  }
+
+  /** @returns all that is owed, as an increment to announce now; 0 for nothing. */
+  announce(): number {
+    if (this.#owed <= 0) return 0;
     const increment = this.#owed;
     this.#left += increment;
     this.#owed = 0;

@@ -21,6 +21,8 @@ export function request(path: string, more: Record<string, string> = {}): Header
 
 /** What happened on one stream, in order. */
 export class Recorder implements StreamHandler {
+  /** Set by who opened it. */
+  stream: Stream | undefined;
   headers: HeaderBlock | undefined;
   trailers: HeaderBlock | undefined;
   readonly chunks: Buffer[] = [];
