@@ -8,7 +8,7 @@ import {
 } from 'cockatiel';
 import { Code } from '../grpc/status.ts';
 import { FailureWindow } from './failure-window.ts';
-import { type BreakerOptions, DEFAULT_BREAKER } from './options.ts';
+import { type BreakerOptions, withDefaults } from './options.ts';
 import { ProbeRound } from './probe-round.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half_open';
@@ -51,7 +51,7 @@ export class CircuitBreaker {
 
   /** @param now monotonic milliseconds */
   constructor(options: Partial<BreakerOptions>, now: () => number) {
-    this.options = { ...DEFAULT_BREAKER, ...options };
+    this.options = withDefaults(options);
     this.#now = now;
     this.#window = new FailureWindow(this.options.windowMs);
     this.#closedPermit = new ClosedPermit(this);

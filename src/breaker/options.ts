@@ -42,3 +42,17 @@ export const DEFAULT_BREAKER: BreakerOptions = {
   minDeadlineMs: 100,
   probeTimeoutMs: 30_000,
 };
+
+/** Fills in the defaults; an option that is there as undefined is absent. */
+export function withDefaults(options: Partial<BreakerOptions>): BreakerOptions {
+  return {
+    failureRatio: options.failureRatio ?? DEFAULT_BREAKER.failureRatio,
+    windowMs: options.windowMs ?? DEFAULT_BREAKER.windowMs,
+    minCalls: options.minCalls ?? DEFAULT_BREAKER.minCalls,
+    openForMs: options.openForMs ?? DEFAULT_BREAKER.openForMs,
+    probes: options.probes ?? DEFAULT_BREAKER.probes,
+    failureStatuses: options.failureStatuses ?? DEFAULT_BREAKER.failureStatuses,
+    minDeadlineMs: options.minDeadlineMs ?? DEFAULT_BREAKER.minDeadlineMs,
+    probeTimeoutMs: options.probeTimeoutMs ?? DEFAULT_BREAKER.probeTimeoutMs,
+  };
+}

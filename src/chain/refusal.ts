@@ -10,6 +10,8 @@ export type UnavailableWhy = 'breaker_open' | 'no_endpoint' | 'connect_failed' |
 
 /** When nothing better is known: a retry after so many milliseconds. */
 const DEFAULT_RETRY_MS = 1000;
+/** Waits for a backend are rounded up to this, so that a flood is told few different things (see refusal-details.ts). */
+const RETRY_STEP_MS = 100;
 /** Calls that run end at unknown times; a tenth of a second keeps a waiting client neither idle nor hammering. */
 const CONCURRENCY_RETRY_MS = 100;
 
@@ -125,7 +127,7 @@ export function backendUnavailable(facts: {
     status: Code.UNAVAILABLE,
     reason: 'BACKEND_UNAVAILABLE',
     message: `The backend "${facts.backend}" ${UNAVAILABLE_TEXT[facts.why]}. Retry with backoff; if it goes on, the operator should look at the backend.`,
-    retryAfterMs: Math.max(1, Math.ceil(facts.retryAfterMs ?? DEFAULT_RETRY_MS)),
+    retryAfterMs: Math.max(1, Math.ceil((facts.retryAfterMs ?? DEFAULT_RETRY_MS) / RETRY_STEP_MS)) * RETRY_STEP_MS,
     violation: undefined,
     metadata: { backend: facts.backend, why: facts.why },
   };

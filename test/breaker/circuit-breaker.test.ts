@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type BreakerState, CircuitBreaker, type Permit } from '../../src/breaker/circuit-breaker.ts';
-import type { BreakerOptions } from '../../src/breaker/options.ts';
+import { type BreakerOptions, DEFAULT_BREAKER } from '../../src/breaker/options.ts';
 import { Code } from '../../src/grpc/status.ts';
 
 const OPTIONS = { failureRatio: 0.5, windowMs: 10_000, minCalls: 4, openForMs: 5000, probes: 1 };
@@ -255,6 +255,13 @@ describe('a half open breaker', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('options', () => {
+  it('that are absent or undefined have their defaults', () => {
+    const { options } = new CircuitBreaker({ minCalls: undefined, probes: 2 }, () => 0);
+    expect(options).toEqual({ ...DEFAULT_BREAKER, probes: 2 });
   });
 });
 

@@ -72,6 +72,14 @@ describe('a refusal', () => {
     expect(retryPushback(refusal)).toBe('13');
   });
 
+  it('of a backend that is down tells a flood few different things', () => {
+    const waits = Array.from({ length: 5000 }, (_, ms) =>
+      refusals.backendUnavailable({ backend: 'books', why: 'breaker_open', retryAfterMs: ms + 0.5 }),
+    );
+    expect(new Set(waits.map((refusal) => refusalDetails(refusal, ID))).size).toBe(50);
+    for (const [ms, refusal] of waits.entries()) expect(refusal.retryAfterMs).toBeGreaterThan(ms);
+  });
+
   it('is one frozen object where it says nothing of the call', () => {
     expect(refusals.credentialInvalid()).toBe(refusals.credentialInvalid());
     expect(Object.isFrozen(refusals.credentialInvalid())).toBe(true);
