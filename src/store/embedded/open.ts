@@ -7,7 +7,7 @@ import { EmbeddedDocuments } from './documents.ts';
 import { lockStore } from './lock.ts';
 import { EmbeddedQuotas } from './quotas.ts';
 import { MemoryRates } from './rates.ts';
-import { migrate } from './schema.ts';
+import { migrate, refuseForeign } from './schema.ts';
 import { SqliteCode, sqliteCode } from './sqlite.ts';
 
 export interface StoreClock {
@@ -46,7 +46,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): Store {
     // Changes of documents are rare and acknowledged to people: each is on the disk before it is (synchronous=FULL).
     const documents = connect(path, DOCUMENTS_TIMEOUT_MS, 'FULL');
     opened.push(documents);
-    migrate(documents, path);
+    migrate(documents);
     // Leases are many. With NORMAL a commit is in the operating system's hands when it returns: it survives the death of
     // the process, and only a power cut could take the last ones, after which some units could be used twice.
     const quotas = connect(path, QUOTAS_TIMEOUT_MS, 'NORMAL');
@@ -77,6 +77,7 @@ function makeFile(path: string): void {
 function connect(path: string, timeout: number, synchronous: 'FULL' | 'NORMAL'): DatabaseSync {
   const db = new DatabaseSync(path, { timeout });
   try {
+    refuseForeign(db, path);
     const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.journal_mode;
     if (mode !== 'wal') {
       throw new StoreUnusable(

@@ -51,23 +51,27 @@ const STEPS: readonly string[] = [
 ];
 
 /**
- * Brings the file to this version's schema, in one transaction.
+ * To be asked before anything in the file is touched, its journal mode too.
  * @throws StoreUnusable when the file is another program's, or of a newer version
  */
-export function migrate(db: DatabaseSync, path: string): void {
+export function refuseForeign(db: DatabaseSync, path: string): void {
+  const version = pragma(db, 'user_version');
+  const tables = integer(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() ?? {}, 'n');
+  if (tables > 0 && pragma(db, 'application_id') !== APPLICATION_ID) {
+    throw new StoreUnusable(`${path} is another program's SQLite database: give the store a path of its own`);
+  }
+  if (version > STEPS.length) {
+    throw new StoreUnusable(
+      `${path} was written by a newer Tollgate (schema ${version}, this one knows up to ${STEPS.length}): ` +
+        'run that version, or restore a backup made before the upgrade',
+    );
+  }
+}
+
+/** Brings the file to this version's schema, in one transaction. */
+export function migrate(db: DatabaseSync): void {
   new Transactions(db).run(() => {
     const version = pragma(db, 'user_version');
-    const application = pragma(db, 'application_id');
-    const tables = integer(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get() ?? {}, 'n');
-    if (tables > 0 && application !== APPLICATION_ID) {
-      throw new StoreUnusable(`${path} is another program's SQLite database: give the store a path of its own`);
-    }
-    if (version > STEPS.length) {
-      throw new StoreUnusable(
-        `${path} was written by a newer Tollgate (schema ${version}, this one knows up to ${STEPS.length}): ` +
-          'run that version, or restore a backup made before the upgrade',
-      );
-    }
     if (version === STEPS.length) return;
     for (const step of STEPS.slice(version)) db.exec(step);
     db.exec(`PRAGMA user_version = ${STEPS.length}; PRAGMA application_id = ${APPLICATION_ID}`);

@@ -51,6 +51,9 @@ describe('opening the embedded store', () => {
     db.exec('CREATE TABLE theirs (x)');
     db.close();
     expect(() => folder.open()).toThrow(/another program's SQLite database/);
+    const theirs = new DatabaseSync(folder.path);
+    expect(theirs.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'delete' });
+    theirs.close();
 
     const path = join(folder.folder, 'notes.txt');
     writeFileSync(path, 'dear diary, '.repeat(1000));
