@@ -43,6 +43,9 @@ export const DEFAULT_BREAKER: BreakerOptions = {
   probeTimeoutMs: 30_000,
 };
 
+/** More at once would be no probes any more. */
+const MAX_PROBES = 1000;
+
 /** Fills in the defaults; an option that is there as undefined is absent. */
 export function withDefaults(options: Partial<BreakerOptions>): BreakerOptions {
   return {
@@ -50,7 +53,7 @@ export function withDefaults(options: Partial<BreakerOptions>): BreakerOptions {
     windowMs: options.windowMs ?? DEFAULT_BREAKER.windowMs,
     minCalls: options.minCalls ?? DEFAULT_BREAKER.minCalls,
     openForMs: options.openForMs ?? DEFAULT_BREAKER.openForMs,
-    probes: options.probes ?? DEFAULT_BREAKER.probes,
+    probes: Math.min(options.probes ?? DEFAULT_BREAKER.probes, MAX_PROBES),
     failureStatuses: options.failureStatuses ?? DEFAULT_BREAKER.failureStatuses,
     minDeadlineMs: options.minDeadlineMs ?? DEFAULT_BREAKER.minDeadlineMs,
     probeTimeoutMs: options.probeTimeoutMs ?? DEFAULT_BREAKER.probeTimeoutMs,
