@@ -54,6 +54,13 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
+/** A port from which one more follows. */
+export function parsePort(text: string): number {
+  const port = parseCount(text);
+  if (port > 65534) throw new InvalidArgumentError('write a port, 0 to 65534.');
+  return port;
+}
+
 /**
  * When a key ends: an ISO 8601 time, or a duration from now (`30d`, `12h`); `never` is undefined.
  * @param now Unix milliseconds

@@ -3,7 +3,7 @@ import type { Gateway } from '../gateway.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { describeStartError } from './describe-start-error.ts';
 import { CliError, type Io } from './io.ts';
-import { waitForStop } from './stop-signals.ts';
+import { listenForStop } from './stop-signals.ts';
 
 export interface RunOptions {
   readonly io: Io;
@@ -21,14 +21,19 @@ export interface RunOptions {
 /** Runs a gateway until it is told to stop, and drains it then. @throws CliError when it does not start */
 export async function runGateway(options: RunOptions): Promise<void> {
   const { io } = options;
-  const gateway = await startGateway(options);
-  if (gateway.adminKey !== undefined) io.stdout.write(`admin key:\n${gateway.adminKey}\n`);
-  io.stdout.write(`ready ${formatAddresses(gateway)}\n`);
-  options.onReady?.(gateway);
-  await waitForStop(io, async () => {
+  // From the beginning: who is told to stop while starting starts, and stops well.
+  const signals = listenForStop(io);
+  try {
+    const gateway = await startGateway(options);
+    if (gateway.adminKey !== undefined) io.stdout.write(`admin key:\n${gateway.adminKey}\n`);
+    io.stdout.write(`ready ${formatAddresses(gateway)}\n`);
+    options.onReady?.(gateway);
+    await signals.first;
     io.stderr.write('draining: running calls may end; a second signal ends at once\n');
     await gateway.stop(options.graceMs);
-  });
+  } finally {
+    signals.close();
+  }
 }
 
 async function startGateway({ io, configPath, env, load }: RunOptions): Promise<Gateway> {

@@ -7,7 +7,7 @@ import { packagePath } from '../contracts/package-root.ts';
 import { readDemoKeys } from './demo-keys.ts';
 import { exampleConfigPath, startExampleBackend } from './example-backend.ts';
 import type { Io } from './io.ts';
-import { parseCount } from './parse-values.ts';
+import { parsePort } from './parse-values.ts';
 import { runGateway } from './run-gateway.ts';
 import { describeTour } from './tour.ts';
 
@@ -25,7 +25,7 @@ export function addStartCommand(program: Command, io: Io): void {
   program
     .command('start')
     .description('try it: a gateway with an example backend and a demo tenant, and commands to call it')
-    .option('--port <port>', 'listen on this port, and for admins on the next one; 0 takes free ones', parseCount)
+    .option('--port <port>', 'listen on this port, and for admins on the next one; 0 takes free ones', parsePort)
     .option('--data <folder>', 'where the store and the demo key are kept (default: ./data beside the package)')
     .action((options: StartOptions) => start(options, io));
 }
@@ -44,7 +44,9 @@ async function start(options: StartOptions, io: Io): Promise<void> {
       load: () => adjust(loadConfig(configPath, { env }), { port: options.port, data, backendPort: backend.port }),
       graceMs: GRACE_MS,
       onReady: ({ addresses, adminKey }) =>
-        io.stdout.write(describeTour({ addresses, adminKey, demo, backendPort: backend.port })),
+        io.stdout.write(
+          describeTour({ addresses, adminKey, demo, backendPort: backend.port, isDefaultData: data === defaultData() }),
+        ),
     });
   } finally {
     await backend.stop();

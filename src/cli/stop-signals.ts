@@ -6,20 +6,27 @@ import type { Io } from './io.ts';
  */
 const SAME_SIGNAL_MS = 500;
 
+export interface StopSignals {
+  /** Resolves at the first signal. */
+  readonly first: Promise<void>;
+  /** Stops listening. */
+  close(): void;
+}
+
 /**
- * Waits for a signal, then for `drain`. A second signal ends the process at once, with the exit code that shells give an
- * interrupted one.
+ * Listens for signals from here on. The first one asks for a graceful stop; a second ends the process at once, with the
+ * exit code that shells give an interrupted one.
  */
-export function waitForStop(io: Io, drain: () => Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let firstAt: number | undefined;
-    const unsubscribe = io.onStopSignal(() => {
-      if (firstAt === undefined) {
-        firstAt = io.now();
-        drain().then(resolve, reject).finally(unsubscribe);
-      } else if (io.now() - firstAt > SAME_SIGNAL_MS) {
-        io.exit(130);
-      }
-    });
+export function listenForStop(io: Io): StopSignals {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let firstAt: number | undefined;
+  const close = io.onStopSignal(() => {
+    if (firstAt === undefined) {
+      firstAt = io.now();
+      resolve();
+    } else if (io.now() - firstAt > SAME_SIGNAL_MS) {
+      io.exit(130);
+    }
   });
+  return { first: promise, close };
 }

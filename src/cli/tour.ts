@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { DemoKeys } from './demo-keys.ts';
 
 interface Running {
@@ -6,6 +7,8 @@ interface Running {
   readonly adminKey: string | undefined;
   readonly backendPort: number;
   readonly demo: DemoKeys;
+  /** The data lies where `npm run example` looks for it. */
+  readonly isDefaultData: boolean;
 }
 
 const METHOD = 'bookstore.v1.BookstoreService/GetBook';
@@ -16,7 +19,10 @@ export function describeTour(running: Running): string {
   const address = addressOf(running, 'public');
   const admin = addressOf(running, 'admin');
   const adminOption = admin === '127.0.0.1:7401' ? '' : ` --address ${admin}`;
-  const adminKey = running.adminKey ?? '(printed at the first start)';
+  const example =
+    address === '127.0.0.1:7400' && running.isDefaultData
+      ? ''
+      : `TOLLGATE_ADDRESS=${address} TOLLGATE_DATA=${dirname(running.demo.path)} `;
   return `
 The gateway is on ${address}; behind it an example backend on 127.0.0.1:${running.backendPort}.
 The demo tenant's key is kept in ${running.demo.path}, for this demo only. In another terminal, in this folder:
@@ -28,16 +34,21 @@ The demo tenant's key is kept in ${running.demo.path}, for this demo only. In an
 
   grpcurl -plaintext -H "authorization: Bearer $KEY" -d ${REQUEST} ${address} ${METHOD}
 
-  npm run example                       # all four call kinds, then into the rate limit and the quota
+  ${example}npm run example   # all four call kinds, then into the rate limit and the quota
 
 The admin services are on ${admin}:
 
-  export TOLLGATE_ADMIN_KEY=${adminKey}
+  ${describeAdminKey(running.adminKey)}
   npx node src/cli/main.ts tenants list${adminOption}
   npx node src/cli/main.ts metrics${adminOption}
 
 Ctrl-C stops it.
 `;
+}
+
+function describeAdminKey(minted: string | undefined): string {
+  if (minted !== undefined) return `export TOLLGATE_ADMIN_KEY=${minted}   # shown this once: keep it`;
+  return '# TOLLGATE_ADMIN_KEY: as printed at the first start, or as you set it';
 }
 
 function addressOf({ addresses }: Running, listener: string): string {

@@ -43,8 +43,8 @@ export function createFakeIo(env: Record<string, string> = {}, now = Date.now): 
 }
 
 /** Runs a command line to its end. */
-export async function runCli(args: readonly string[], env: Record<string, string> = {}) {
-  const io = createFakeIo(env);
+export async function runCli(args: readonly string[], env: Record<string, string> = {}, cwd = '/nowhere') {
+  const io = { ...createFakeIo(env), cwd };
   const code = await run(args, io);
   return { code, out: io.out(), err: io.err() };
 }
