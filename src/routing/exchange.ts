@@ -48,6 +48,10 @@ export interface EndedCall extends Call {
 const EMPTY = Buffer.alloc(0);
 const NONE: readonly Field[] = [];
 
+/** How much earlier than our deadline a cancellation by the client is taken for its deadline. */
+const DEADLINE_SLACK_MS = 20;
+const DEADLINE_SLACK_SHARE = 0.2;
+
 /**
  * One call from its headers to its end: the client's stream on one side, the backend's on the other. It is the handler of
  * the client's stream; `ResponseSide` is that of the backend's. Everything that may end a call leads to `#end`, which
@@ -246,7 +250,18 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     // A stage that still waits ends the call when it answers: it may hold what has to be settled.
     if (this.#waiting) return;
     this.#dropBackend(ErrorCode.CANCEL);
-    this.#end(Code.CANCELLED, undefined, true);
+    if (this.#isOverdue()) this.#end(Code.DEADLINE_EXCEEDED, deadlineExceeded(), false);
+    else this.#end(Code.CANCELLED, undefined, true);
+  }
+
+  /**
+   * The client's deadline and ours are one, and nearly always the client's fires first: its clock started earlier. It
+   * cancels then, and that is no change of mind: a backend that hangs must look like one to the breaker.
+   */
+  #isOverdue(): boolean {
+    if (this.deadlineAt === 0) return false;
+    const slack = Math.min(DEADLINE_SLACK_MS, (this.deadlineAt - this.startedAt) * DEADLINE_SLACK_SHARE);
+    return this.#parts.now() >= this.deadlineAt - slack;
   }
 
   onDeadline(): void {
@@ -266,6 +281,9 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#responseStarted = true;
     this.#client.sendHeaders(head.forward, undefined, endStream);
     if (endStream) this.#finish(head.grpcStatus ?? Code.UNKNOWN);
+    else if (this.method?.kind === 'server_stream' || this.method?.kind === 'bidi_stream') {
+      this.#settlePermit(Code.OK, this.#parts.now() - this.startedAt);
+    }
   }
 
   onResponseData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
@@ -337,13 +355,21 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#ended = true;
     this.#parts.deadlines.remove(this);
     const outcome = this.#outcome(status, refusal, cancelled);
-    if (this.#permit !== undefined) {
-      if (cancelled) this.#permit.ignore();
-      else this.#permit.settle(status, outcome.durationMs);
-    }
+    if (cancelled) this.#permit?.ignore();
+    else this.#settlePermit(status, outcome.durationMs);
     if (this.#endpoint !== undefined) this.#endpoint.outstanding--;
     this.#parts.chain.settle(this, outcome);
     for (const subscriber of this.#parts.onEnd) subscriber(this, outcome);
+  }
+
+  /**
+   * Tells the breaker. A stream's headers are its verdict: how long it then lives, and that a watch ends by its deadline, says
+   * nothing of the backend, and a probe's place must not be held for hours.
+   */
+  #settlePermit(status: number, durationMs: number): void {
+    const permit = this.#permit;
+    this.#permit = undefined;
+    permit?.settle(status, durationMs);
   }
 
   #outcome(status: number, refusal: Refusal | undefined, cancelled: boolean): Outcome {
