@@ -19,12 +19,21 @@ function processIo(): Io {
   };
 }
 
+/** A reader that went away (`tollgate tenants list | head`, a log collector that died) is no reason to die, too. */
+function ignoreClosedPipe(error: Error & { code?: string }): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
 async function main(): Promise<void> {
+  process.stdout.on('error', ignoreClosedPipe);
+  process.stderr.on('error', ignoreClosedPipe);
   if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
     process.stderr.write(`error: tollgate needs Node 24, this is ${process.version}: try \`npx node@24 ...\`\n`);
     process.exitCode = 1;
     return;
   }
+  // What grpc-js would print itself reaches us as errors too, and is told in our words.
+  process.env.GRPC_VERBOSITY ??= 'NONE';
   // Imported only now: on an older Node the modules would not even load.
   const { run } = await import('./program.ts');
   process.exitCode = await run(process.argv.slice(2), processIo());

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { packagePath } from '../contracts/package-root.ts';
 import { check } from './check.ts';
 import { CliError, type Io } from './io.ts';
 import { addKeyCommands } from './keys.ts';
@@ -34,6 +36,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 function createProgram(io: Io): Command {
   const program = new Command('tollgate')
     .description('A multi-tenant API gateway for gRPC and HTTP/2 with typed contracts')
+    .version(readVersion())
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .showHelpAfterError('(add --help for what there is)')
@@ -65,6 +68,11 @@ function addCheckCommand(program: Command, io: Io): void {
       const exitCode = await check(resolve(io.cwd, file), { env: io.env, out, err });
       if (exitCode !== 0) throw new CliError('', exitCode);
     });
+}
+
+function readVersion(): string {
+  const file: unknown = JSON.parse(readFileSync(packagePath('package.json', import.meta.dirname), 'utf8'));
+  return typeof file === 'object' && file !== null && 'version' in file ? String(file.version) : 'unknown';
 }
 
 function describeFault(error: unknown): string {

@@ -177,6 +177,7 @@ store:
 describe('help', () => {
   test.each([
     [['--help'], 'Examples:'],
+    [['--version'], '.'],
     [['serve', '--help'], './tollgate.yaml'],
     [['tenants', '--help'], 'update'],
     [['keys', 'create', '--help'], '--expires'],
@@ -185,4 +186,18 @@ describe('help', () => {
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain(text);
   });
+});
+
+test('a reader that goes away does not end the gateway', async () => {
+  makeFolder();
+  const gateway = cli(['start', '--port', '0', '--data', 'data']);
+  const [, key = '', address = ''] = await gateway.saw(/^admin key:\n(\S+)\nready public=\S+ admin=(\S+)\n.*Ctrl-C/s);
+  gateway.process.stdout?.destroy();
+  gateway.process.stderr?.destroy();
+  // Refused calls are logged, into a pipe that nobody reads.
+  const env = { TOLLGATE_ADMIN_KEY: 'tg_x_0123456789abcdef_0123456789012345678901234567' };
+  for (let i = 0; i < 3; i++) expect((await runCli(['tenants', 'list', '--address', address], env)).code).toBe(1);
+  const { code } = await runCli(['tenants', 'list', '--address', address], { TOLLGATE_ADMIN_KEY: key });
+  expect(code).toBe(0);
+  await removeFolder();
 });
