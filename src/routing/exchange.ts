@@ -1,6 +1,6 @@
-import type { Call, Credential, Outcome, Principal, Refusal } from '../chain/call.ts';
-import type { ChainedCall, MiddlewareChain } from '../chain/chain.ts';
-import type { Deadline, Deadlines } from '../chain/deadlines.ts';
+import type { Credential, Outcome, Principal, Refusal } from '../chain/call.ts';
+import type { ChainedCall } from '../chain/chain.ts';
+import type { Deadline } from '../chain/deadlines.ts';
 import { backendUnavailable, deadlineExceeded, gatewayError } from '../chain/refusal.ts';
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import { Code } from '../grpc/status.ts';
@@ -15,35 +15,14 @@ import {
   type StreamHandler,
 } from '../http2/index.ts';
 import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
-import type { Answers } from './answers.ts';
 import type { Backend, Endpoint, Permit } from './backend.ts';
+import type { EndedCall, ExchangeParts } from './exchange-parts.ts';
 import { Kind } from './header-names.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RequestHead } from './request-head.ts';
-import { isRequestId, type RequestIds } from './request-id.ts';
+import { isRequestId } from './request-id.ts';
 import { faultOfHeaders, faultOfReset, statusMissing } from './response-faults.ts';
 import { readResponseHead } from './response-head.ts';
-
-/** What all exchanges of a gateway share. */
-export interface ExchangeParts {
-  /** Monotonic milliseconds. */
-  now(): number;
-  readonly chain: MiddlewareChain;
-  readonly deadlines: Deadlines;
-  readonly backends: ReadonlyMap<string, Backend>;
-  readonly answers: Answers;
-  readonly requestIds: RequestIds;
-  /** Those who want to know of the end of a call. They must not throw. */
-  readonly onEnd: readonly ((call: EndedCall, outcome: Outcome) => void)[];
-  /** Something in the gateway itself failed. */
-  onFault(error: unknown, call: EndedCall): void;
-}
-
-/** A call as metrics and logs see it when it is over. */
-export interface EndedCall extends Call {
-  readonly requestId: string;
-  readonly listener: ListenerView;
-}
 
 const EMPTY = Buffer.alloc(0);
 const NONE: readonly Field[] = [];

@@ -1,6 +1,7 @@
 import type { HeaderBlock, Stream, StreamHandler } from '../http2/index.ts';
 import type { Snapshot } from '../sync/snapshot.ts';
-import { Exchange, type ExchangeParts } from './exchange.ts';
+import { Exchange } from './exchange.ts';
+import type { ExchangeParts } from './exchange-parts.ts';
 import type { ListenerView } from './listener-view.ts';
 import { readRequestHead } from './request-head.ts';
 
