@@ -231,32 +231,9 @@ describe.each(['h2c to h2c', 'TLS to h2c', 'h2c to TLS'])('%s gives what a direc
   });
 });
 
-describe('deadlines', () => {
-  test('the backend is told what is left of the deadline, not what the client had', async () => {
-    const { through, backend } = ways.get('h2c to h2c')!;
-    await through.call('Unary', { timeoutMs: 20_000 });
-    const left = timeoutMs(String(backend.last.metadata['grpc-timeout']));
-    expect(left).toBeGreaterThan(0);
-    expect(left).toBeLessThanOrEqual(20_000);
-  });
-
-  test("a method's max_deadline cuts a longer one, and ends the call", async () => {
-    const { through, backend } = ways.get('h2c to h2c')!;
-    const observed = await through.call('Brief', { script: { hang: 'before-headers' }, timeoutMs: 20_000 });
-    expect(observed.code).toBe(4);
-    expect(timeoutMs(String(backend.last.metadata['grpc-timeout']))).toBeLessThanOrEqual(300);
-    await backend.watch.until(() => backend.last.cancelled);
-  });
-
-  test('a call without a deadline gets none where no policy has one', async () => {
-    const { through, backend } = ways.get('h2c to h2c')!;
-    await through.call('Unary');
-    expect(backend.last.metadata['grpc-timeout']).toBeUndefined();
-  });
+test("a method's max_deadline ends a call whose client would have waited longer", async () => {
+  const { through, backend } = ways.get('h2c to h2c')!;
+  const observed = await through.call('Brief', { script: { hang: 'before-headers' }, timeoutMs: 20_000 });
+  expect(observed.code).toBe(4);
+  await backend.watch.until(() => backend.last.cancelled);
 });
-
-/** The value of `grpc-timeout` in milliseconds. */
-function timeoutMs(text: string): number {
-  const units: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
-  return Number(text.slice(0, -1)) * (units[text.slice(-1)] ?? Number.NaN);
-}
