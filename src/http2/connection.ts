@@ -49,6 +49,9 @@ export interface ConnectionOptions {
 /** Milliseconds for the peer to take our last words. */
 const LINGER_MS = 1_000;
 
+/** Milliseconds of silence after which the kernel asks whether the peer's machine is there. */
+const TCP_KEEPALIVE_MS = 60_000;
+
 /** What a GOAWAY says that is followed by another with the last stream (section 6.8). */
 const NOT_YET = MAX_STREAM_ID;
 
@@ -105,6 +108,7 @@ export class Connection {
     this.watch = new Watch(this, this.#reader, options.now);
     this.#preface = this.server ? new PrefaceReader() : undefined;
     socket.setNoDelay(true);
+    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     socket.on('error', () => {}); // 'close' follows, and says it all.
     socket.on('end', () => this.destroy());
     socket.on('close', () => this.#onSocketClose());
@@ -134,7 +138,12 @@ export class Connection {
     } catch (error) {
       this.fail(error);
     }
-    if (this.#output.unsent > this.limits.outputPause) this.#pause();
+    if (this.#output.unsent > this.limits.outputPause) this.#onOutputFull();
+  }
+
+  /** We do not read for now, since the peer does not. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   /** Client: opens a stream. `hasRoom` must be true. */
@@ -240,7 +249,6 @@ export class Connection {
     if (this.state === 'closing' || this.state === 'closed') return;
     const code = errorCodeOf(error);
     if (!(error instanceof ConnectionError || error instanceof HpackError)) this.owner.onError(error);
-    this.#reader.stop();
     this.#writeGoaway(this.lastPeerId, code, error instanceof ConnectionError ? error.message : '');
     this.#startDraining();
     this.state = 'closing';
@@ -256,7 +264,6 @@ export class Connection {
   #readPreface(preface: PrefaceReader, buffer: Buffer, start: number, end: number): number {
     const next = preface.read(buffer, start, end);
     if (next === 'http1' || next === 'wrong') {
-      this.#reader.stop();
       this.state = 'closing';
       this.#preface = undefined;
       if (next === 'http1') this.sender.writeRaw(preface.http1Answer);
@@ -302,6 +309,7 @@ export class Connection {
 
   /** Ends the socket behind what is to be written, and gives the peer a moment to read it. */
   #end(): void {
+    this.#reader.stop();
     this.watch.closeWithin(LINGER_MS);
     this.#output.flush();
     if (this.#paused) this.#socket.resume();
@@ -314,20 +322,28 @@ export class Connection {
         return;
       }
       this.sender.pump();
-      if (!this.#paused || this.#output.unsent > this.limits.outputPause >>> 1) return;
-      this.#paused = false;
-      this.#socket.resume();
+      if (this.#paused && this.#output.unsent <= this.limits.outputPause >>> 1) {
+        this.#paused = false;
+        this.#socket.resume();
+      }
       this.owner.onRoom(this);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  /** The peer does not take what we send: we take nothing from it, or its PINGs alone would fill our memory. */
-  #pause(): void {
-    if (this.#paused || this.state === 'closing') return;
-    this.#paused = true;
-    this.#socket.pause();
+  /**
+   * The peer does not take what we send. A server takes nothing from it then, or its PINGs alone would fill our memory. A
+   * client goes on reading, up to a limit: if both sides stopped, nothing would ever move again.
+   */
+  #onOutputFull(): void {
+    if (this.state === 'closing' || this.state === 'closed' || this.#paused) return;
+    if (this.server) {
+      this.#paused = true;
+      this.#socket.pause();
+    } else if (this.#output.unsent > 4 * this.limits.outputPause) {
+      this.fail(new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the peer does not read'));
+    }
   }
 
   #onSocketClose(): void {

@@ -59,7 +59,7 @@ export class Watch {
   /** No preface, no SETTINGS, no ACK of ours (section 6.5.3), or the begin of a frame or header block and no more. */
   #isStalled(now: number): boolean {
     const { receiver, limits } = this.#connection;
-    const waiting = this.#reader.waiting || receiver.midBlock;
+    const waiting = (this.#reader.waiting || receiver.midBlock) && !this.#connection.paused;
     if (!waiting || this.#frames !== this.#reader.frames) this.#progressAt = now;
     this.#frames = this.#reader.frames;
     if (now - this.#progressAt > limits.handshakeTimeoutMs) return true;

@@ -49,6 +49,7 @@ export class FakeSocket extends EventEmitter {
   cork(): void {}
   uncork(): void {}
   setNoDelay(): void {}
+  setKeepAlive(): void {}
   pause(): void {
     this.paused = true;
   }

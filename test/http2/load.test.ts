@@ -167,7 +167,7 @@ describe('bulk calls through a proxy between peers that stall', () => {
 
   it('none of 1,000 hangs when the output limit is what holds them back', { timeout: 60_000 }, async () => {
     const settings = { initialWindowSize: 1_000_000, connectionWindowSize: 10_000_000 };
-    const { client } = await world(2, { limits: { outputLimit: 20_000 }, settings });
+    const { client } = await world(2, { limits: { outputLimit: 20_000, outputPause: 25_000 }, settings });
     expect(await runCalls(client, 1_000, 30, 8)).toEqual([]);
   });
 
