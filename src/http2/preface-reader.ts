@@ -6,6 +6,9 @@ const HTTP1_ANSWER = Buffer.from(
   'latin1',
 );
 
+/** What a request line of HTTP/1 ends with; looked for in what came with the first wrong octet. */
+const HTTP1_MARK = ' HTTP/1.';
+
 /** Reads the 24 octets that a client sends first (RFC 9113 section 3.4), however they are cut. */
 export class PrefaceReader {
   /** What to tell a client of HTTP/1. */
@@ -22,8 +25,7 @@ export class PrefaceReader {
     while (at < end && this.#seen < PREFACE.length) {
       const octet = buffer[at]!;
       if (octet !== PREFACE[this.#seen]) {
-        // A method: upper case letters that are not `PRI`.
-        return this.#seen < 3 && octet >= 0x41 && octet <= 0x5a ? 'http1' : 'wrong';
+        return buffer.subarray(at, end).includes(HTTP1_MARK) ? 'http1' : 'wrong';
       }
       this.#seen++;
       at++;
