@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Backend, Config } from '../../generated/tollgate/config/v1/config.ts';
+import { type Backend, Breaker, type Config } from '../../generated/tollgate/config/v1/config.ts';
 import { BROKEN, failing, healthy, httpStatus, mute, NONSENSE, reset, silent } from '../support/behaviours.ts';
 import { Flag, headers } from '../support/frames.ts';
 import { GrpcClient, type Observation } from '../support/grpc-client.ts';
@@ -41,7 +41,7 @@ describe('one bad answer', () => {
   beforeAll(async () => {
     stage = await setUp((backend) => {
       // Out of the way: the breaker has its own tests below.
-      backend.breaker = { minCalls: 1_000_000, failureStatuses: [] };
+      backend.breaker = Breaker.fromPartial({ minCalls: 1_000_000 });
       backend.connectTimeout = { seconds: 0, nanos: 300_000_000 };
     });
   });
@@ -149,7 +149,7 @@ describe('one bad answer', () => {
 describe('a backend that is gone', () => {
   test('is UNAVAILABLE at once, and is found again when it is back', async () => {
     const stage = await setUp((backend) => {
-      backend.breaker = { minCalls: 1_000_000, failureStatuses: [] };
+      backend.breaker = Breaker.fromPartial({ minCalls: 1_000_000 });
     });
     const { port } = stage.backend;
     expect((await stage.client.call('Unary')).code).toBe(OK);
@@ -168,7 +168,7 @@ describe('a backend that is gone', () => {
   test('does not cost a call as long as another endpoint is up', async () => {
     const spare = await new RawBackend(healthy).start();
     const stage = await setUp((backend) => {
-      backend.breaker = { minCalls: 1_000_000, failureStatuses: [] };
+      backend.breaker = Breaker.fromPartial({ minCalls: 1_000_000 });
       backend.endpoints.push(spare.address);
     });
     for (let i = 0; i < 20; i++) expect((await stage.client.call('Unary')).code).toBe(OK);
@@ -192,14 +192,13 @@ describe('the breaker', () => {
   const OPEN_FOR_MS = 1_000;
   beforeEach(async () => {
     stage = await setUp((backend) => {
-      backend.breaker = {
+      backend.breaker = Breaker.fromPartial({
         minCalls: 5,
         failureRatio: 0.5,
         window: { seconds: 10, nanos: 0 },
         openFor: { seconds: OPEN_FOR_MS / 1_000, nanos: 0 },
         probes: PROBES,
-        failureStatuses: [],
-      };
+      });
     });
   });
   afterEach(() => stage.close());

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
-import type { Config } from '../../generated/tollgate/config/v1/config.ts';
+import { type Config, type Plan, Tenant } from '../../generated/tollgate/config/v1/config.ts';
 import { AdminClient } from '../support/admin-client.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
@@ -20,9 +20,9 @@ afterAll(() => backend.stop());
 const seenOf = (tenant: string): number =>
   backend.calls.filter(({ metadata }) => metadata['x-tenant-id'] === tenant).length;
 
-function addTenant(config: Config, id: string, plan: Partial<Config['plans'][number]>): void {
-  config.plans.push({ name: id, limits: [], quotas: [], concurrency: 0, ...plan });
-  config.tenants.push({ id, displayName: '', plan: id, keys: [] });
+function addTenant(config: Config, id: string, plan: Partial<Plan>): void {
+  config.plans.push(Plan.fromPartial({ name: id, ...plan }));
+  config.tenants.push(Tenant.fromPartial({ id, plan: id }));
 }
 
 describe('rate and concurrency', () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
-import { Listener_Errors } from '../../generated/tollgate/config/v1/config.ts';
+import { Listener_Errors, Plan, Tenant } from '../../generated/tollgate/config/v1/config.ts';
 import { REFUSALS } from '../../src/chain/refusal-table.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { EVERYTHING, everythingPath } from '../support/everything-methods.ts';
@@ -38,16 +38,17 @@ beforeAll(async () => {
       config.listeners.push({ ...first, name: 'trusting', trustRequestId: true });
       const day = { period: Quota_Period.PERIOD_DAY, timeZone: 'UTC', anchor: 0 };
       const calls = { name: 'calls', rate: 1_000, burst: 1_000 };
-      config.plans.push(
-        { name: 'slow', limits: [{ name: 'calls', rate: 0.01, burst: 2 }], quotas: [], concurrency: 0 },
-        { name: 'special', limits: [calls, { name: 'special', rate: 0.01, burst: 1 }], quotas: [], concurrency: 0 },
-        { name: 'single', limits: [calls], quotas: [], concurrency: 1 },
-        { name: 'poor', limits: [calls], quotas: [{ metric: 'units', limit: 10, ...day }], concurrency: 0 },
-      );
+      const plans: Partial<Plan>[] = [
+        { name: 'slow', limits: [{ name: 'calls', rate: 0.01, burst: 2 }] },
+        { name: 'special', limits: [calls, { name: 'special', rate: 0.01, burst: 1 }] },
+        { name: 'single', limits: [calls], concurrency: 1 },
+        { name: 'poor', limits: [calls], quotas: [{ metric: 'units', limit: 10, ...day }] },
+      ];
+      config.plans.push(...plans.map((plan) => Plan.fromPartial(plan)));
       for (const plan of ['slow', 'special', 'single', 'poor']) {
-        config.tenants.push({ id: plan, displayName: '', plan, keys: [] });
+        config.tenants.push(Tenant.fromPartial({ id: plan, plan }));
       }
-      config.tenants.push({ id: 'no-scopes', displayName: '', plan: 'wide', keys: [] });
+      config.tenants.push(Tenant.fromPartial({ id: 'no-scopes', plan: 'wide' }));
     },
   });
 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { credentials, ServerCredentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ClientTls } from '../../generated/tollgate/config/v1/config.ts';
+import { ClientTls, ServerTls } from '../../generated/tollgate/config/v1/config.ts';
 import type { CallKind } from '../../src/contracts/method-entry.ts';
 import { EverythingBackend, type SeenCall } from '../support/everything-backend.ts';
 import { METHOD_OF_KIND } from '../support/everything-methods.ts';
@@ -160,7 +160,7 @@ beforeAll(async () => {
   toPlain = await startTestGateway({
     backend: plain.address,
     edit: (config) => {
-      const tls = { cert: TLS_CERT, key: TLS_KEY };
+      const tls = ServerTls.fromPartial({ cert: TLS_CERT, key: TLS_KEY });
       config.listeners.push({ ...config.listeners[0]!, name: 'secure', tls });
     },
   });

@@ -1,7 +1,7 @@
 import { Client, credentials, Metadata, type MethodDefinition } from '@grpc/grpc-js';
-import { ApiKeyServiceService } from '../../generated/tollgate/admin/v1/api_key.ts';
-import { type Plan, PlanServiceService } from '../../generated/tollgate/admin/v1/plan.ts';
-import { type Tenant, Tenant_State, TenantServiceService } from '../../generated/tollgate/admin/v1/tenant.ts';
+import { ApiKey, ApiKeyServiceService } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { Plan, PlanServiceService } from '../../generated/tollgate/admin/v1/plan.ts';
+import { Tenant, TenantServiceService } from '../../generated/tollgate/admin/v1/tenant.ts';
 
 /** The admin services with the generated stubs, as a person at a terminal would use them. */
 export class AdminClient {
@@ -37,15 +37,7 @@ export class AdminClient {
   }
 
   createTenant(id: string, plan: string): Promise<Tenant> {
-    const tenant = {
-      id: '',
-      displayName: id,
-      plan,
-      state: Tenant_State.STATE_UNSPECIFIED,
-      etag: '',
-      createTime: undefined,
-      updateTime: undefined,
-    };
+    const tenant = Tenant.fromPartial({ displayName: id, plan });
     return this.call(TenantServiceService.createTenant, { tenantId: id, tenant });
   }
 
@@ -65,8 +57,8 @@ export class AdminClient {
 
   /** @returns the key's id and its text */
   async createKey(tenantId: string, name: string): Promise<{ id: string; key: string }> {
-    const apiKey = { id: '', tenantId: '', name, scopes: [], state: 0, etag: '' } as const;
-    const created = await this.call(ApiKeyServiceService.createApiKey, { tenantId, apiKey: { ...apiKey, scopes: [] } });
+    const apiKey = ApiKey.fromPartial({ name });
+    const created = await this.call(ApiKeyServiceService.createApiKey, { tenantId, apiKey });
     return { id: created.apiKey?.id ?? '', key: created.key };
   }
 
@@ -84,7 +76,7 @@ export class AdminClient {
   }
 
   createPlan(id: string, plan: Pick<Plan, 'limits' | 'quotas' | 'concurrency'>): Promise<Plan> {
-    return this.call(PlanServiceService.createPlan, { planId: id, plan: { id: '', etag: '', ...plan } });
+    return this.call(PlanServiceService.createPlan, { planId: id, plan: Plan.fromPartial(plan) });
   }
 
   updatePlan(plan: Plan): Promise<Plan> {
