@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
-import { type Config, type Plan, Tenant } from '../../generated/tollgate/config/v1/config.ts';
+import { type Config, Plan, Tenant } from '../../generated/tollgate/config/v1/config.ts';
 import { AdminClient } from '../support/admin-client.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';

@@ -69,8 +69,8 @@ const CASES: Readonly<Record<string, Way>> = {
   'an empty message': call({ messages: [Buffer.alloc(0)] }),
   'messages of 1 MiB': call({ messages: [MIB], script: { size: MIB.length } }),
   'a deadline that holds': call({ timeoutMs: 10_000 }),
-  'a deadline that expires before the headers': broken({ script: { hang: 'before-headers' }, timeoutMs: 150 }),
-  'a deadline that expires after the headers': broken({ script: { hang: 'after-headers' }, timeoutMs: 150 }),
+  'a deadline that expires before the headers': broken({ script: { hang: 'before-headers' }, timeoutMs: 80 }),
+  'a deadline that expires after the headers': broken({ script: { hang: 'after-headers' }, timeoutMs: 80 }),
   'a cancellation by the client after the headers': broken({
     script: { hang: 'after-headers' },
     onHeaders: (running) => running.cancel(),
