@@ -1,6 +1,7 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   Plan,
+  Plan_Priority,
   type Quota,
   type RateLimit,
   PlanServiceService as service,
@@ -12,6 +13,14 @@ import { formatLimit, formatQuota, parseCount, parseLimit, parseQuota } from './
 import { formatTime, printList, printOne, type View } from './print.ts';
 import { requireChange } from './require-change.ts';
 
+const PRIORITIES = {
+  low: Plan_Priority.PRIORITY_LOW,
+  normal: Plan_Priority.PRIORITY_NORMAL,
+  high: Plan_Priority.PRIORITY_HIGH,
+} as const;
+/** By number; what is not said is normal. */
+const NAMES = ['normal', 'low', 'normal', 'high'] as const;
+
 const VIEW: View<Plan> = {
   toJson: (plan) => Plan.toJSON(plan),
   fields: (plan) => [
@@ -19,6 +28,7 @@ const VIEW: View<Plan> = {
     ['limits', plan.limits.map(formatLimit).join(' ')],
     ['quotas', plan.quotas.map(formatQuota).join(' ')],
     ['concurrency', plan.concurrency === 0 ? 'no limit' : String(plan.concurrency)],
+    ['priority', NAMES[plan.priority]],
     ['created', formatTime(plan.createTime)],
     ['etag', plan.etag],
   ],
@@ -28,6 +38,7 @@ interface PlanFields {
   readonly limit?: RateLimit[];
   readonly quota?: Quota[];
   readonly concurrency?: number;
+  readonly priority?: keyof typeof PRIORITIES;
 }
 
 export function addPlanCommands(program: Command, io: Io): void {
@@ -82,6 +93,7 @@ function addUpdate(plans: Command, io: Io): void {
         ...(options.limit === undefined ? [] : ['limits']),
         ...(options.quota === undefined ? [] : ['quotas']),
         ...(options.concurrency === undefined ? [] : ['concurrency']),
+        ...(options.priority === undefined ? [] : ['priority']),
       ];
       requireChange(update, updateMask);
       return withAdminClient(options, io, async (client) => {
@@ -110,13 +122,19 @@ function addFields(command: Command): Command {
       'units=10000/day, units=9000/month@15,Europe/Berlin; may be repeated',
       parseQuota,
     )
-    .option('--concurrency <count>', 'calls of one tenant that may run at once; 0 is no limit', parseCount);
+    .option('--concurrency <count>', 'calls of one tenant that may run at once; 0 is no limit', parseCount)
+    .addOption(
+      new Option('--priority <priority>', 'whose calls an overloaded gateway refuses first').choices(
+        Object.keys(PRIORITIES),
+      ),
+    );
 }
 
-function toPlan({ limit, quota, concurrency }: PlanFields): Partial<Plan> {
+function toPlan({ limit, quota, concurrency, priority }: PlanFields): Partial<Plan> {
   return {
     ...(limit === undefined ? {} : { limits: limit }),
     ...(quota === undefined ? {} : { quotas: quota }),
     ...(concurrency === undefined ? {} : { concurrency }),
+    ...(priority === undefined ? {} : { priority: PRIORITIES[priority] }),
   };
 }

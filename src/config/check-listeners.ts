@@ -1,4 +1,4 @@
-import type { Config } from '../../generated/tollgate/config/v1/config.ts';
+import { type Config, type ServerTls, ServerTls_ClientAuth } from '../../generated/tollgate/config/v1/config.ts';
 import { parseAddress } from './address.ts';
 import type { CheckContext } from './check-context.ts';
 import type { Path } from './source.ts';
@@ -27,11 +27,25 @@ export function checkListeners({ source, files }: CheckContext, config: Config):
       );
     }
     taken.set(listener.address, other ?? index);
-    if (listener.tls !== undefined) {
-      files.check([...at, 'tls', 'cert'], listener.tls.cert);
-      files.check([...at, 'tls', 'key'], listener.tls.key);
-    }
+    if (listener.tls !== undefined) checkTls({ source, files }, listener.tls, [...at, 'tls']);
   });
+}
+
+function checkTls({ source, files }: CheckContext, tls: ServerTls, at: Path): void {
+  files.check([...at, 'cert'], tls.cert);
+  files.check([...at, 'key'], tls.key);
+  files.check([...at, 'client_ca'], tls.clientCa);
+  tls.certificates.forEach(({ cert, key }, index) => {
+    files.check([...at, 'certificates', index, 'cert'], cert);
+    files.check([...at, 'certificates', index, 'key'], key);
+  });
+  if (tls.clientAuth !== ServerTls_ClientAuth.CLIENT_AUTH_UNSPECIFIED && tls.clientCa === '') {
+    source.complain(
+      [...at, 'client_auth'],
+      'client certificates cannot be verified',
+      'name the authorities that issue them: "client_ca", a PEM file',
+    );
+  }
 }
 
 /** Parses an address; complains and gives undefined when it is none. */

@@ -1,10 +1,23 @@
 import { resolve } from 'node:path';
-import { Quota_Period, type Quota as QuotaMessage, type RateLimit } from '../../generated/tollgate/admin/v1/plan.ts';
-import type { Backend, Breaker, Listener, Tenant as TenantMessage } from '../../generated/tollgate/config/v1/config.ts';
-import { Listener_Errors } from '../../generated/tollgate/config/v1/config.ts';
+import {
+  type Plan_Priority,
+  Quota_Period,
+  type Quota as QuotaMessage,
+  type RateLimit,
+} from '../../generated/tollgate/admin/v1/plan.ts';
+import type {
+  Backend,
+  Breaker,
+  Listener,
+  Overload,
+  ServerTls,
+  Tenant as TenantMessage,
+} from '../../generated/tollgate/config/v1/config.ts';
+import { Listener_Errors, ServerTls_ClientAuth } from '../../generated/tollgate/config/v1/config.ts';
 import { type BreakerOptions, DEFAULT_BREAKER } from '../breaker/options.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import { codeOf } from '../grpc/status.ts';
+import { toPriority } from '../sync/from-document.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
 import { hashKey } from '../tenants/key-text.ts';
 import { type Address, parseAddress } from './address.ts';
@@ -22,6 +35,15 @@ export interface Settings {
   readonly tenants: readonly TenantSettings[];
   readonly logLevel: LogLevel;
   readonly otlpEndpoint: string | undefined;
+  /** Undefined: calls are never refused for overload. */
+  readonly overload: OverloadSettings | undefined;
+}
+
+export interface OverloadSettings {
+  /** How late the event loop may be. */
+  readonly maxDelayMs: number;
+  /** Resident octets; undefined is a share of what there is. */
+  readonly maxMemory: number | undefined;
 }
 
 export interface ListenerSettings {
@@ -30,11 +52,27 @@ export interface ListenerSettings {
   readonly port: number;
   /** As the file names them; health and reflection are shown anyway. */
   readonly contracts: readonly string[];
-  /** Paths of PEM files. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: ServerTlsSettings | undefined;
+  /** Undefined: connections have no age. */
+  readonly maxConnectionAgeMs: number | undefined;
   readonly trustRequestId: boolean;
   /** Every refusal is UNAUTHENTICATED. */
   readonly uniformErrors: boolean;
+}
+
+/** Paths of PEM files. */
+export interface ServerTlsSettings {
+  readonly cert: string;
+  readonly key: string;
+  /** For the names that a client may ask for. */
+  readonly certificates: readonly {
+    readonly cert: string;
+    readonly key: string;
+    /** Empty: those of the certificate. */
+    readonly serverNames: readonly string[];
+  }[];
+  readonly clientCa: string | undefined;
+  readonly clientAuth: 'required' | 'optional' | 'none';
 }
 
 export interface BackendSettings {
@@ -64,6 +102,8 @@ export interface TenantSettings {
 }
 
 const DEFAULT_STORE = './data/tollgate.db';
+const DEFAULT_MAX_DELAY_MS = 200;
+const MIB = 1024 * 1024;
 
 /** Fills in defaults. `env` must be the one that the configuration was checked with. */
 export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'baseDir'>, env: Environment): Settings {
@@ -77,6 +117,7 @@ export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'b
     tenants: config.tenants.map((tenant) => toTenant(tenant, env)),
     logLevel: isLogLevel(logLevel) ? logLevel : 'info',
     otlpEndpoint: config.telemetry?.otlp?.endpoint,
+    overload: toOverload(config.overload),
   };
 }
 
@@ -88,9 +129,33 @@ function toListener(listener: Listener, file: (path: string) => string): Listene
     host: address.host,
     port: address.port,
     contracts: listener.contracts,
-    tls: listener.tls && { cert: file(listener.tls.cert), key: file(listener.tls.key) },
+    tls: listener.tls && toServerTls(listener.tls, file),
+    maxConnectionAgeMs: listener.maxConnectionAge && durationToMs(listener.maxConnectionAge),
     trustRequestId: listener.trustRequestId,
     uniformErrors: listener.errors === Listener_Errors.ERRORS_UNIFORM,
+  };
+}
+
+function toServerTls(tls: ServerTls, file: (path: string) => string): ServerTlsSettings {
+  const optional = tls.clientAuth === ServerTls_ClientAuth.CLIENT_AUTH_OPTIONAL;
+  return {
+    cert: file(tls.cert),
+    key: file(tls.key),
+    certificates: tls.certificates.map(({ cert, key, serverNames }) => ({
+      cert: file(cert),
+      key: file(key),
+      serverNames: serverNames.map((name) => name.toLowerCase()),
+    })),
+    clientCa: tls.clientCa === '' ? undefined : file(tls.clientCa),
+    clientAuth: tls.clientCa === '' ? 'none' : optional ? 'optional' : 'required',
+  };
+}
+
+function toOverload(overload: Overload | undefined): OverloadSettings | undefined {
+  if (overload?.disabled === true) return undefined;
+  return {
+    maxDelayMs: overload?.maxDelay === undefined ? DEFAULT_MAX_DELAY_MS : durationToMs(overload.maxDelay),
+    maxMemory: overload === undefined || overload.maxMemoryMib === 0 ? undefined : overload.maxMemoryMib * MIB,
   };
 }
 
@@ -134,10 +199,17 @@ export function toPlan(
     readonly limits: readonly RateLimit[];
     readonly quotas: readonly QuotaMessage[];
     readonly concurrency: number;
+    readonly priority: Plan_Priority;
   },
 ): Plan {
   const limits = plan.limits.map(({ name, rate, burst }) => ({ name, rate, burst }));
-  return { id, limits, quotas: plan.quotas.map(toQuota), concurrency: plan.concurrency };
+  return {
+    id,
+    limits,
+    quotas: plan.quotas.map(toQuota),
+    concurrency: plan.concurrency,
+    priority: toPriority(plan.priority),
+  };
 }
 
 function toQuota(quota: QuotaMessage): Quota {

@@ -1,7 +1,7 @@
-import { Plan as PlanMessage, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
+import { Plan_Priority, Plan as PlanMessage, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
 import { Tenant_State, Tenant as TenantMessage } from '../../generated/tollgate/admin/v1/tenant.ts';
 import type { Document, DocumentKind } from '../store/store.ts';
-import type { Plan, Quota, Tenant } from './snapshot.ts';
+import { type Plan, Priority, type Quota, type Tenant } from './snapshot.ts';
 
 /** Thrown when a stored document does not decode: the store is damaged, or written by something else. */
 export class UnreadableDocument extends Error {
@@ -30,7 +30,14 @@ export function planFromDocument({ id, body }: Pick<Document, 'id' | 'body'>): P
     limits: message.limits.map(({ name, rate, burst }) => ({ name, rate, burst })),
     quotas: message.quotas.map(toQuota),
     concurrency: message.concurrency,
+    priority: toPriority(message.priority),
   };
+}
+
+/** What is not said is normal, and so is what only a later version knows. */
+export function toPriority(priority: Plan_Priority): Priority {
+  if (priority === Plan_Priority.PRIORITY_LOW) return Priority.LOW;
+  return priority === Plan_Priority.PRIORITY_HIGH ? Priority.HIGH : Priority.NORMAL;
 }
 
 function toQuota(quota: PlanMessage['quotas'][number]): Quota {

@@ -19,12 +19,17 @@ export interface Quota {
   readonly anchor: number;
 }
 
+/** Whose calls are refused first when the gateway is overloaded: numbers that can be compared. */
+export const Priority = { LOW: 0, NORMAL: 1, HIGH: 2 } as const;
+export type Priority = (typeof Priority)[keyof typeof Priority];
+
 export interface Plan {
   readonly id: string;
   readonly limits: readonly RateLimit[];
   readonly quotas: readonly Quota[];
   /** Calls at once of one tenant; 0 is no limit. */
   readonly concurrency: number;
+  readonly priority: Priority;
 }
 
 export interface Tenant {

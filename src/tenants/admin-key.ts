@@ -58,7 +58,7 @@ async function tenantWrites(documents: DocumentStore): Promise<Write[]> {
   const content = tenantContent({ ...tenant, state: Tenant_State.STATE_ACTIVE });
   const writes: Write[] = [{ op: 'put', kind: 'tenant', id: ADMIN_TENANT, expected: 0, ...content }];
   if ((await documents.get('plan', ADMIN_PLAN)) === undefined) {
-    const plan = planContent({ id: ADMIN_PLAN, limits: [], quotas: [], concurrency: 0, etag: '' });
+    const plan = planContent({ id: ADMIN_PLAN, limits: [], quotas: [], concurrency: 0, priority: 0, etag: '' });
     writes.push({ op: 'put', kind: 'plan', id: ADMIN_PLAN, expected: 0, ...plan });
   }
   return writes;

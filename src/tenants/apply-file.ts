@@ -1,9 +1,9 @@
 import { type ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
-import { type Plan as PlanMessage, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
+import { Plan_Priority, type Plan as PlanMessage, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
 import { type Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { type Document, type DocumentStore, HashTaken, type Write } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
-import type { Plan } from '../sync/snapshot.ts';
+import { type Plan, Priority } from '../sync/snapshot.ts';
 import { type Content, registryError, sameContent } from './document-registry.ts';
 import { FailedPrecondition, InvalidArgument } from './errors.ts';
 import { refuseReserved } from './reserved.ts';
@@ -144,9 +144,17 @@ class FileDraft {
   }
 }
 
+const PRIORITIES = {
+  [Priority.LOW]: Plan_Priority.PRIORITY_LOW,
+  // As it is stored by who says nothing of it, so that the two are equal.
+  [Priority.NORMAL]: Plan_Priority.PRIORITY_UNSPECIFIED,
+  [Priority.HIGH]: Plan_Priority.PRIORITY_HIGH,
+} as const;
+
 function toPlanMessage(plan: Plan): PlanMessage {
   return {
     id: plan.id,
+    priority: PRIORITIES[plan.priority],
     limits: plan.limits.map(({ name, rate, burst }) => ({ name, rate, burst })),
     quotas: plan.quotas.map(({ metric, limit, period, timeZone, anchor }) => ({
       metric,

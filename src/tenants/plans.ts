@@ -13,7 +13,7 @@ import { maskedFields } from './field-mask.ts';
 import { planContent, planOf } from './stored.ts';
 import { checkPlan, checkPlanId } from './validate.ts';
 
-const FIELDS = ['limits', 'quotas', 'concurrency'] as const;
+const FIELDS = ['limits', 'quotas', 'concurrency', 'priority'] as const;
 
 /** Plans, in the requests and answers of `tollgate.admin.v1.PlanService`. */
 export class PlanRegistry {
@@ -52,6 +52,7 @@ export class PlanRegistry {
       if (fields.has('limits')) next.limits = plan.limits;
       if (fields.has('quotas')) next.quotas = plan.quotas;
       if (fields.has('concurrency')) next.concurrency = plan.concurrency;
+      if (fields.has('priority')) next.priority = plan.priority;
       checkPlan(next);
       return planContent(next);
     });

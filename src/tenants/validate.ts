@@ -1,5 +1,11 @@
 import { type ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
-import { type Plan, type Quota, Quota_Period, type RateLimit } from '../../generated/tollgate/admin/v1/plan.ts';
+import {
+  type Plan,
+  Plan_Priority,
+  type Quota,
+  Quota_Period,
+  type RateLimit,
+} from '../../generated/tollgate/admin/v1/plan.ts';
 import { type Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { InvalidArgument } from './errors.ts';
 
@@ -9,6 +15,7 @@ const TENANT_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const PLAN_ID = /^[a-z][a-z0-9-]{0,62}$/;
 const LIMIT_NAME = /^[a-z][a-z0-9_-]{0,62}$/;
 const SCOPE = /^[A-Za-z0-9][A-Za-z0-9._:/*-]{0,127}$/;
+const PRIORITIES: ReadonlySet<number> = new Set(Object.values(Plan_Priority));
 const MAX_LIST = 64;
 const MAX_DISPLAY_NAME = 200;
 const MAX_UINT32 = 0xffff_ffff;
@@ -35,6 +42,7 @@ export function checkTenant(tenant: Tenant): void {
 export function checkPlan(plan: Plan): void {
   checkPlanId('plan.id', plan.id);
   checkUint32('plan.concurrency', plan.concurrency, 0);
+  check(PRIORITIES.has(plan.priority), 'plan.priority', 'must be PRIORITY_LOW, PRIORITY_NORMAL or PRIORITY_HIGH');
   check(plan.limits.length <= MAX_LIST, 'plan.limits', `must be at most ${MAX_LIST}`);
   check(plan.quotas.length <= MAX_LIST, 'plan.quotas', `must be at most ${MAX_LIST}`);
   plan.limits.forEach((limit, i) => {

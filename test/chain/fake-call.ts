@@ -1,13 +1,13 @@
 import type { Call, Outcome } from '../../src/chain/call.ts';
 import type { MethodPolicy } from '../../src/contracts/method-entry.ts';
-import type { Plan, Tenant } from '../../src/sync/snapshot.ts';
+import { type Plan, Priority, type Tenant } from '../../src/sync/snapshot.ts';
 
 export function fakeTenant(id: string): Tenant {
   return { id, displayName: id, plan: 'plan', suspended: false };
 }
 
 export function fakePlan(plan: Partial<Plan>): Plan {
-  return { id: 'plan', limits: [], quotas: [], concurrency: 0, ...plan };
+  return { id: 'plan', limits: [], quotas: [], concurrency: 0, priority: Priority.NORMAL, ...plan };
 }
 
 /** A call as a stage behind authentication sees it. */

@@ -25,7 +25,13 @@ listeners:
     contracts: [shop, tollgate]
     trust_request_id: true
     errors: uniform
-    tls: { cert: a.pem, key: b.pem }
+    tls:
+      cert: a.pem
+      key: b.pem
+      certificates: [{ cert: b.pem, key: a.pem, server_names: ['*.Shop.test'] }]
+      client_ca: a.pem
+      client_auth: optional
+    max_connection_age: 30m
 store: { embedded: { path: state/t.db } }
 backends:
   - name: shop
@@ -48,9 +54,11 @@ plans:
       - { metric: units, limit: 5, period: MONTH, time_zone: Europe/Berlin }
       - { metric: units, limit: 5, period: PERIOD_DAY, anchor: 23 }
     concurrency: 7
+    priority: low
 tenants:
   - { id: t, display_name: T, plan: gold, keys: [{ name: k, sha256: ${'0a'.repeat(32)}, scopes: [x] }] }
 telemetry: { log_level: debug, otlp: { endpoint: 'http://127.0.0.1:4317' } }
+overload: { max_delay: 50ms, max_memory_mib: 512 }
 `;
 
 const FILES = { 'a.pem': '', 'b.pem': '', 'protos/shop.proto': SHOP };
@@ -67,7 +75,14 @@ test('everything that a file says arrives, with paths absolute and durations in 
         contracts: ['shop', 'tollgate'],
         trustRequestId: true,
         uniformErrors: true,
-        tls: { cert: `${baseDir}/a.pem`, key: `${baseDir}/b.pem` },
+        maxConnectionAgeMs: 1_800_000,
+        tls: {
+          cert: `${baseDir}/a.pem`,
+          key: `${baseDir}/b.pem`,
+          certificates: [{ cert: `${baseDir}/b.pem`, key: `${baseDir}/a.pem`, serverNames: ['*.shop.test'] }],
+          clientCa: `${baseDir}/a.pem`,
+          clientAuth: 'optional',
+        },
       },
     ],
     storePath: `${baseDir}/state/t.db`,
@@ -101,6 +116,7 @@ test('everything that a file says arrives, with paths absolute and durations in 
           { metric: 'units', limit: 5, period: 'day', timeZone: 'UTC', anchor: 23 },
         ],
         concurrency: 7,
+        priority: 0,
       },
     ],
     tenants: [
@@ -108,6 +124,7 @@ test('everything that a file says arrives, with paths absolute and durations in 
     ],
     logLevel: 'debug',
     otlpEndpoint: 'http://127.0.0.1:4317',
+    overload: { maxDelayMs: 50, maxMemory: 536_870_912 },
   });
 });
 
@@ -120,6 +137,8 @@ test('what a file does not say has its default', () => {
   const settings = toSettings(loaded, {});
   expect(settings).toMatchObject({ storePath: '/base/data/tollgate.db', logLevel: 'info', plans: [], tenants: [] });
   expect(settings.otlpEndpoint).toBeUndefined();
+  expect(settings.overload).toEqual({ maxDelayMs: 200, maxMemory: undefined });
+  expect(settings.listeners[0]?.maxConnectionAgeMs).toBeUndefined();
   expect(settings.listeners[0]).toMatchObject({ trustRequestId: false, uniformErrors: false, contracts: [] });
   expect(settings.backends[0]).toMatchObject({ connectTimeoutMs: 2000, maxConnections: 4 });
   expect(settings.backends[0]?.breaker).toMatchObject({
@@ -182,10 +201,10 @@ describe('contracts of a configuration', () => {
       'protos/shop.proto:4:13: cannot find `strng` in this scope',
     ]);
     expect(await complaintsOf(FULL.replace('shop.v1.Shop:', 'shop.v1.Shp:'), FILES)).toEqual([
-      'tollgate.yaml:23:7: the contract has no method or service "shop.v1.Shp"; did you mean "shop.v1.Shop"?',
+      'tollgate.yaml:29:7: the contract has no method or service "shop.v1.Shp"; did you mean "shop.v1.Shop"?',
     ]);
     expect(await complaintsOf(FULL.replace('protos: protos', 'protos: .'), { 'a.pem': '', 'b.pem': '' })).toEqual([
-      'tollgate.yaml:20:13: .: there are no .proto files in the folder; name the folder that imports are relative to',
+      'tollgate.yaml:26:13: .: there are no .proto files in the folder; name the folder that imports are relative to',
     ]);
   });
 
@@ -195,7 +214,7 @@ describe('contracts of a configuration', () => {
       'contracts:\n  - { name: twin, protos: protos, backend: shop }\n  - name: shop',
     );
     const complaints = await complaintsOf(twin, FILES);
-    expect(complaints[0]).toBe('tollgate.yaml:21:13: shop.v1.Shop/Inherits is in contract "twin" already');
+    expect(complaints[0]).toBe('tollgate.yaml:27:13: shop.v1.Shop/Inherits is in contract "twin" already');
     expect(complaints).toHaveLength(5);
   });
 
@@ -204,7 +223,7 @@ describe('contracts of a configuration', () => {
     const loaded = parseConfig(text, 'tollgate.yaml', { env: {}, baseDir: folderWith(FILES) });
     const { warnings } = await loadContracts(loaded);
     expect(warnings.map(({ line, message, hint }) => [line, message, hint])).toEqual([
-      [19, 'shop.v1.Shop/Says draws on limit "slow", which no plan here has', 'did you mean "slaw"?'],
+      [25, 'shop.v1.Shop/Says draws on limit "slow", which no plan here has', 'did you mean "slaw"?'],
     ]);
   });
 });

@@ -46,7 +46,7 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
     'an unknown section',
     'telemetry:',
     'metrics:',
-    '13:1: unknown key "metrics"; Allowed are listeners, store, backends, contracts, plans, tenants, telemetry',
+    '13:1: unknown key "metrics"; Allowed are listeners, store, backends, contracts, plans, tenants, telemetry, overload',
   ],
   [
     'a misspelt key',
@@ -279,6 +279,12 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
     'backend: bookstore }',
     "backend: bookstore, policy: { a.B: { limit: 'A B' } } }",
     '6:88: "limit" must be the name of a limit in the plans, not "A B"',
+  ],
+  [
+    'client certificates without an authority',
+    'name: public,',
+    'name: public, tls: { cert: package.json, key: package.json, client_auth: required },',
+    '2:80: client certificates cannot be verified; name the authorities that issue them: "client_ca", a PEM file',
   ],
   ['a key that is there twice', 'name: public,', 'name: public, name: admin,', '2:21: the key is there twice'],
   ['text that is not YAML', 'name: public,', 'name: [public,', '2:70: not YAML: a "[" or "{" is not closed'],

@@ -35,6 +35,7 @@ const plan = (id: string, concurrency = 0): Write => ({
   body: Plan.encode({
     id,
     concurrency,
+    priority: 0,
     etag: '',
     limits: [{ name: 'calls', rate: 2.5, burst: 3 }],
     quotas: [
@@ -66,6 +67,7 @@ describe('the sync of a gateway alone', () => {
     expect(sync.current.plans.get('free')).toEqual({
       id: 'free',
       concurrency: 7,
+      priority: 1,
       limits: [{ name: 'calls', rate: 2.5, burst: 3 }],
       quotas: [
         { metric: 'units', limit: 10, period: 'day', timeZone: 'UTC', anchor: 0 },

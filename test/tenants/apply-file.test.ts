@@ -13,7 +13,13 @@ beforeEach(async () => {
 afterEach(() => registry.close());
 
 const quota = { metric: 'units', limit: 100, period: 'month', timeZone: 'UTC', anchor: 1 } as const;
-const free = { id: 'free', limits: [{ name: 'calls', rate: 5, burst: 10 }], quotas: [quota], concurrency: 20 };
+const free = {
+  id: 'free',
+  limits: [{ name: 'calls', rate: 5, burst: 10 }],
+  quotas: [quota],
+  concurrency: 20,
+  priority: 1 as const,
+};
 const key = (name: string, text: string, scopes: string[] = []) => ({ name, sha256: hashKey(text), scopes });
 const demo = (...keys: ReturnType<typeof key>[]) => ({ id: 'demo', displayName: 'Demo', plan: 'free', keys });
 const file = (...keys: ReturnType<typeof key>[]): FileContent => ({ plans: [free], tenants: [demo(...keys)] });
@@ -106,6 +112,7 @@ describe('the admin key', () => {
       limits: [],
       quotas: [],
       concurrency: 0,
+      priority: 1,
     });
     expect(await ensure()).toBeUndefined();
     const { apiKeys } = await registry.manager.listApiKeys({ tenantId: 'tollgate-admin', pageSize: 0, pageToken: '' });

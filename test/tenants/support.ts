@@ -44,7 +44,15 @@ export class Registry {
   }
 }
 
-export const plan = (over: object = {}) => ({ id: '', limits: [], quotas: [], concurrency: 0, etag: '', ...over });
+export const plan = (over: object = {}) => ({
+  id: '',
+  limits: [],
+  quotas: [],
+  concurrency: 0,
+  priority: 0 as const,
+  etag: '',
+  ...over,
+});
 export const tenant = (over: object = {}) => ({
   id: '',
   displayName: '',

@@ -28,7 +28,62 @@ export interface Plan {
   concurrency: number;
   etag: string;
   createTime?: Date | undefined;
-  updateTime?: Date | undefined;
+  updateTime?:
+    | Date
+    | undefined;
+  /** Whose calls are refused first when the gateway is overloaded. */
+  priority: Plan_Priority;
+}
+
+export const Plan_Priority = {
+  /** PRIORITY_UNSPECIFIED - Normal. */
+  PRIORITY_UNSPECIFIED: 0,
+  PRIORITY_LOW: 1,
+  PRIORITY_NORMAL: 2,
+  PRIORITY_HIGH: 3,
+} as const;
+
+export type Plan_Priority = typeof Plan_Priority[keyof typeof Plan_Priority];
+
+export namespace Plan_Priority {
+  export type PRIORITY_UNSPECIFIED = typeof Plan_Priority.PRIORITY_UNSPECIFIED;
+  export type PRIORITY_LOW = typeof Plan_Priority.PRIORITY_LOW;
+  export type PRIORITY_NORMAL = typeof Plan_Priority.PRIORITY_NORMAL;
+  export type PRIORITY_HIGH = typeof Plan_Priority.PRIORITY_HIGH;
+}
+
+export function plan_PriorityFromJSON(object: any): Plan_Priority {
+  switch (object) {
+    case 0:
+    case "PRIORITY_UNSPECIFIED":
+      return Plan_Priority.PRIORITY_UNSPECIFIED;
+    case 1:
+    case "PRIORITY_LOW":
+      return Plan_Priority.PRIORITY_LOW;
+    case 2:
+    case "PRIORITY_NORMAL":
+      return Plan_Priority.PRIORITY_NORMAL;
+    case 3:
+    case "PRIORITY_HIGH":
+      return Plan_Priority.PRIORITY_HIGH;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Plan_Priority");
+  }
+}
+
+export function plan_PriorityToJSON(object: Plan_Priority): string {
+  switch (object) {
+    case Plan_Priority.PRIORITY_UNSPECIFIED:
+      return "PRIORITY_UNSPECIFIED";
+    case Plan_Priority.PRIORITY_LOW:
+      return "PRIORITY_LOW";
+    case Plan_Priority.PRIORITY_NORMAL:
+      return "PRIORITY_NORMAL";
+    case Plan_Priority.PRIORITY_HIGH:
+      return "PRIORITY_HIGH";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Plan_Priority");
+  }
 }
 
 /** A rate limit by the generic cell rate algorithm: in any time t at most burst + rate x t calls. */
@@ -128,7 +183,16 @@ export interface DeletePlanRequest {
 }
 
 function createBasePlan(): Plan {
-  return { id: "", limits: [], quotas: [], concurrency: 0, etag: "", createTime: undefined, updateTime: undefined };
+  return {
+    id: "",
+    limits: [],
+    quotas: [],
+    concurrency: 0,
+    etag: "",
+    createTime: undefined,
+    updateTime: undefined,
+    priority: 0,
+  };
 }
 
 export const Plan: MessageFns<Plan> = {
@@ -153,6 +217,9 @@ export const Plan: MessageFns<Plan> = {
     }
     if (message.updateTime !== undefined) {
       Timestamp.encode(toTimestamp(message.updateTime), writer.uint32(58).fork()).join();
+    }
+    if (message.priority !== 0) {
+      writer.uint32(64).int32(message.priority);
     }
     return writer;
   },
@@ -226,6 +293,14 @@ export const Plan: MessageFns<Plan> = {
             message.updateTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -255,6 +330,7 @@ export const Plan: MessageFns<Plan> = {
         : isSet(object.update_time)
         ? fromJsonTimestamp(object.update_time)
         : undefined,
+      priority: isSet(object.priority) ? plan_PriorityFromJSON(object.priority) : 0,
     };
   },
 
@@ -281,6 +357,9 @@ export const Plan: MessageFns<Plan> = {
     if (message.updateTime !== undefined) {
       obj.updateTime = message.updateTime.toISOString();
     }
+    if (message.priority !== 0) {
+      obj.priority = plan_PriorityToJSON(message.priority);
+    }
     return obj;
   },
 
@@ -296,6 +375,7 @@ export const Plan: MessageFns<Plan> = {
     message.etag = object.etag ?? "";
     message.createTime = object.createTime ?? undefined;
     message.updateTime = object.updateTime ?? undefined;
+    message.priority = object.priority ?? 0;
     return message;
   },
 };

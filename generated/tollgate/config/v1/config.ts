@@ -4,7 +4,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../../google/protobuf/duration.ts";
-import { Quota, RateLimit } from "../../admin/v1/plan.ts";
+import { Plan_Priority, plan_PriorityFromJSON, plan_PriorityToJSON, Quota, RateLimit } from "../../admin/v1/plan.ts";
 import { MethodPolicy } from "../../policy/v1/policy.ts";
 
 export interface Config {
@@ -15,6 +15,7 @@ export interface Config {
   plans: Plan[];
   tenants: Tenant[];
   telemetry?: Telemetry | undefined;
+  overload?: Overload | undefined;
 }
 
 /** A socket that clients connect to, and the contracts that it shows. */
@@ -31,6 +32,11 @@ export interface Listener {
   trustRequestId: boolean;
   /** How much a refusal tells. */
   errors: Listener_Errors;
+  /**
+   * Age at which a connection is asked to end: its calls go on, new ones take a new connection. Each has its own, up to a
+   * tenth less or more, so that they do not come back all at once. Default: none.
+   */
+  maxConnectionAge?: Duration | undefined;
 }
 
 export const Listener_Errors = {
@@ -79,9 +85,70 @@ export function listener_ErrorsToJSON(object: Listener_Errors): string {
 }
 
 export interface ServerTls {
-  /** PEM files; relative paths are relative to the configuration file. */
+  /**
+   * PEM files; relative paths are relative to the configuration file.
+   * All of them are read anew when they change: the next handshake has the new ones.
+   */
   cert: string;
   key: string;
+  /** Certificates for the names that clients ask for (SNI); the one above is for all other names, and for none. */
+  certificates: ServerTls_Certificate[];
+  /** PEM file with the authorities whose client certificates are accepted (mutual TLS). */
+  clientCa: string;
+  /** Needs `client_ca`, and is `required` when only that is given. */
+  clientAuth: ServerTls_ClientAuth;
+}
+
+export const ServerTls_ClientAuth = {
+  CLIENT_AUTH_UNSPECIFIED: 0,
+  /** CLIENT_AUTH_REQUIRED - No connection without a valid certificate. */
+  CLIENT_AUTH_REQUIRED: 1,
+  /** CLIENT_AUTH_OPTIONAL - None is accepted, an invalid one is not. */
+  CLIENT_AUTH_OPTIONAL: 2,
+} as const;
+
+export type ServerTls_ClientAuth = typeof ServerTls_ClientAuth[keyof typeof ServerTls_ClientAuth];
+
+export namespace ServerTls_ClientAuth {
+  export type CLIENT_AUTH_UNSPECIFIED = typeof ServerTls_ClientAuth.CLIENT_AUTH_UNSPECIFIED;
+  export type CLIENT_AUTH_REQUIRED = typeof ServerTls_ClientAuth.CLIENT_AUTH_REQUIRED;
+  export type CLIENT_AUTH_OPTIONAL = typeof ServerTls_ClientAuth.CLIENT_AUTH_OPTIONAL;
+}
+
+export function serverTls_ClientAuthFromJSON(object: any): ServerTls_ClientAuth {
+  switch (object) {
+    case 0:
+    case "CLIENT_AUTH_UNSPECIFIED":
+      return ServerTls_ClientAuth.CLIENT_AUTH_UNSPECIFIED;
+    case 1:
+    case "CLIENT_AUTH_REQUIRED":
+      return ServerTls_ClientAuth.CLIENT_AUTH_REQUIRED;
+    case 2:
+    case "CLIENT_AUTH_OPTIONAL":
+      return ServerTls_ClientAuth.CLIENT_AUTH_OPTIONAL;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ServerTls_ClientAuth");
+  }
+}
+
+export function serverTls_ClientAuthToJSON(object: ServerTls_ClientAuth): string {
+  switch (object) {
+    case ServerTls_ClientAuth.CLIENT_AUTH_UNSPECIFIED:
+      return "CLIENT_AUTH_UNSPECIFIED";
+    case ServerTls_ClientAuth.CLIENT_AUTH_REQUIRED:
+      return "CLIENT_AUTH_REQUIRED";
+    case ServerTls_ClientAuth.CLIENT_AUTH_OPTIONAL:
+      return "CLIENT_AUTH_OPTIONAL";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ServerTls_ClientAuth");
+  }
+}
+
+export interface ServerTls_Certificate {
+  cert: string;
+  key: string;
+  /** Names it is for, `*.example.com` among them. Default: those that stand in the certificate. */
+  serverNames: string[];
 }
 
 export interface Store {
@@ -175,6 +242,8 @@ export interface Plan {
   quotas: Quota[];
   /** Calls of one tenant that may run at once; 0 is no limit. */
   concurrency: number;
+  /** Whose calls are refused first when the gateway is overloaded. Default normal. */
+  priority: Plan_Priority;
 }
 
 export interface Tenant {
@@ -210,8 +279,29 @@ export interface Telemetry_Otlp {
   endpoint: string;
 }
 
+/** When new calls are refused because the gateway itself has too much to do. */
+export interface Overload {
+  /** How late the event loop may be. Default 200ms. */
+  maxDelay?:
+    | Duration
+    | undefined;
+  /** Resident memory in MiB. Default: 85 % of the machine's memory, or of the container's. */
+  maxMemoryMib: number;
+  /** Never refuse for overload. */
+  disabled: boolean;
+}
+
 function createBaseConfig(): Config {
-  return { listeners: [], store: undefined, backends: [], contracts: [], plans: [], tenants: [], telemetry: undefined };
+  return {
+    listeners: [],
+    store: undefined,
+    backends: [],
+    contracts: [],
+    plans: [],
+    tenants: [],
+    telemetry: undefined,
+    overload: undefined,
+  };
 }
 
 export const Config: MessageFns<Config> = {
@@ -236,6 +326,9 @@ export const Config: MessageFns<Config> = {
     }
     if (message.telemetry !== undefined) {
       Telemetry.encode(message.telemetry, writer.uint32(58).fork()).join();
+    }
+    if (message.overload !== undefined) {
+      Overload.encode(message.overload, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -309,6 +402,14 @@ export const Config: MessageFns<Config> = {
             message.telemetry = Telemetry.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.overload = Overload.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -334,6 +435,7 @@ export const Config: MessageFns<Config> = {
       plans: globalThis.Array.isArray(object?.plans) ? object.plans.map((e: any) => Plan.fromJSON(e)) : [],
       tenants: globalThis.Array.isArray(object?.tenants) ? object.tenants.map((e: any) => Tenant.fromJSON(e)) : [],
       telemetry: isSet(object.telemetry) ? Telemetry.fromJSON(object.telemetry) : undefined,
+      overload: isSet(object.overload) ? Overload.fromJSON(object.overload) : undefined,
     };
   },
 
@@ -360,6 +462,9 @@ export const Config: MessageFns<Config> = {
     if (message.telemetry !== undefined) {
       obj.telemetry = Telemetry.toJSON(message.telemetry);
     }
+    if (message.overload !== undefined) {
+      obj.overload = Overload.toJSON(message.overload);
+    }
     return obj;
   },
 
@@ -377,12 +482,23 @@ export const Config: MessageFns<Config> = {
     message.telemetry = (object.telemetry !== undefined && object.telemetry !== null)
       ? Telemetry.fromPartial(object.telemetry)
       : undefined;
+    message.overload = (object.overload !== undefined && object.overload !== null)
+      ? Overload.fromPartial(object.overload)
+      : undefined;
     return message;
   },
 };
 
 function createBaseListener(): Listener {
-  return { name: "", address: "", contracts: [], tls: undefined, trustRequestId: false, errors: 0 };
+  return {
+    name: "",
+    address: "",
+    contracts: [],
+    tls: undefined,
+    trustRequestId: false,
+    errors: 0,
+    maxConnectionAge: undefined,
+  };
 }
 
 export const Listener: MessageFns<Listener> = {
@@ -404,6 +520,9 @@ export const Listener: MessageFns<Listener> = {
     }
     if (message.errors !== 0) {
       writer.uint32(48).int32(message.errors);
+    }
+    if (message.maxConnectionAge !== undefined) {
+      Duration.encode(message.maxConnectionAge, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -469,6 +588,14 @@ export const Listener: MessageFns<Listener> = {
             message.errors = reader.int32() as any;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.maxConnectionAge = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -495,6 +622,11 @@ export const Listener: MessageFns<Listener> = {
         ? globalThis.Boolean(object.trust_request_id)
         : false,
       errors: isSet(object.errors) ? listener_ErrorsFromJSON(object.errors) : 0,
+      maxConnectionAge: isSet(object.maxConnectionAge)
+        ? Duration.fromJSON(object.maxConnectionAge)
+        : isSet(object.max_connection_age)
+        ? Duration.fromJSON(object.max_connection_age)
+        : undefined,
     };
   },
 
@@ -518,6 +650,9 @@ export const Listener: MessageFns<Listener> = {
     if (message.errors !== 0) {
       obj.errors = listener_ErrorsToJSON(message.errors);
     }
+    if (message.maxConnectionAge !== undefined) {
+      obj.maxConnectionAge = Duration.toJSON(message.maxConnectionAge);
+    }
     return obj;
   },
 
@@ -532,12 +667,15 @@ export const Listener: MessageFns<Listener> = {
     message.tls = (object.tls !== undefined && object.tls !== null) ? ServerTls.fromPartial(object.tls) : undefined;
     message.trustRequestId = object.trustRequestId ?? false;
     message.errors = object.errors ?? 0;
+    message.maxConnectionAge = (object.maxConnectionAge !== undefined && object.maxConnectionAge !== null)
+      ? Duration.fromPartial(object.maxConnectionAge)
+      : undefined;
     return message;
   },
 };
 
 function createBaseServerTls(): ServerTls {
-  return { cert: "", key: "" };
+  return { cert: "", key: "", certificates: [], clientCa: "", clientAuth: 0 };
 }
 
 export const ServerTls: MessageFns<ServerTls> = {
@@ -547,6 +685,15 @@ export const ServerTls: MessageFns<ServerTls> = {
     }
     if (message.key !== "") {
       writer.uint32(18).string(message.key);
+    }
+    for (const v of message.certificates) {
+      ServerTls_Certificate.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.clientCa !== "") {
+      writer.uint32(34).string(message.clientCa);
+    }
+    if (message.clientAuth !== 0) {
+      writer.uint32(40).int32(message.clientAuth);
     }
     return writer;
   },
@@ -580,6 +727,30 @@ export const ServerTls: MessageFns<ServerTls> = {
             message.key = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.certificates.push(ServerTls_Certificate.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.clientCa = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.clientAuth = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -596,6 +767,19 @@ export const ServerTls: MessageFns<ServerTls> = {
     return {
       cert: isSet(object.cert) ? globalThis.String(object.cert) : "",
       key: isSet(object.key) ? globalThis.String(object.key) : "",
+      certificates: globalThis.Array.isArray(object?.certificates)
+        ? object.certificates.map((e: any) => ServerTls_Certificate.fromJSON(e))
+        : [],
+      clientCa: isSet(object.clientCa)
+        ? globalThis.String(object.clientCa)
+        : isSet(object.client_ca)
+        ? globalThis.String(object.client_ca)
+        : "",
+      clientAuth: isSet(object.clientAuth)
+        ? serverTls_ClientAuthFromJSON(object.clientAuth)
+        : isSet(object.client_auth)
+        ? serverTls_ClientAuthFromJSON(object.client_auth)
+        : 0,
     };
   },
 
@@ -607,6 +791,15 @@ export const ServerTls: MessageFns<ServerTls> = {
     if (message.key !== "") {
       obj.key = message.key;
     }
+    if (message.certificates?.length) {
+      obj.certificates = message.certificates.map((e) => ServerTls_Certificate.toJSON(e));
+    }
+    if (message.clientCa !== "") {
+      obj.clientCa = message.clientCa;
+    }
+    if (message.clientAuth !== 0) {
+      obj.clientAuth = serverTls_ClientAuthToJSON(message.clientAuth);
+    }
     return obj;
   },
 
@@ -617,6 +810,114 @@ export const ServerTls: MessageFns<ServerTls> = {
     const message = createBaseServerTls();
     message.cert = object.cert ?? "";
     message.key = object.key ?? "";
+    message.certificates = object.certificates?.map((e) => ServerTls_Certificate.fromPartial(e)) || [];
+    message.clientCa = object.clientCa ?? "";
+    message.clientAuth = object.clientAuth ?? 0;
+    return message;
+  },
+};
+
+function createBaseServerTls_Certificate(): ServerTls_Certificate {
+  return { cert: "", key: "", serverNames: [] };
+}
+
+export const ServerTls_Certificate: MessageFns<ServerTls_Certificate> = {
+  encode(message: ServerTls_Certificate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cert !== "") {
+      writer.uint32(10).string(message.cert);
+    }
+    if (message.key !== "") {
+      writer.uint32(18).string(message.key);
+    }
+    for (const v of message.serverNames) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServerTls_Certificate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServerTls_Certificate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cert = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serverNames.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ServerTls_Certificate {
+    return {
+      cert: isSet(object.cert) ? globalThis.String(object.cert) : "",
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      serverNames: globalThis.Array.isArray(object?.serverNames)
+        ? object.serverNames.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.server_names)
+        ? object.server_names.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ServerTls_Certificate): unknown {
+    const obj: any = {};
+    if (message.cert !== "") {
+      obj.cert = message.cert;
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.serverNames?.length) {
+      obj.serverNames = message.serverNames;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ServerTls_Certificate>, I>>(base?: I): ServerTls_Certificate {
+    return ServerTls_Certificate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ServerTls_Certificate>, I>>(object: I): ServerTls_Certificate {
+    const message = createBaseServerTls_Certificate();
+    message.cert = object.cert ?? "";
+    message.key = object.key ?? "";
+    message.serverNames = object.serverNames?.map((e) => e) || [];
     return message;
   },
 };
@@ -1527,7 +1828,7 @@ export const Contract_PolicyEntry: MessageFns<Contract_PolicyEntry> = {
 };
 
 function createBasePlan(): Plan {
-  return { name: "", limits: [], quotas: [], concurrency: 0 };
+  return { name: "", limits: [], quotas: [], concurrency: 0, priority: 0 };
 }
 
 export const Plan: MessageFns<Plan> = {
@@ -1543,6 +1844,9 @@ export const Plan: MessageFns<Plan> = {
     }
     if (message.concurrency !== 0) {
       writer.uint32(32).uint32(message.concurrency);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(40).int32(message.priority);
     }
     return writer;
   },
@@ -1592,6 +1896,14 @@ export const Plan: MessageFns<Plan> = {
             message.concurrency = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1610,6 +1922,7 @@ export const Plan: MessageFns<Plan> = {
       limits: globalThis.Array.isArray(object?.limits) ? object.limits.map((e: any) => RateLimit.fromJSON(e)) : [],
       quotas: globalThis.Array.isArray(object?.quotas) ? object.quotas.map((e: any) => Quota.fromJSON(e)) : [],
       concurrency: isSet(object.concurrency) ? globalThis.Number(object.concurrency) : 0,
+      priority: isSet(object.priority) ? plan_PriorityFromJSON(object.priority) : 0,
     };
   },
 
@@ -1627,6 +1940,9 @@ export const Plan: MessageFns<Plan> = {
     if (message.concurrency !== 0) {
       obj.concurrency = Math.round(message.concurrency);
     }
+    if (message.priority !== 0) {
+      obj.priority = plan_PriorityToJSON(message.priority);
+    }
     return obj;
   },
 
@@ -1639,6 +1955,7 @@ export const Plan: MessageFns<Plan> = {
     message.limits = object.limits?.map((e) => RateLimit.fromPartial(e)) || [];
     message.quotas = object.quotas?.map((e) => Quota.fromPartial(e)) || [];
     message.concurrency = object.concurrency ?? 0;
+    message.priority = object.priority ?? 0;
     return message;
   },
 };
@@ -2053,6 +2370,117 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
   fromPartial<I extends Exact<DeepPartial<Telemetry_Otlp>, I>>(object: I): Telemetry_Otlp {
     const message = createBaseTelemetry_Otlp();
     message.endpoint = object.endpoint ?? "";
+    return message;
+  },
+};
+
+function createBaseOverload(): Overload {
+  return { maxDelay: undefined, maxMemoryMib: 0, disabled: false };
+}
+
+export const Overload: MessageFns<Overload> = {
+  encode(message: Overload, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxDelay !== undefined) {
+      Duration.encode(message.maxDelay, writer.uint32(10).fork()).join();
+    }
+    if (message.maxMemoryMib !== 0) {
+      writer.uint32(16).uint32(message.maxMemoryMib);
+    }
+    if (message.disabled !== false) {
+      writer.uint32(24).bool(message.disabled);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Overload {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOverload();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.maxDelay = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxMemoryMib = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.disabled = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Overload {
+    return {
+      maxDelay: isSet(object.maxDelay)
+        ? Duration.fromJSON(object.maxDelay)
+        : isSet(object.max_delay)
+        ? Duration.fromJSON(object.max_delay)
+        : undefined,
+      maxMemoryMib: isSet(object.maxMemoryMib)
+        ? globalThis.Number(object.maxMemoryMib)
+        : isSet(object.max_memory_mib)
+        ? globalThis.Number(object.max_memory_mib)
+        : 0,
+      disabled: isSet(object.disabled) ? globalThis.Boolean(object.disabled) : false,
+    };
+  },
+
+  toJSON(message: Overload): unknown {
+    const obj: any = {};
+    if (message.maxDelay !== undefined) {
+      obj.maxDelay = Duration.toJSON(message.maxDelay);
+    }
+    if (message.maxMemoryMib !== 0) {
+      obj.maxMemoryMib = Math.round(message.maxMemoryMib);
+    }
+    if (message.disabled !== false) {
+      obj.disabled = message.disabled;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Overload>, I>>(base?: I): Overload {
+    return Overload.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Overload>, I>>(object: I): Overload {
+    const message = createBaseOverload();
+    message.maxDelay = (object.maxDelay !== undefined && object.maxDelay !== null)
+      ? Duration.fromPartial(object.maxDelay)
+      : undefined;
+    message.maxMemoryMib = object.maxMemoryMib ?? 0;
+    message.disabled = object.disabled ?? false;
     return message;
   },
 };
