@@ -26,8 +26,10 @@ const MAX_BLOCK_OCTETS = 512;
 /** Uncompressed octets: what a remembered block keeps alive. */
 const MAX_BLOCK_SIZE = 4096;
 
-/** Places of a block that are remembered; further ones share them, extra fields have the one behind. */
-const EXTRA_SLOT = 16;
+/** Places of a block that are remembered; further ones share them. */
+const BLOCK_SLOTS = 16;
+/** Places of extra fields, behind them. */
+const EXTRA_SLOTS = 4;
 
 /** Largest field that is indexed, however large the table: what is remembered of fields is bounded by their number. */
 const MAX_INDEXED_SIZE = 2048;
@@ -59,8 +61,11 @@ export class Encoder {
   readonly #blocks = new RecentMap<HeaderBlock, EncodedBlock>(MAX_BLOCKS);
   readonly #gate = new Gate();
   /** The field that stood last at each place of a block, and its entry: most blocks differ from the one before in few places. */
-  readonly #lastFields: (Field | undefined)[] = new Array(EXTRA_SLOT + 1).fill(undefined);
-  readonly #lastEntries: (FieldEntry | undefined)[] = new Array(EXTRA_SLOT + 1).fill(undefined);
+  readonly #lastFields: (Field | undefined)[] = new Array(BLOCK_SLOTS + EXTRA_SLOTS).fill(undefined);
+  readonly #lastEntries: (FieldEntry | undefined)[] = new Array(BLOCK_SLOTS + EXTRA_SLOTS).fill(undefined);
+  /** The same for names, for fields whose values always differ. An entry that the index has dropped since is still true. */
+  readonly #lastNames: string[] = new Array(BLOCK_SLOTS + EXTRA_SLOTS).fill('');
+  readonly #lastNameEntries: (NameEntry | undefined)[] = new Array(BLOCK_SLOTS + EXTRA_SLOTS).fill(undefined);
   /** Fields above a quarter of the table would flush it, so they never enter. */
   #largestIndexed = INITIAL_TABLE_SIZE / 4;
   /** The smallest table size since the last block, if the next one must tell it; else -1. */
@@ -103,8 +108,10 @@ export class Encoder {
     this.#admission.tick();
     let at = this.#smallestSize < 0 ? offset : this.#writeSizeUpdates(target, offset);
     at = this.#writeBlock(block, target, at);
-    if (extra !== undefined)
-      for (let i = 0; i < extra.length; i++) at = this.#writeField(extra[i]!, EXTRA_SLOT, target, at);
+    if (extra === undefined) return at;
+    for (let i = 0; i < extra.length; i++) {
+      at = this.#writeField(extra[i]!, BLOCK_SLOTS + (i % EXTRA_SLOTS), target, at);
+    }
     return at;
   }
 
@@ -137,14 +144,14 @@ export class Encoder {
 
   #writeFields(fields: readonly Field[], target: Buffer, offset: number): number {
     let at = offset;
-    for (let i = 0; i < fields.length; i++) at = this.#writeField(fields[i]!, i % EXTRA_SLOT, target, at);
+    for (let i = 0; i < fields.length; i++) at = this.#writeField(fields[i]!, i % BLOCK_SLOTS, target, at);
     return at;
   }
 
   #writeField(field: Field, slot: number, target: Buffer, offset: number): number {
     if (field.indexing !== Indexing.INDEX) {
       const flags = field.indexing === Indexing.NEVER ? NEVER_INDEXED : NOT_INDEXED;
-      return this.#writeLiteral(field, this.#index.name(field.name), flags, target, offset);
+      return this.#writeLiteral(field, this.#nameOf(field.name, slot), flags, target, offset);
     }
     if (field.size > this.#largestIndexed) return this.#writeLarge(field, target, offset);
     const entry = this.#entryOf(field, slot);
@@ -161,6 +168,15 @@ export class Encoder {
     const entry = this.#index.field(this.#index.name(field.name), field);
     this.#lastFields[slot] = field;
     this.#lastEntries[slot] = entry;
+    return entry;
+  }
+
+  #nameOf(name: string, slot: number): NameEntry {
+    const last = this.#lastNameEntries[slot];
+    if (last !== undefined && this.#lastNames[slot] === name) return last;
+    const entry = this.#index.name(name);
+    this.#lastNames[slot] = name;
+    this.#lastNameEntries[slot] = entry;
     return entry;
   }
 
