@@ -96,7 +96,7 @@ describe('a quota', () => {
     expect(f.store.total()).toBeGreaterThan(25);
     f.time += DAY / 2;
     await f.call(plan);
-    expect(f.store.counters.get(`demo units/day ${Date.UTC(2026, 4, 17)}`)).toBe(20);
+    expect(f.store.counters.get(`demo units/day ${Date.UTC(2026, 4, 17)}`)).toBe(25);
     expect(await f.exhaust(plan)).toBe(999);
   });
 
