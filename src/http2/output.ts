@@ -18,6 +18,8 @@ export class Output implements Flushable {
   buffer: Buffer = NOTHING;
   /** Octets committed that the kernel has not taken. */
   unsent = 0;
+  /** Octets ever committed: while it stands still, nothing was appended. */
+  committed = 0;
   readonly #socket: Socket;
   readonly #flusher: Flusher;
   readonly #onRoom: () => void;
@@ -37,6 +39,11 @@ export class Output implements Flushable {
     this.#onRoom = onRoom;
   }
 
+  /** Octets in `buffer`; 0 after it was written. */
+  get offset(): number {
+    return this.#offset;
+  }
+
   /** Makes room for `octets` (at most a full frame). @returns the offset in `buffer` to write at. */
   reserve(octets: number): number {
     if (this.buffer.length - this.#offset < octets) this.#grow(octets);
@@ -45,7 +52,9 @@ export class Output implements Flushable {
 
   /** What was reserved is written up to `end`. */
   commit(end: number): void {
-    this.unsent += end - this.#offset;
+    const octets = end - this.#offset;
+    this.unsent += octets;
+    this.committed += octets;
     this.#offset = end;
     if (this.#marked) return;
     this.#marked = true;

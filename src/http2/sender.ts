@@ -36,6 +36,10 @@ export class Sender {
   /** Streams with queued octets and a window of their own. */
   readonly #ready = new StreamList();
   #pumping = false;
+  /** The DATA frame that was built last: its stream, its payload's length, and what was committed with it. */
+  #lastStream: EngineStream | undefined = undefined;
+  #lastLength = 0;
+  #lastCommitted = 0;
 
   constructor(output: Output, outputLimit: number) {
     this.output = output;
@@ -64,6 +68,9 @@ export class Sender {
    */
   sendData(stream: EngineStream, buffer: Buffer, start: number, end: number, endStream: boolean): number {
     const output = this.output;
+    if (this.#lastStream === stream && this.#lastCommitted === output.committed && output.offset > 0) {
+      return this.#extendLast(stream, buffer, start, end, endStream);
+    }
     let at = start;
     while (at < end) {
       const octets = Math.min(end - at, stream.sendWindow, this.window, DEFAULT_MAX_FRAME);
@@ -74,6 +81,9 @@ export class Sender {
       buffer.copy(output.buffer, payload, at, at + octets);
       output.commit(payload + octets);
       at += octets;
+      this.#lastStream = stream;
+      this.#lastLength = octets;
+      this.#lastCommitted = output.committed;
       if (last) {
         stream.endLocal();
         return at - start;
@@ -84,6 +94,37 @@ export class Sender {
       stream.endLocal();
     }
     return at - start;
+  }
+
+  /**
+   * Lengthens the frame that was built last, where nothing was built behind it: a peer's small frames, and pieces that a
+   * read has cut, become one again. Otherwise 1-byte frames would cost the other side ten times what they cost the sender.
+   */
+  #extendLast(stream: EngineStream, buffer: Buffer, start: number, end: number, endStream: boolean): number {
+    const output = this.output;
+    const target = output.buffer;
+    const at = output.offset;
+    const room = Math.min(DEFAULT_MAX_FRAME - this.#lastLength, target.length - at);
+    const octets = end - start;
+    this.#lastStream = undefined;
+    if (octets > room || octets > stream.sendWindow || octets > this.window || output.unsent >= this.#outputLimit) {
+      return this.sendData(stream, buffer, start, end, endStream);
+    }
+    const header = at - this.#lastLength - FRAME_HEADER;
+    const length = this.#lastLength + octets;
+    buffer.copy(target, at, start, end);
+    stream.sendWindow -= octets;
+    this.window -= octets;
+    putFrameHeader(target, header, length, FrameType.DATA, endStream ? Flag.END_STREAM : 0, stream.id);
+    output.commit(at + octets);
+    if (endStream) {
+      stream.endLocal();
+      return octets;
+    }
+    this.#lastStream = stream;
+    this.#lastLength = length;
+    this.#lastCommitted = output.committed;
+    return octets;
   }
 
   /** `stream` has octets queued: it waits for its turn, unless its own window is closed. */
@@ -128,6 +169,7 @@ export class Sender {
   /** Makes room for a DATA frame and pays for it. @returns where its payload goes. */
   #startData(stream: EngineStream, octets: number, last: boolean): number {
     const at = this.output.reserve(FRAME_HEADER + octets);
+    this.#lastStream = undefined;
     stream.sendWindow -= octets;
     this.window -= octets;
     putFrameHeader(this.output.buffer, at, octets, FrameType.DATA, last ? Flag.END_STREAM : 0, stream.id);

@@ -303,6 +303,37 @@ describe('a server', () => {
     expect(bench.connection.streams.count).toBe(0);
   });
 
+  it('makes one DATA frame of pieces that nothing comes between, within window and frame size', async () => {
+    const bench = new WorkBench().greet();
+    bench.feed(whole(bench));
+    bench.feed(whole(bench, 3));
+    const [first, second] = [1, 3].map((id) => bench.recorders.get(id)?.stream);
+    for (const stream of [first, second]) stream?.sendHeaders(block({ ':status': '200' }), undefined, false);
+    await bench.frames();
+    const some = Buffer.from('abcdefgh');
+    first?.sendData(some, 0, 2, false);
+    first?.sendData(some, 2, 3, false);
+    second?.sendData(some, 0, 1, false);
+    first?.sendData(some, 3, 5, false);
+    expect((await bench.frames()).map((one) => [one.id, one.payload.toString()])).toEqual([
+      [1, 'abc'],
+      [3, 'a'],
+      [1, 'de'],
+    ]);
+    first?.sendData(Buffer.alloc(16_383), 0, 16_383, false);
+    first?.sendData(some, 0, 8, false);
+    first?.sendData(some, 0, 0, true);
+    expect((await bench.frames()).map((one) => [one.flags, one.payload.length])).toEqual([
+      [0, 16_383],
+      [END_STREAM, 8],
+    ]);
+    second?.sendData(Buffer.alloc(65_534), 0, 65_534, false);
+    second?.sendData(some, 0, 2, true);
+    const sent = await bench.frames();
+    expect(sent.reduce((sum, one) => sum + one.payload.length, 0)).toBe(65_535 - 16_397);
+    expect(second?.queued).toBe(65_534 + 2 - (65_535 - 16_397));
+  });
+
   it('sends a long header block over CONTINUATION', async () => {
     const bench = new WorkBench().greet();
     bench.feed(whole(bench));
