@@ -82,7 +82,7 @@ export class Connection {
   readonly #reader: FrameReader;
   #preface: PrefaceReader | undefined;
   #nextId = 1;
-  /** Client: streams above it are not processed by the peer. Server: not by us. */
+  /** Server: the last stream that our final GOAWAY promised to process. */
   #goawayId = NOT_YET;
   #paused = false;
 
