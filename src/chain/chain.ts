@@ -34,11 +34,7 @@ export class MiddlewareChain {
     call.admittedStages = 0;
   }
 
-  async #wait(
-    call: ChainedCall,
-    index: number,
-    verdict: Promise<Refusal | undefined>,
-  ): Promise<Refusal | undefined> {
+  async #wait(call: ChainedCall, index: number, verdict: Promise<Refusal | undefined>): Promise<Refusal | undefined> {
     const refusal = await verdict;
     if (refusal !== undefined) return refusal;
     call.admittedStages = index + 1;
