@@ -83,7 +83,9 @@ export class ControlReceiver {
     }
     connection.flood.countControl();
     connection.sender.applySettings(buffer, start, end, !connection.server, connection.streams.list());
+    // "Immediately" (section 6.5.3): in front of the DATA that a larger window lets go.
     connection.sender.writeFrame(FrameType.SETTINGS, Flag.ACK, 0, NOTHING);
+    connection.sender.pump();
     const first = !this.settled;
     this.settled = true;
     connection.onPeerSettings(first);
@@ -93,7 +95,7 @@ export class ControlReceiver {
     if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'PING on a stream (section 6.7)');
     if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'PING length (section 6.7)');
     if ((flags & Flag.ACK) !== 0) {
-      this.#connection.onPingAck();
+      this.#connection.onPingAck(buffer[start]!);
       return;
     }
     this.#connection.flood.countControl();

@@ -18,6 +18,9 @@ import type { Output } from './output.ts';
 import { PeerSettings } from './settings.ts';
 import { StreamList } from './stream-list.ts';
 
+/** Octets of a DATA frame that is worth its answers even where it used up a window. */
+const WORTH = 1_024;
+
 /** HPACK table that we keep for what we send, whatever the peer allows. */
 const ENCODER_TABLE = 4_096;
 
@@ -29,6 +32,8 @@ const ENCODER_TABLE = 4_096;
 export class Sender {
   readonly output: Output;
   readonly peer = new PeerSettings();
+  /** Frames with a message, of which the peer's own window did not decide the size: see `FloodGuard`. */
+  frames = 0;
   /** Octets of DATA that the peer takes on all streams together. */
   window = DEFAULT_WINDOW;
   readonly #encoder = new Encoder({ maxTableSize: ENCODER_TABLE });
@@ -48,6 +53,7 @@ export class Sender {
 
   /** Sends a header block: HEADERS, and CONTINUATION for what is beyond a frame (section 4.3). */
   writeHeaders(id: number, block: HeaderBlock, extra: readonly Field[] | undefined, endStream: boolean): void {
+    this.frames++;
     const bound = this.#encoder.bound(block, extra);
     const flags = endStream ? Flag.END_STREAM : 0;
     if (bound > DEFAULT_MAX_FRAME) {
@@ -172,6 +178,8 @@ export class Sender {
     this.#lastStream = undefined;
     stream.sendWindow -= octets;
     this.window -= octets;
+    stream.active = true;
+    if (octets >= WORTH || (stream.sendWindow > 0 && this.window > 0)) this.frames++;
     putFrameHeader(this.output.buffer, at, octets, FrameType.DATA, last ? Flag.END_STREAM : 0, stream.id);
     return at + FRAME_HEADER;
   }
@@ -196,7 +204,10 @@ export class Sender {
     this.pump();
   }
 
-  /** The peer's SETTINGS came. @throws ConnectionError when a stream's window overflows (section 6.9.2) */
+  /**
+   * The peer's SETTINGS came. The caller acknowledges them, and then pumps: what they allow is sent behind the ACK.
+   * @throws ConnectionError when a stream's window overflows (section 6.9.2)
+   */
   applySettings(payload: Buffer, start: number, end: number, fromServer: boolean, streams: EngineStream[]): void {
     const before = this.peer.initialWindowSize;
     this.peer.apply(payload, start, end, fromServer);
@@ -210,7 +221,6 @@ export class Sender {
       }
       if (stream.queued > 0) this.hold(stream);
     }
-    this.pump();
   }
 
   writeReset(id: number, code: ErrorCode): void {

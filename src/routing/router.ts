@@ -3,6 +3,7 @@ import type { Snapshot } from '../sync/snapshot.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import type { ListenerView } from './listener-view.ts';
+import { answerNotGrpc } from './not-grpc.ts';
 import { readRequestHead } from './request-head.ts';
 
 /** Takes each request from a listener to its exchange. */
@@ -23,8 +24,7 @@ export class RequestRouter {
   ): StreamHandler {
     const head = readRequestHead(block, listener.methodsOf(snapshot));
     if (!head.isGrpc) {
-      this.#parts.answers.notGrpc(stream, listener.uniformErrors);
-      return DISCARD;
+      return answerNotGrpc(this.#parts, listener, stream, endStream);
     }
     const exchange = new Exchange(this.#parts, listener, snapshot, head, stream, endStream);
     // The chain may answer at once, and the answer's end belongs to the exchange already.
@@ -33,14 +33,3 @@ export class RequestRouter {
     return exchange;
   }
 }
-
-/** Of a request that was answered at its headers: what follows is let go. */
-const DISCARD: StreamHandler = {
-  onHeaders() {},
-  onData(stream, _buffer, start, end) {
-    stream.consume(end - start);
-  },
-  onTrailers() {},
-  onSent() {},
-  onReset() {},
-};
