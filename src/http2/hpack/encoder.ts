@@ -21,7 +21,8 @@ interface EncodedBlock {
   readonly octets: string;
 }
 
-const MAX_BLOCKS = 128;
+/** On a connection to a backend there are as many as callers times methods. */
+const MAX_BLOCKS = 1024;
 const MAX_BLOCK_OCTETS = 512;
 /** Uncompressed octets: what a remembered block keeps alive. */
 const MAX_BLOCK_SIZE = 4096;

@@ -1,5 +1,6 @@
 const HIT_CREDIT = 4;
-const START_CREDIT = 64;
+/** A connection begins with misses: each of its methods enters the table, and then is seen for the first time. */
+const START_CREDIT = 128;
 const MAX_CREDIT = 256;
 const REST = 256;
 

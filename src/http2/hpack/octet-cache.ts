@@ -61,7 +61,7 @@ export class OctetCache<T> {
     return undefined;
   }
 
-  /** Tells the value of the octets that the last `find` missed. Stores it if they were seen before. */
+  /** Tells the value of the octets that the last `find` missed. Stores it where there is room, or if they were seen before. */
   offer(buffer: Buffer, start: number, end: number, tag: number, value: T, weight: number): void {
     if (!this.#missed) return;
     this.#missed = false;
@@ -72,7 +72,7 @@ export class OctetCache<T> {
     }
     const hash = this.#hash;
     const set = hash & (sets - 1);
-    if (this.#seen[set] !== hash) {
+    if (this.#seen[set] !== hash && this.#entries[set * 2 + 1] !== undefined) {
       this.#seen[set] = hash;
       return;
     }
