@@ -18,6 +18,7 @@ export function callOf(fields: Partial<Call>): Call {
     method: undefined,
     credential: { text: '', entry: undefined },
     remoteAddress: '127.0.0.1',
+    peerIdentity: undefined,
     principal: undefined,
     tenant: undefined,
     plan: undefined,
