@@ -3,10 +3,11 @@ import { type Attempt, type ClientTls, openSocket, type Target } from './connect
 import { EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
 import type { Field, NameTable } from './field.ts';
+import type { FloodKind } from './flood.ts';
 import { Flusher } from './flusher.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { IGNORE_EVENTS } from './ignore-events.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { CLIENT_LIMITS, type Limits } from './limits.ts';
 import { CLIENT_SETTINGS, type LocalSettings } from './settings.ts';
 import { ResetCause, type Stream, type StreamHandler } from './stream.ts';
 import { StreamList } from './stream-list.ts';
@@ -34,11 +35,14 @@ export interface ClientOptions {
   onConnectionError?(error: unknown): void;
   /** A handler threw. */
   onError?(error: unknown): void;
+  /** The peer broke a limit. */
+  onFlood?(kind: FloodKind): void;
 }
 
 /** Requests to one target, over as few connections as its SETTINGS_MAX_CONCURRENT_STREAMS allows. */
 export class Client {
   readonly #options: ClientOptions;
+  #tls: ClientTls | undefined;
   readonly #settings: LocalSettings;
   readonly #limits: Limits;
   readonly #maxConnections: number;
@@ -58,8 +62,9 @@ export class Client {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#tls = options.tls;
     this.#settings = { ...CLIENT_SETTINGS, ...options.settings };
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#limits = { ...CLIENT_LIMITS, ...options.limits };
     this.#maxConnections = options.maxConnections ?? 8;
     this.#maxWaiting = options.maxWaiting ?? 4_096;
     this.#sweeper = new Sweeper(options.clock ?? (() => performance.now()));
@@ -70,7 +75,13 @@ export class Client {
       onUnusable: (connection) => this.#onUnusable(connection),
       onClosed: (connection) => this.#onClosed(connection),
       onError: (error) => options.onError?.(error),
+      onFlood: (kind) => options.onFlood?.(kind),
     };
+  }
+
+  /** Connections from here on are made with this; those there are stay. For a client that has TLS. */
+  renewTls(tls: ClientTls): void {
+    if (this.#tls !== undefined) this.#tls = tls;
   }
 
   /** Streams open or waiting. */
@@ -128,7 +139,7 @@ export class Client {
   #connect(): boolean {
     if (this.#attempt !== undefined || this.#usable.length >= this.#maxConnections) return true;
     if (this.#sweeper.now() < this.#retryAt) return this.#usable.length > 0;
-    const { socket } = openSocket(this.#options.target, this.#options.tls, (attempt) => this.#onConnected(attempt));
+    const { socket } = openSocket(this.#options.target, this.#tls, (attempt) => this.#onConnected(attempt));
     const timeout = this.#options.connectTimeoutMs ?? 5_000;
     const timer = setTimeout(() => socket.destroy(new Error(`no HTTP/2 connection within ${timeout} ms`)), timeout);
     this.#attempt = { socket, timer, connection: undefined };
@@ -144,7 +155,7 @@ export class Client {
     const connection = new Connection({
       socket: attempt.socket,
       server: false,
-      tls: this.#options.tls !== undefined,
+      tls: this.#tls !== undefined,
       settings: this.#settings,
       limits: this.#limits,
       names: this.#options.names,

@@ -3,13 +3,16 @@ import type { EngineStream } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
 import type { Field, NameTable } from './field.ts';
+import { FloodGuard, type FloodKind } from './flood.ts';
 import type { Flusher } from './flusher.ts';
 import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, FrameType, MAX_STREAM_ID, PREFACE, putUint32 } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { HpackError } from './hpack/hpack-error.ts';
-import { FloodGuard, type Limits } from './limits.ts';
+import { encodeHttp1, type Http1Answer, Http1Head } from './http1.ts';
+import type { Limits } from './limits.ts';
 import { Output } from './output.ts';
+import type { PeerIdentity } from './peer-identity.ts';
 import { PrefaceReader } from './preface-reader.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { Receiver } from './receiver.ts';
@@ -28,10 +31,14 @@ export interface ConnectionOwner {
   onRoom(connection: Connection): void;
   /** It takes no new streams any more: GOAWAY of either side, or an error. */
   onUnusable(connection: Connection): void;
+  /** Server: the answer to a request of HTTP/1; without it, that this is not the place. */
+  readonly onHttp1?: ((method: string, target: string) => Http1Answer) | undefined;
   /** The socket is closed. */
   onClosed(connection: Connection): void;
   /** A handler threw. */
   onError(error: unknown): void;
+  /** The peer broke a limit. */
+  onFlood?(kind: FloodKind, connection: Connection): void;
 }
 
 export interface ConnectionOptions {
@@ -44,6 +51,11 @@ export interface ConnectionOptions {
   readonly owner: ConnectionOwner;
   /** Milliseconds of a monotonic clock. */
   readonly now: number;
+  /** Server: when the connection is asked to end, on the same clock. Default: never. */
+  readonly retireAt?: number;
+  /** Server, TLS: HTTP/2 was not negotiated. */
+  readonly http1Only?: boolean;
+  readonly peerIdentity?: PeerIdentity | undefined;
 }
 
 /** Milliseconds for the peer to take our last words. */
@@ -51,6 +63,15 @@ const LINGER_MS = 1_000;
 
 /** Milliseconds of silence after which the kernel asks whether the peer's machine is there. */
 const TCP_KEEPALIVE_MS = 60_000;
+
+/** Milliseconds for a connection that drains before the peer's preface is here: what is on its way is still served. */
+const SETTLE_MS = 1_000;
+
+const NO_HTTP1: Http1Answer = { status: 505, body: 'this port speaks HTTP/2 (no TLS)\n' };
+
+/** First octet of the PINGs that ask whether the peer lives, and whether it has seen our GOAWAY. */
+const PING_ALIVE = 0;
+const PING_DRAIN = 1;
 
 /** What a GOAWAY says that is followed by another with the last stream (section 6.8). */
 const NOT_YET = MAX_STREAM_ID;
@@ -73,18 +94,33 @@ export class Connection {
   readonly sender: Sender;
   readonly receiver: Receiver;
   readonly watch: Watch;
+  /** Milliseconds of the owner's clock at which the connection is to be drained. */
+  readonly retireAt: number;
   /** `closing`: our last words are said, the socket is to end. */
   state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
+  /** What the headers of open streams keep alive, in octets, roughly. */
+  headerMemory = 0;
   /** The highest stream that the peer opened. */
   lastPeerId = 0;
   readonly #socket: Socket;
   readonly #output: Output;
   readonly #reader: FrameReader;
   #preface: PrefaceReader | undefined;
+  /** The request of a peer that speaks HTTP/1. */
+  #http1: Http1Head | undefined;
+  /** To be drained once the peer's SETTINGS are here. */
+  #drainWhenSettled = false;
   #nextId = 1;
   /** Server: the last stream that our final GOAWAY promised to process. */
   #goawayId = NOT_YET;
   #paused = false;
+  /** This turn's share of the work is used up. */
+  #deferred = false;
+  /** What was read and not worked on, for that. */
+  #rest: Buffer | undefined = undefined;
+  #turn = -1;
+  #turnFrames = 0;
+  #turnOctets = 0;
 
   constructor(options: ConnectionOptions) {
     this.server = options.server;
@@ -97,16 +133,23 @@ export class Connection {
       remoteAddress: socket.remoteAddress ?? '',
       remotePort: socket.remotePort ?? 0,
       tls: options.tls,
+      peerIdentity: options.peerIdentity,
     };
-    this.flood = new FloodGuard(this.limits);
+    this.retireAt = options.retireAt ?? Number.POSITIVE_INFINITY;
     this.receiveWindow = new ReceiveWindow(this.settings.connectionWindowSize, DEFAULT_WINDOW);
     this.#socket = socket;
-    this.#output = new Output(socket, this.owner.flusher, () => this.#onOutputRoom());
+    this.#output = new Output(socket, this.owner.flusher, {
+      onRoom: () => this.#onOutputRoom(),
+      onOverflow: () => this.#onOutputOverflow(),
+      max: this.limits.outputMax,
+    });
     this.sender = new Sender(this.#output, this.limits.outputLimit);
+    this.flood = new FloodGuard(this.limits, this.sender);
     this.receiver = new Receiver(this);
     this.#reader = new FrameReader(this.receiver, DEFAULT_MAX_FRAME);
     this.watch = new Watch(this, this.#reader, options.now);
     this.#preface = this.server ? new PrefaceReader() : undefined;
+    if (options.http1Only === true) this.#http1 = new Http1Head();
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     socket.on('error', () => {}); // 'close' follows, and says it all.
@@ -128,17 +171,51 @@ export class Connection {
   /** Takes what the socket read; nothing of the buffer is kept. Never throws. */
   read(buffer: Buffer, start: number, end: number): void {
     this.watch.sawRead = true;
+    if (this.#rest !== undefined) {
+      // Rare: data that was under way when the socket was told to pause.
+      this.#rest = Buffer.concat([this.#rest, buffer.subarray(start, end)]);
+      return;
+    }
     try {
       let from = start;
+      if (this.#http1 !== undefined) {
+        this.#readHttp1(this.#http1, buffer, start, end);
+        return;
+      }
       if (this.#preface !== undefined) {
         from = this.#readPreface(this.#preface, buffer, start, end);
         if (from < 0) return;
       }
-      this.#reader.feed(buffer, from, end);
+      const next = this.#reader.feed(buffer, from, end, this.#framesLeft());
+      this.#spend(buffer, start, next, end);
     } catch (error) {
       this.fail(error);
     }
     if (this.#output.unsent > this.limits.outputPause) this.#onOutputFull();
+  }
+
+  /** A turn later: works on what `read` had to leave. */
+  readOn(): void {
+    this.#deferred = false;
+    if (this.state === 'closed') return;
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest !== undefined) this.read(rest, 0, rest.length);
+    this.#resume();
+  }
+
+  /** Octets that the kernel took in all, and those that it has yet to take. */
+  get taken(): number {
+    return this.#output.committed - this.#output.unsent;
+  }
+
+  get unsent(): number {
+    return this.#output.unsent;
+  }
+
+  /** A limit was broken. It is counted by the owner. */
+  reportFlood(kind: FloodKind): void {
+    this.owner.onFlood?.(kind, this);
   }
 
   /** We do not read for now, since the peer does not. */
@@ -191,19 +268,32 @@ export class Connection {
     this.sender.writeReset(id, code);
     this.recentResets.add(id);
     stream?.fail(code, ResetCause.PROTOCOL);
-    this.flood.countReset();
+    this.flood.countReset('made_you_reset');
+    this.flood.countAnswer();
+  }
+
+  /** Nothing was sent on `stream` for too long. */
+  endIdle(stream: EngineStream): void {
+    this.sender.writeReset(stream.id, ErrorCode.CANCEL);
+    this.recentResets.add(stream.id);
+    stream.fail(ErrorCode.CANCEL, ResetCause.PROTOCOL);
+    this.reportFlood('idle_stream');
   }
 
   /** A stream left: from `EngineStream.close` only. */
   streamClosed(stream: EngineStream, unconsumed: number): void {
     this.streams.delete(stream);
+    this.headerMemory -= stream.headerMemory;
     if (unconsumed > 0) this.consume(unconsumed);
     if (this.state === 'draining') this.#finishWhenDone();
     else if (this.state === 'open') this.owner.onRoom(this);
   }
 
   onPeerSettings(first: boolean): void {
-    if (first && this.state === 'draining') this.#finishWhenDone();
+    if (first && this.#drainWhenSettled) {
+      this.watch.closeWithin(0);
+      this.drain();
+    } else if (first && this.state === 'draining') this.#finishWhenDone();
     else this.owner.onRoom(this);
   }
 
@@ -217,10 +307,16 @@ export class Connection {
     this.#finishWhenDone();
   }
 
-  onPingAck(): void {
+  /** @param opaque the first octet of the payload, which is ours */
+  onPingAck(opaque: number): void {
     this.watch.sawPingAck();
-    if (this.state !== 'draining' || !this.server || this.#goawayId !== NOT_YET) return;
     // The client has seen the first GOAWAY a round trip ago: now it is known which stream is the last.
+    if (opaque === PING_DRAIN) this.confirmDrain();
+  }
+
+  /** Server, draining: says which stream is the last; those above it are ignored from here on. */
+  confirmDrain(): void {
+    if (this.state !== 'draining' || !this.server || this.#goawayId !== NOT_YET) return;
     this.#goawayId = this.lastPeerId;
     this.#writeGoaway(this.lastPeerId, ErrorCode.NO_ERROR, '');
     this.#finishWhenDone();
@@ -228,20 +324,35 @@ export class Connection {
 
   /** Sends a PING that asks whether the peer lives. */
   ping(): void {
-    this.sender.writeFrame(FrameType.PING, 0, 0, Buffer.alloc(8));
+    this.sender.writeFrame(FrameType.PING, 0, 0, Buffer.alloc(8, PING_ALIVE));
   }
 
   /** Graceful close: no new streams; those open go on, then the connection ends (section 6.8). */
   drain(): void {
     if (this.state !== 'open') return;
     if (this.server && !this.receiver.settled) {
-      this.destroy();
+      // Its first requests may be on their way, and the peer could not know that nobody has seen them.
+      this.#drainWhenSettled = true;
+      this.watch.closeWithin(SETTLE_MS);
       return;
     }
     this.#writeGoaway(this.server ? NOT_YET : 0, ErrorCode.NO_ERROR, '');
-    if (this.server) this.ping();
+    if (this.server) this.sender.writeFrame(FrameType.PING, 0, 0, Buffer.alloc(8, PING_DRAIN));
     this.#startDraining();
     if (!this.server) this.#finishWhenDone();
+  }
+
+  /**
+   * Server: the patience with a connection that drains is over. `endStream` gives each stream that is left its end, and the
+   * connection ends behind them.
+   */
+  finish(endStream: (stream: Stream) => void): void {
+    if (this.state === 'open') this.drain();
+    if (this.state !== 'draining') return;
+    this.confirmDrain();
+    for (const stream of this.streams.list()) endStream(stream);
+    if (this.state === 'draining') this.watch.closeWithin(LINGER_MS);
+    this.#output.flush();
   }
 
   /** Ends the connection with GOAWAY for `error`; every stream is told. What is no error of the peer is reported. */
@@ -249,7 +360,17 @@ export class Connection {
     if (this.state === 'closing' || this.state === 'closed') return;
     const code = errorCodeOf(error);
     if (!(error instanceof ConnectionError || error instanceof HpackError)) this.owner.onError(error);
-    this.#writeGoaway(this.lastPeerId, code, error instanceof ConnectionError ? error.message : '');
+    if (error instanceof ConnectionError && error.flood !== undefined) this.reportFlood(error.flood);
+    if (this.#http1 !== undefined) {
+      this.#answerHttp1({ status: 408, body: 'the request did not come\n' }, '');
+      return;
+    }
+    // What a GOAWAY said of the last stream must not grow (section 6.8).
+    this.#writeGoaway(
+      Math.min(this.lastPeerId, this.#goawayId),
+      code,
+      error instanceof ConnectionError ? error.message : '',
+    );
     this.#startDraining();
     this.state = 'closing';
     this.#failStreams(code);
@@ -263,18 +384,34 @@ export class Connection {
 
   #readPreface(preface: PrefaceReader, buffer: Buffer, start: number, end: number): number {
     const next = preface.read(buffer, start, end);
-    if (next === 'http1' || next === 'wrong') {
-      this.state = 'closing';
-      this.#preface = undefined;
-      if (next === 'http1') this.sender.writeRaw(preface.http1Answer);
-      else this.#writeGoaway(0, ErrorCode.PROTOCOL_ERROR, 'not an HTTP/2 client preface (section 3.4)');
-      this.#end();
+    if (next < 0) {
+      this.#http1 = new Http1Head();
+      this.#http1.feed(preface.begun, 0, preface.begun.length);
+      this.#readHttp1(this.#http1, buffer, start, end);
       return -1;
     }
     if (!preface.done) return -1;
     this.#preface = undefined;
     this.#greet(undefined);
     return next;
+  }
+
+  #readHttp1(head: Http1Head, buffer: Buffer, start: number, end: number): void {
+    if (this.state === 'closing') return;
+    const request = head.feed(buffer, start, end);
+    if (request === 'more') return;
+    if (request === 'wrong') {
+      this.#http1 = undefined;
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'not an HTTP/2 client preface (section 3.4)');
+    }
+    if (request === 'too_large') this.#answerHttp1({ status: 431, body: 'the request is too long\n' }, '');
+    else this.#answerHttp1(this.owner.onHttp1?.(request.method, request.target) ?? NO_HTTP1, request.method);
+  }
+
+  #answerHttp1(answer: Http1Answer, method: string): void {
+    this.state = 'closing';
+    this.sender.writeRaw(encodeHttp1(answer, method));
+    this.#end();
   }
 
   /** Our preface: SETTINGS, and the window of the connection, which SETTINGS cannot say (section 6.9.2). */
@@ -310,13 +447,16 @@ export class Connection {
   /** Ends the socket behind what is to be written, and gives the peer a moment to read it. */
   #end(): void {
     this.#reader.stop();
+    this.#rest = undefined;
     this.watch.closeWithin(LINGER_MS);
     this.#output.flush();
-    if (this.#paused) this.#socket.resume();
+    this.#paused = false;
+    this.#resume();
   }
 
   #onOutputRoom(): void {
     try {
+      this.flood.onTaken();
       if (this.state === 'closing') {
         if (this.#output.unsent === 0) this.#socket.end();
         return;
@@ -324,7 +464,7 @@ export class Connection {
       this.sender.pump();
       if (this.#paused && this.#output.unsent <= this.limits.outputPause >>> 1) {
         this.#paused = false;
-        this.#socket.resume();
+        this.#resume();
       }
       this.owner.onRoom(this);
     } catch (error) {
@@ -342,8 +482,42 @@ export class Connection {
       this.#paused = true;
       this.#socket.pause();
     } else if (this.#output.unsent > 4 * this.limits.outputPause) {
-      this.fail(new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the peer does not read'));
+      this.fail(new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the peer does not read', 'unread_output'));
     }
+  }
+
+  /** The socket has a write under way, and more waits behind it than we are ready to keep. */
+  #onOutputOverflow(): void {
+    if (this.state === 'closing' || this.state === 'closed') return;
+    this.reportFlood('unread_output');
+    this.destroy();
+  }
+
+  /** Frames that may be worked on in this turn of the event loop. */
+  #framesLeft(): number {
+    const turn = this.owner.flusher.turn();
+    if (turn !== this.#turn) {
+      this.#turn = turn;
+      this.#turnOctets = 0;
+      this.#turnFrames = this.#reader.frames + this.limits.turnFrames;
+    }
+    return this.#turnFrames - this.#reader.frames;
+  }
+
+  /** Accounts what was read; when this turn's share is used up, the rest of `buffer`, and the socket, wait for the next. */
+  #spend(buffer: Buffer, start: number, next: number, end: number): void {
+    this.#turnOctets += next - start;
+    if (next >= end && this.#turnOctets < this.limits.turnOctets) return;
+    if (next < end) this.#rest = Buffer.from(buffer.subarray(next, end));
+    if (this.#deferred) return;
+    this.#deferred = true;
+    this.#socket.pause();
+    this.owner.flusher.defer(this);
+  }
+
+  /** Lets the socket read unless there is a reason against it. */
+  #resume(): void {
+    if (!this.#paused && !this.#deferred) this.#socket.resume();
   }
 
   #onSocketClose(): void {

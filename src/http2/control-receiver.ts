@@ -33,6 +33,7 @@ export class ControlReceiver {
       case FrameType.GOAWAY:
         if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'GOAWAY on a stream (section 6.8)');
         if (end - start < 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'GOAWAY length (section 6.8)');
+        this.#connection.flood.countControl('other_frames');
         this.#connection.onGoaway(getUint31(buffer, start), getUint32(buffer, start + 4));
         break;
       case FrameType.PRIORITY:
@@ -42,7 +43,7 @@ export class ControlReceiver {
         // A client must never send it, and we, as a client, have switched it off (section 8.4).
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'PUSH_PROMISE (section 6.6)');
       default:
-        this.#connection.flood.countControl(); // Unknown types are ignored (section 5.5), but not for ever.
+        this.#connection.flood.countControl('other_frames'); // Unknown types are ignored (section 5.5), but not for ever.
     }
   }
 
@@ -50,6 +51,7 @@ export class ControlReceiver {
     if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'WINDOW_UPDATE length (section 6.9)');
     const increment = getUint31(buffer, start);
     const connection = this.#connection;
+    connection.flood.countControl('window_update');
     if (id === 0) {
       if (increment === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0 (section 6.9)');
       connection.sender.grow(increment);
@@ -78,10 +80,13 @@ export class ControlReceiver {
       if (!this.settled)
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'the first SETTINGS is an ACK (section 3.4)');
       if (!this.acknowledged) this.#decoder.settingsAcknowledged();
+      else connection.flood.countControl('settings');
       this.acknowledged = true;
       return;
     }
-    connection.flood.countControl();
+    // Every stream's window may change with them.
+    connection.flood.countControl('settings', 1 + (connection.streams.count >>> 5));
+    connection.flood.countAnswer();
     connection.sender.applySettings(buffer, start, end, !connection.server, connection.streams.list());
     // "Immediately" (section 6.5.3): in front of the DATA that a larger window lets go.
     connection.sender.writeFrame(FrameType.SETTINGS, Flag.ACK, 0, NOTHING);
@@ -95,17 +100,19 @@ export class ControlReceiver {
     if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'PING on a stream (section 6.7)');
     if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'PING length (section 6.7)');
     if ((flags & Flag.ACK) !== 0) {
+      this.#connection.flood.countControl('ping');
       this.#connection.onPingAck(buffer[start]!);
       return;
     }
-    this.#connection.flood.countControl();
+    this.#connection.flood.countControl('ping');
+    this.#connection.flood.countAnswer();
     this.#connection.sender.writeFrame(FrameType.PING, Flag.ACK, 0, buffer, start, end);
   }
 
   /** Deprecated, and otherwise ignored (section 5.3.2). */
   #onPriority(id: number, length: number): void {
     if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'PRIORITY on stream 0 (section 6.3)');
-    this.#connection.flood.countControl();
+    this.#connection.flood.countControl('priority');
     if (length === 5) return;
     const stream = this.#connection.streams.get(id);
     if (stream === undefined && this.#connection.isIdle(id)) {

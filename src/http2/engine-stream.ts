@@ -40,6 +40,10 @@ export class EngineStream implements Stream {
   /** Octets received that `consume` has not given back, and those it has, but that are not announced yet. */
   unconsumed = 0;
   owed = 0;
+  /** What its headers keep alive, in octets, roughly. */
+  headerMemory = 0;
+  /** Times that the watch looked and no DATA had gone either way since. */
+  quiet = 0;
   /** Octets that `content-length` still promises; -1 where there is none. */
   expected = -1;
   link: Connection | undefined = undefined;

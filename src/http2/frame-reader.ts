@@ -52,11 +52,13 @@ export class FrameReader {
   }
 
   /**
-   * Takes `buffer[start, end)`.
+   * Takes `buffer[start, end)`, at most about `budget` frames of it.
+   * @returns where it stopped: `end` unless the budget was used up
    * @throws ConnectionError
    */
-  feed(buffer: Buffer, start: number, end: number): void {
+  feed(buffer: Buffer, start: number, end: number, budget: number): number {
     let at = start;
+    const last = this.frames + budget;
     if (this.#carried > 0) at = this.#resume(buffer, at, end);
     while (at < end && !this.#stopped) {
       if (this.#inData) {
@@ -66,15 +68,16 @@ export class FrameReader {
       const available = end - at;
       if (available < FRAME_HEADER) {
         this.#save(buffer, at, end, FRAME_HEADER);
-        return;
+        return end;
       }
+      if (this.frames >= last) return at;
       const length = this.#length(buffer, at);
       if (buffer[at + 3] === FrameType.DATA) {
         this.#startData(buffer, at, length);
         at += FRAME_HEADER;
       } else if (available < FRAME_HEADER + length) {
         this.#save(buffer, at, end, FRAME_HEADER + length);
-        return;
+        return end;
       } else {
         const next = at + FRAME_HEADER + length;
         this.#sink.onFrame(
@@ -88,6 +91,7 @@ export class FrameReader {
         at = next;
       }
     }
+    return end;
   }
 
   /** The length of the frame at `at`; larger ones than announced are refused before a byte of them is kept (section 4.2). */

@@ -9,6 +9,8 @@ export class HeaderAssembly {
   id = 0;
   /** END_STREAM stood on the HEADERS frame. */
   endStream = false;
+  /** Blocks begun. */
+  count = 0;
   #parts: Buffer[] = [];
   #octets = 0;
   readonly #limits: Limits;
@@ -20,6 +22,7 @@ export class HeaderAssembly {
   /** HEADERS came without END_HEADERS. */
   begin(id: number, endStream: boolean, fragment: Buffer): void {
     this.id = id;
+    this.count++;
     this.endStream = endStream;
     this.#parts = [Buffer.from(fragment)];
     this.#octets = fragment.length;
@@ -35,11 +38,14 @@ export class HeaderAssembly {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'CONTINUATION out of place (section 6.10)');
     }
     this.#octets += fragment.length;
-    if (this.#parts.length > this.#limits.maxContinuations || this.#octets > this.#limits.maxHeaderBlock) {
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'header block too long (section 10.5.1)');
+    const ends = (flags & Flag.END_HEADERS) !== 0;
+    // With the HEADERS frame's, the parts are as many as CONTINUATION frames have come.
+    const tooMany = !ends && this.#parts.length >= this.#limits.maxContinuations;
+    if (tooMany || this.#octets > this.#limits.maxHeaderBlock) {
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'header block too long (section 10.5.1)', 'continuation');
     }
     this.#parts.push(Buffer.from(fragment));
-    if ((flags & Flag.END_HEADERS) === 0) return undefined;
+    if (!ends) return undefined;
     const block = Buffer.concat(this.#parts);
     this.#parts = [];
     this.id = 0;

@@ -11,6 +11,9 @@ import { checkHeaders, Verdict } from './validate-headers.ts';
 /** The answer to a request whose header list is above the limit (RFC 6585 section 5). */
 const TOO_LARGE = new HeaderBlock([new Field(':status', '431'), new Field('content-length', '0')]);
 
+/** What a field takes besides its octets. */
+const FIELD_MEMORY = 64;
+
 /** Complete header blocks: decodes them, in order, whatever becomes of them, since they share HPACK's state. */
 export class HeaderReceiver {
   readonly decoder: Decoder;
@@ -31,7 +34,7 @@ export class HeaderReceiver {
     const block = this.decoder.decode(buffer, start, end);
     const stream = this.#connection.streams.get(id);
     if (stream === undefined) {
-      if (this.#connection.server && this.#connection.isIdle(id)) this.#onRequest(id, block, endStream);
+      if (this.#connection.server && this.#connection.isIdle(id)) this.#onRequest(id, block, endStream, end - start);
       else this.#onAbsent(id);
     } else if ((stream.state & State.REMOTE_ENDED) !== 0) {
       this.#connection.streamError(id, stream, ErrorCode.STREAM_CLOSED); // Half-closed (section 5.1).
@@ -49,20 +52,34 @@ export class HeaderReceiver {
     if (connection.isIdle(id)) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'HEADERS on an idle stream (section 5.1)');
     }
-    if (connection.recentResets.has(id) || connection.isAboveGoaway(id)) return;
+    if (connection.recentResets.has(id) || connection.isAboveGoaway(id)) {
+      connection.flood.countControl('closed_stream');
+      return;
+    }
     if (connection.recentResets.mayHaveForgotten(id)) connection.streamError(id, undefined, ErrorCode.STREAM_CLOSED);
     else throw new ConnectionError(ErrorCode.STREAM_CLOSED, 'HEADERS on a closed stream (section 5.1)');
   }
 
-  #onRequest(id: number, block: HeaderBlock | 'too_large', endStream: boolean): void {
+  /** @param octets of the compressed block */
+  #onRequest(id: number, block: HeaderBlock | 'too_large', endStream: boolean, octets: number): void {
     const connection = this.#connection;
     if ((id & 1) === 0) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a client opened an even stream (section 5.1.1)');
     }
     connection.lastPeerId = id;
-    if (connection.isAboveGoaway(id)) return;
+    if (connection.isAboveGoaway(id)) {
+      connection.flood.countControl('closed_stream');
+      return;
+    }
     if (connection.streams.count >= connection.settings.maxConcurrentStreams) {
+      connection.reportFlood('streams');
       connection.streamError(id, undefined, ErrorCode.REFUSED_STREAM); // Section 5.1.2.
+      return;
+    }
+    const memory = block === 'too_large' ? 0 : octets + FIELD_MEMORY * block.fields.length;
+    if (connection.headerMemory + memory > connection.limits.maxHeaderMemory) {
+      connection.reportFlood('header_memory');
+      connection.streamError(id, undefined, ErrorCode.REFUSED_STREAM);
       return;
     }
     const malformed = block !== 'too_large' && (checkHeaders(block) & Verdict.REQUEST) === 0;
@@ -73,8 +90,12 @@ export class HeaderReceiver {
     const stream = new EngineStream(IGNORE_EVENTS);
     if (endStream) stream.state |= State.REMOTE_ENDED;
     connection.attach(stream, id);
+    stream.headerMemory = memory;
+    connection.headerMemory += memory;
     if (block === 'too_large') {
-      connection.flood.countReset();
+      connection.reportFlood('header_list');
+      connection.flood.countReset('made_you_reset');
+      connection.flood.countAnswer();
       stream.sendHeaders(TOO_LARGE, undefined, true);
       return;
     }
@@ -90,7 +111,7 @@ export class HeaderReceiver {
       return;
     }
     if (block.status < 200) {
-      this.#connection.flood.countControl();
+      this.#connection.flood.countControl('other_frames');
       return;
     }
     stream.state |= State.HEADERS_RECEIVED;

@@ -1,15 +1,32 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TlsOptions,
+  Server as TlsServer,
+} from 'node:tls';
+import { Census } from './census.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import type { NameTable } from './field.ts';
+import type { FloodKind } from './flood.ts';
 import { Flusher } from './flusher.ts';
 import type { HeaderBlock } from './header-block.ts';
+import type { Http1Answer } from './http1.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { type PeerIdentity, readPeerIdentity } from './peer-identity.ts';
 import { type LocalSettings, SERVER_SETTINGS } from './settings.ts';
 import { canMoveHandles, moveToOnread, type Reader, readByEvents } from './socket-reading.ts';
 import type { Stream, StreamHandler } from './stream.ts';
 import { Sweeper } from './sweeper.ts';
-import { serverTlsOptions } from './tls.ts';
+import { MIN_TLS_VERSION, serverTlsOptions } from './tls.ts';
+
+/** Milliseconds for peers to take our last words, and for handshakes to end, when the grace of a close is over. */
+const LAST_WORDS_MS = 1_000;
+
+/** Bounds of what strangers can make us hold, far above what one process serves well. */
+export const MAX_CONNECTIONS = 50_000;
+export const MAX_CONNECTIONS_OF_SOURCE = 20_000;
 
 export interface ListenerOptions {
   /** Address to listen on; port 0 for a free one. Ignored where `path` is given. */
@@ -17,13 +34,22 @@ export interface ListenerOptions {
   readonly port?: number;
   /** A Unix socket instead. */
   readonly path?: string;
-  /** TLS with ALPN `h2`; without it prior-knowledge h2c. */
+  /**
+   * TLS with ALPN `h2`; without it prior-knowledge h2c. A client certificate that was asked for (`requestCert`) and is not
+   * valid ends the connection even where none is needed (`rejectUnauthorized: false`).
+   */
   readonly tls?: TlsOptions;
   readonly names: NameTable;
   readonly settings?: Partial<LocalSettings>;
   readonly limits?: Partial<Limits>;
-  /** Connections at once; more are closed as they come. Default: no limit. */
+  /** Milliseconds after which a connection is drained, each up to a tenth earlier or later. Default: never. */
+  readonly maxConnectionAgeMs?: number | undefined;
+  /** Numbers from 0 to 1, for jitter. */
+  readonly random?: () => number;
+  /** Connections at once; more are closed as they come. Default 50,000. */
   readonly maxConnections?: number;
+  /** Of one source address, an IPv6 one counted by its /64. Default 20,000: many clients may stand behind one address. */
+  readonly maxConnectionsOfSource?: number;
   /**
    * `handle` moves accepted sockets to ones that read without allocation, by undocumented means; `data` uses events.
    * Default: `handle` where this Node can.
@@ -33,8 +59,16 @@ export interface ListenerOptions {
   readonly clock?: () => number;
   /** A request came. The handler gets what follows; it may answer before it returns. */
   onRequest(stream: Stream, block: HeaderBlock, endStream: boolean): StreamHandler;
+  /** A request of HTTP/1 came: what to answer. Without this, that the port speaks HTTP/2. */
+  onHttp1?(method: string, target: string): Http1Answer;
+  /** The grace of `close` is over, and this request still runs: the time to give it its end. What is left is cut off. */
+  onGraceOver?(stream: Stream): void;
+  /** A TLS handshake failed. */
+  onHandshakeError?(error: Error, remoteAddress: string): void;
   /** A handler threw, or the listening socket failed. */
   onError?(error: unknown): void;
+  /** A peer broke a limit. */
+  onFlood?(kind: FloodKind, remoteAddress: string): void;
 }
 
 /** Listens for HTTP/2 connections, and hands on their requests. */
@@ -44,10 +78,13 @@ export class Listener {
   readonly #settings: LocalSettings;
   readonly #limits: Limits;
   readonly #sweeper: Sweeper;
+  readonly #census: Census;
   readonly #owner: ConnectionOwner;
   readonly #moves: boolean;
-  /** TLS: sockets, also those still in the handshake. */
+  /** TLS: all sockets. */
   readonly #sockets = new Set<Socket>();
+  /** Those still in the handshake, by address and port of the peer, since the TLS socket is another object. */
+  readonly #handshakes = new Map<string, Socket>();
   #closing: Promise<void> | undefined = undefined;
   #onEmpty: (() => void) | undefined = undefined;
 
@@ -62,11 +99,16 @@ export class Listener {
       onRequest: (stream, block, endStream) => options.onRequest(stream, block, endStream),
       onRoom: () => {},
       onUnusable: () => {},
+      onHttp1: options.onHttp1 && ((method, target) => options.onHttp1!(method, target)),
       onClosed: (connection) => this.#onClosed(connection),
       onError: (error) => options.onError?.(error),
+      onFlood: (kind, connection) => options.onFlood?.(kind, connection.info.remoteAddress),
     };
     this.#server = this.#createServer(options);
-    if (options.maxConnections !== undefined) this.#server.maxConnections = options.maxConnections;
+    this.#census = new Census(
+      options.maxConnections ?? MAX_CONNECTIONS,
+      options.maxConnectionsOfSource ?? MAX_CONNECTIONS_OF_SOURCE,
+    );
   }
 
   /**
@@ -92,8 +134,16 @@ export class Listener {
   }
 
   /**
+   * Has other certificates from here on: connections there are keep theirs, the next handshake gets the new ones.
+   * @throws when certificate and key do not fit; then nothing has changed
+   */
+  renewTls(options: SecureContextOptions): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext({ minVersion: MIN_TLS_VERSION, ...options });
+  }
+
+  /**
    * Closes gracefully: no new connections, GOAWAY on those there are, streams go on until they are done.
-   * @param graceMs after so many milliseconds what is left is closed
+   * @param graceMs after so many milliseconds what is left is told to `onGraceOver`, and closed
    */
   close(graceMs: number): Promise<void> {
     this.#closing ??= this.#close(graceMs);
@@ -104,11 +154,24 @@ export class Listener {
     if (options.tls === undefined) {
       return createServer({ pauseOnConnect: this.#moves, noDelay: true }, (socket) => this.#accept(socket));
     }
-    const server = createTlsServer(serverTlsOptions(options.tls), (socket) => this.#acceptTls(socket));
-    server.on('tlsClientError', (_error, socket) => socket.destroy()); // Strangers' mistakes are no news.
+    const tls = serverTlsOptions(options.tls, options.onHttp1 !== undefined);
+    const server = createTlsServer(tls, (socket) => this.#acceptTls(socket));
+    server.on('tlsClientError', (error, socket) => {
+      socket.destroy();
+      this.#options.onHandshakeError?.(error, socket.remoteAddress ?? '');
+    });
     server.on('connection', (socket) => {
+      const address = socket.remoteAddress ?? '';
+      if (!this.#admit(socket, address)) return;
+      const peer = peerOf(socket);
       this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
+      this.#handshakes.set(peer, socket);
+      socket.on('close', () => {
+        this.#census.leave(address);
+        this.#sockets.delete(socket);
+        if (this.#handshakes.get(peer) === socket) this.#handshakes.delete(peer);
+        this.#checkEmpty();
+      });
     });
     return server;
   }
@@ -127,11 +190,23 @@ export class Listener {
     });
   }
 
+  /** Whether there may be one more connection. Counts it; it is destroyed if not. */
+  #admit(socket: Socket, address: string): boolean {
+    const limit = this.#census.enter(address);
+    if (limit === undefined) return true;
+    socket.destroy();
+    this.#options.onFlood?.(limit, address);
+    return false;
+  }
+
   #accept(accepted: Socket): void {
+    const address = accepted.remoteAddress ?? '';
+    if (!this.#admit(accepted, address)) return;
     let reader: Reader | undefined;
     const moved = this.#moves ? moveToOnread(accepted, () => reader) : undefined;
     const socket = moved ?? accepted;
-    const connection = this.#connect(socket, false);
+    socket.once('close', () => this.#census.leave(address));
+    const connection = this.#connect(socket);
     reader = (buffer, start, end) => connection.read(buffer, start, end);
     if (moved === undefined) {
       readByEvents(socket, reader);
@@ -140,24 +215,39 @@ export class Listener {
   }
 
   #acceptTls(socket: TLSSocket): void {
-    if (socket.alpnProtocol !== 'h2') {
-      socket.destroy(); // HTTP/2 over TLS must be negotiated (RFC 9113 section 3.2).
+    this.#handshakes.delete(peerOf(socket));
+    const http1Only = socket.alpnProtocol !== 'h2'; // HTTP/2 over TLS must be negotiated (RFC 9113 section 3.2).
+    if (http1Only && this.#options.onHttp1 === undefined) {
+      socket.destroy();
       return;
     }
-    const connection = this.#connect(socket, true);
+    const peerIdentity = this.#options.tls?.requestCert === true ? readPeerIdentity(socket) : undefined;
+    // A certificate that does not hold is worse than none: who has it believes to be known.
+    if (peerIdentity === undefined && socket.getPeerX509Certificate() !== undefined) {
+      socket.destroy();
+      const error = new Error(`the client certificate is not valid: ${socket.authorizationError}`);
+      this.#options.onHandshakeError?.(error, socket.remoteAddress ?? '');
+      return;
+    }
+    const connection = this.#connect(socket, { http1Only, peerIdentity });
+    if (this.#closing !== undefined) connection.drain();
     readByEvents(socket, (buffer, start, end) => connection.read(buffer, start, end));
   }
 
-  #connect(socket: Socket, tls: boolean): Connection {
+  #connect(socket: Socket, tls?: { http1Only: boolean; peerIdentity: PeerIdentity | undefined }): Connection {
+    const now = this.#sweeper.now();
+    const { maxConnectionAgeMs: age, random = Math.random } = this.#options;
     const connection = new Connection({
       socket,
       server: true,
-      tls,
+      tls: tls !== undefined,
+      ...tls,
       settings: this.#settings,
       limits: this.#limits,
       names: this.#options.names,
       owner: this.#owner,
-      now: this.#sweeper.now(),
+      now,
+      retireAt: age === undefined ? Number.POSITIVE_INFINITY : now + age * (0.9 + random() / 5),
     });
     this.#sweeper.add(connection);
     return connection;
@@ -165,22 +255,50 @@ export class Listener {
 
   #onClosed(connection: Connection): void {
     this.#sweeper.delete(connection);
-    if (this.#sweeper.connections.size === 0) this.#onEmpty?.();
+    this.#checkEmpty();
+  }
+
+  #checkEmpty(): void {
+    if (this.#sweeper.connections.size === 0 && this.#sockets.size === 0) this.#onEmpty?.();
   }
 
   async #close(graceMs: number): Promise<void> {
     const connections = this.#sweeper.connections;
     this.#server.close();
     for (const connection of connections) connection.drain();
-    const timer = setTimeout(() => {
-      for (const connection of connections) connection.destroy();
-    }, graceMs);
-    if (connections.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onEmpty = resolve;
+    const handshakes = setTimeout(() => this.#endHandshakes(), Math.min(graceMs, LAST_WORDS_MS));
+    const grace = setTimeout(() => this.#endGrace(), graceMs);
+    const last = setTimeout(() => this.#cut(), graceMs + LAST_WORDS_MS);
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      this.#checkEmpty();
+    });
+    for (const timer of [handshakes, grace, last]) clearTimeout(timer);
+  }
+
+  /** Who has not come through the TLS handshake by now has lost nothing. */
+  #endHandshakes(): void {
+    for (const socket of this.#handshakes.values()) socket.destroy();
+  }
+
+  #endGrace(): void {
+    for (const connection of this.#sweeper.connections) {
+      connection.finish((stream) => {
+        try {
+          this.#options.onGraceOver?.(stream);
+        } catch (error) {
+          this.#options.onError?.(error);
+        }
       });
     }
-    clearTimeout(timer);
+  }
+
+  #cut(): void {
+    for (const connection of this.#sweeper.connections) connection.destroy();
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+function peerOf(socket: Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort}`;
 }

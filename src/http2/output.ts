@@ -9,6 +9,15 @@ const small = new BufferPool(8_192, 1_024);
 const large = new BufferPool(4 * (DEFAULT_MAX_FRAME + FRAME_HEADER) + 2_048, 128);
 const NOTHING = Buffer.alloc(0);
 
+/** Who has an output. */
+export interface OutputUser {
+  /** After each write that the kernel took: `unsent` is less than before. */
+  onRoom(): void;
+  /** At the end of a turn: more than `max` octets are unsent. */
+  onOverflow(): void;
+  readonly max: number;
+}
+
 /**
  * The way to the socket. Frames are built in place, in pooled buffers: `reserve`, write into `buffer`, `commit`. While the
  * socket has a write under way the next ones wait here, so that what is unsent is packed and counted in one place.
@@ -22,7 +31,7 @@ export class Output implements Flushable {
   committed = 0;
   readonly #socket: Socket;
   readonly #flusher: Flusher;
-  readonly #onRoom: () => void;
+  readonly #user: OutputUser;
   #offset = 0;
   #marked = false;
   #closed = false;
@@ -32,11 +41,10 @@ export class Output implements Flushable {
   readonly #flying: Buffer[] = [];
   #flyingOctets = 0;
 
-  /** @param onRoom called after each write that the kernel took: `unsent` is less than before. */
-  constructor(socket: Socket, flusher: Flusher, onRoom: () => void) {
+  constructor(socket: Socket, flusher: Flusher, user: OutputUser) {
     this.#socket = socket;
     this.#flusher = flusher;
-    this.#onRoom = onRoom;
+    this.#user = user;
   }
 
   /** Octets in `buffer`; 0 after it was written. */
@@ -64,9 +72,13 @@ export class Output implements Flushable {
   /** Writes what is built, unless a write is under way: then its end does. */
   flush(): void {
     this.#marked = false;
-    if (this.#closed || this.#flying.length > 0) return;
+    if (this.#closed) return;
+    if (this.#flying.length > 0) {
+      if (this.unsent > this.#user.max) this.#user.onOverflow();
+      return;
+    }
     if (this.#offset > 0) this.#write();
-    this.#onRoom();
+    this.#user.onRoom();
   }
 
   /** No more writes; buffers that the socket may still read are left to the collector. */
@@ -126,7 +138,7 @@ export class Output implements Flushable {
     this.#flyingOctets = 0;
     if (this.#full.length > 0) this.#writeFull();
     else if (this.#offset > 0) this.#write();
-    this.#onRoom();
+    this.#user.onRoom();
   };
 
   /** Writes the buffers that filled up meanwhile, in one call. The current one follows when they are done. */

@@ -9,6 +9,9 @@ import { HeaderAssembly } from './header-assembly.ts';
 import { HeaderReceiver } from './header-receiver.ts';
 import { ResetCause } from './stream.ts';
 
+/** The weight of a DATA frame for a stream that is gone. */
+const IN_FLIGHT = 1 / 16;
+
 /**
  * What one connection receives: tells frames apart, holds them against the states of RFC 9113 section 5.1 and accounts DATA
  * for both windows. Header blocks and connection-level frames have files of their own.
@@ -40,9 +43,9 @@ export class Receiver implements FrameSink {
     return this.#control.acknowledged;
   }
 
-  /** In the middle of a header block. */
-  get midBlock(): boolean {
-    return this.#assembly.id !== 0;
+  /** The number of the header block over several frames that is being received; 0 for none. */
+  get openBlock(): number {
+    return this.#assembly.id === 0 ? 0 : this.#assembly.count;
   }
 
   onFrame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void {
@@ -70,17 +73,20 @@ export class Receiver implements FrameSink {
       throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'connection window exceeded (section 6.9.1)');
     }
     const ends = (flags & Flag.END_STREAM) !== 0;
-    if (length === 0 && !ends) connection.flood.countControl();
+    if (length === 0 && !ends) connection.flood.countControl('empty_data');
     const stream = connection.streams.get(id);
     const error = stream === undefined ? this.#absent(id) : this.#refusal(stream, length);
     if (stream === undefined || error !== ErrorCode.NO_ERROR) {
       this.#current = undefined;
       connection.consume(length);
-      if (error !== ErrorCode.NO_ERROR) connection.streamError(id, stream, error);
+      // What was under way when we reset a stream is no fault: a window of small frames, for many streams at once.
+      if (error === ErrorCode.NO_ERROR) connection.flood.countControl('closed_stream', IN_FLIGHT);
+      else connection.streamError(id, stream, error);
       return;
     }
     stream.receiveLeft -= length;
     stream.unconsumed += length;
+    stream.quiet = 0;
     this.#current = stream;
     this.#currentEnds = ends;
     this.#currentLeft = length;
@@ -91,6 +97,7 @@ export class Receiver implements FrameSink {
     if (stream === undefined || (stream.state & State.CLOSED) !== 0) return;
     const octets = end - start;
     this.#currentLeft -= octets;
+    if (last && octets === 0 && this.#currentLeft > 0) this.#connection.flood.countControl('empty_data');
     if (last && this.#currentLeft > 0) stream.consume(this.#currentLeft); // Padding counts (section 6.9.1), nobody else takes it.
     const ends = last && this.#currentEnds;
     if (stream.expected >= 0) {
@@ -157,7 +164,7 @@ export class Receiver implements FrameSink {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'RST_STREAM on stream 0 or an idle one (section 6.4)');
     }
     const stream = connection.streams.get(id);
-    if (connection.server) connection.flood.countReset();
+    if (connection.server) connection.flood.countReset('rapid_reset');
     if (stream === undefined) return;
     const code = buffer.readUInt32BE(start);
     stream.fail(code, code === ErrorCode.REFUSED_STREAM ? ResetCause.UNPROCESSED : ResetCause.PEER);

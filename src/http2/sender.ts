@@ -178,7 +178,7 @@ export class Sender {
     this.#lastStream = undefined;
     stream.sendWindow -= octets;
     this.window -= octets;
-    stream.active = true;
+    stream.quiet = 0;
     if (octets >= WORTH || (stream.sendWindow > 0 && this.window > 0)) this.frames++;
     putFrameHeader(this.output.buffer, at, octets, FrameType.DATA, last ? Flag.END_STREAM : 0, stream.id);
     return at + FRAME_HEADER;

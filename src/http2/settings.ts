@@ -25,20 +25,26 @@ export interface LocalSettings {
   readonly maxHeaderListSize: number;
 }
 
-/** Defaults of a listener: a client may hold 1 MiB of our memory with uploads that nobody takes. */
+/**
+ * Defaults of a listener: a client may hold 1 MiB of our memory with uploads that nobody takes, and, by the streams that it
+ * may have and their windows in `CLIENT_SETTINGS`, 12.5 MiB with responses that it does not take.
+ */
 export const SERVER_SETTINGS: LocalSettings = {
   headerTableSize: 4096,
-  maxConcurrentStreams: 1024,
+  maxConcurrentStreams: 200,
   initialWindowSize: 131_072,
   connectionWindowSize: 1_048_576,
   maxHeaderListSize: 32_768,
 };
 
-/** Defaults of a client: the connection is shared by many callers, and a slow one must not stop the others. */
+/**
+ * Defaults of a client: the connection is shared by many callers, and a slow one must not stop the others. The window of a
+ * stream is what we hold of a response that its caller does not take.
+ */
 export const CLIENT_SETTINGS: LocalSettings = {
   headerTableSize: 4096,
   maxConcurrentStreams: 0,
-  initialWindowSize: 131_072,
+  initialWindowSize: 65_535,
   connectionWindowSize: 16_777_216,
   maxHeaderListSize: 32_768,
 };

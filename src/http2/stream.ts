@@ -1,6 +1,7 @@
 import type { ErrorCode } from './error-code.ts';
 import type { Field } from './field.ts';
 import type { HeaderBlock } from './header-block.ts';
+import type { PeerIdentity } from './peer-identity.ts';
 
 /** Why a stream ended before its time. */
 export const ResetCause = {
@@ -68,4 +69,6 @@ export interface ConnectionInfo {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly tls: boolean;
+  /** Mutual TLS: who the client's verified certificate says it is. */
+  readonly peerIdentity: PeerIdentity | undefined;
 }

@@ -8,7 +8,7 @@ export class Sweeper {
   #timer: NodeJS.Timeout | undefined = undefined;
 
   /** @param clock milliseconds, monotonic */
-  constructor(clock: () => number, intervalMs = 1_000) {
+  constructor(clock: () => number, intervalMs = 900) {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
   }

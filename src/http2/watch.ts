@@ -3,6 +3,13 @@ import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
 import type { FrameReader } from './frame-reader.ts';
 
+const TOO_SLOW = new ConnectionError(ErrorCode.SETTINGS_TIMEOUT, 'the handshake takes too long', 'slow_handshake');
+const STALLED = new ConnectionError(
+  ErrorCode.ENHANCE_YOUR_CALM,
+  'a frame or header block takes too long',
+  'slow_headers',
+);
+
 /**
  * The timeouts of one connection. No timers: a sweep of the owner looks at all connections about once a second, so a
  * timeout may be late by that.
@@ -18,23 +25,29 @@ export class Watch {
   #pingedAt = 0;
   #busyAt: number;
   #progressAt: number;
-  #frames = 0;
+  #mark = 0;
+  #taken = 0;
+  #takenAt: number;
+  #streamsAt: number;
   #lingerMs = 0;
   #lingerUntil = 0;
+  #drainingSince = 0;
 
   constructor(connection: Connection, reader: FrameReader, now: number) {
     this.#connection = connection;
     this.#reader = reader;
-    this.#openedAt = this.#sweptAt = this.#readAt = this.#busyAt = this.#progressAt = now;
+    this.#openedAt = this.#sweptAt = this.#readAt = this.#busyAt = now;
+    this.#progressAt = this.#takenAt = this.#streamsAt = now;
   }
 
   sawPingAck(): void {
     this.#pingedAt = 0;
   }
 
-  /** Destroys the connection at the first sweep after `ms`. */
+  /** Destroys the connection at the first sweep after `ms`; 0 takes that back. */
   closeWithin(ms: number): void {
     this.#lingerMs = ms;
+    this.#lingerUntil = 0;
   }
 
   /** @param now milliseconds of the clock that gave the constructor's. */
@@ -43,12 +56,24 @@ export class Watch {
     connection.flood.leak(now - this.#sweptAt);
     this.#sweptAt = now;
     if (this.#lingerMs > 0) this.#linger(now);
-    else if (this.#isStalled(now)) {
-      connection.fail(new ConnectionError(ErrorCode.SETTINGS_TIMEOUT, 'the peer stalls the handshake or a frame'));
+    else if (this.#isSlow(now)) connection.fail(TOO_SLOW);
+    else if (this.#isStalled(now)) connection.fail(STALLED);
+    else if (this.#isBlocked(now)) {
+      connection.reportFlood('slow_reader'); // It would not read a GOAWAY either.
+      connection.destroy();
     } else {
       this.#checkAlive(now);
       this.#checkIdle(now);
+      this.#checkStreams(now);
+      if (connection.state === 'draining') this.#checkDrain(now);
+      else if (now >= connection.retireAt) connection.drain();
     }
+  }
+
+  /** A client that never acknowledges the PING of a drain has had time enough to see the GOAWAY before it. */
+  #checkDrain(now: number): void {
+    if (this.#drainingSince === 0) this.#drainingSince = now;
+    else if (now - this.#drainingSince > this.#connection.limits.keepaliveTimeoutMs) this.#connection.confirmDrain();
   }
 
   #linger(now: number): void {
@@ -56,14 +81,29 @@ export class Watch {
     else if (now >= this.#lingerUntil) this.#connection.destroy();
   }
 
-  /** No preface, no SETTINGS, no ACK of ours (section 6.5.3), or the begin of a frame or header block and no more. */
+  /** The begin of a frame or of a header block and no end: the whole block counts, or it could be dripped frame by frame. */
   #isStalled(now: number): boolean {
+    const { receiver, limits, paused } = this.#connection;
+    const block = receiver.openBlock;
+    const waiting = (this.#reader.waiting || block !== 0) && !paused;
+    const mark = block === 0 ? this.#reader.frames : -block;
+    if (!waiting || this.#mark !== mark) this.#progressAt = now;
+    this.#mark = mark;
+    return now - this.#progressAt > limits.handshakeTimeoutMs;
+  }
+
+  /** No preface, no SETTINGS, or no ACK of ours (section 6.5.3). */
+  #isSlow(now: number): boolean {
     const { receiver, limits } = this.#connection;
-    const waiting = (this.#reader.waiting || receiver.midBlock) && !this.#connection.paused;
-    if (!waiting || this.#frames !== this.#reader.frames) this.#progressAt = now;
-    this.#frames = this.#reader.frames;
-    if (now - this.#progressAt > limits.handshakeTimeoutMs) return true;
     return !(receiver.settled && receiver.acknowledged) && now - this.#openedAt > limits.handshakeTimeoutMs;
+  }
+
+  /** Something waits for the peer, and its kernel takes nothing. */
+  #isBlocked(now: number): boolean {
+    const { taken, unsent, limits } = this.#connection;
+    if (unsent === 0 || taken !== this.#taken) this.#takenAt = now;
+    this.#taken = taken;
+    return limits.writeTimeoutMs > 0 && now - this.#takenAt > limits.writeTimeoutMs;
   }
 
   #checkAlive(now: number): void {
@@ -75,7 +115,9 @@ export class Watch {
     }
     if (keepaliveMs === 0) return;
     if (this.#pingedAt > 0) {
-      if (now - this.#pingedAt > keepaliveTimeoutMs) this.#connection.destroy();
+      if (now - this.#pingedAt <= keepaliveTimeoutMs) return;
+      this.#connection.reportFlood('silent_peer');
+      this.#connection.destroy();
     } else if (now - this.#readAt >= keepaliveMs) {
       this.#pingedAt = now;
       this.#connection.ping();
@@ -83,8 +125,21 @@ export class Watch {
   }
 
   #checkIdle(now: number): void {
-    const { limits, streams } = this.#connection;
+    const { limits, streams, state } = this.#connection;
     if (streams.count > 0) this.#busyAt = now;
-    else if (limits.idleTimeoutMs > 0 && now - this.#busyAt > limits.idleTimeoutMs) this.#connection.drain();
+    else if (limits.idleTimeoutMs > 0 && now - this.#busyAt > limits.idleTimeoutMs && state === 'open') {
+      this.#connection.reportFlood('idle_connection');
+      this.#connection.drain();
+    }
+  }
+
+  /** Looks at the streams twice in the time that one may be idle: all of them at every sweep would be dear. */
+  #checkStreams(now: number): void {
+    const { limits, streams } = this.#connection;
+    const period = limits.streamIdleTimeoutMs / 2;
+    if (period === 0 || now - this.#streamsAt < period) return;
+    this.#streamsAt = now;
+    if (streams.count === 0) return;
+    for (const stream of streams.list()) if (++stream.quiet > 2) this.#connection.endIdle(stream);
   }
 }
