@@ -2,6 +2,7 @@ import { randomBytes, randomFillSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../generated/tollgate/config/v1/config.ts';
 import { AuthenticationManager } from './auth/authentication-manager.ts';
 import { AuthorizationStage } from './auth/authorize.ts';
@@ -10,20 +11,25 @@ import { MiddlewareChain } from './chain/chain.ts';
 import { Deadlines } from './chain/deadlines.ts';
 import { trustConfig } from './config/load.ts';
 import { loadContracts } from './config/load-contracts.ts';
-import { type ListenerSettings, type Settings, toSettings } from './config/settings.ts';
+import { type BackendSettings, type ListenerSettings, type Settings, toSettings } from './config/settings.ts';
 import type { ConfigSource } from './config/source.ts';
 import { ALWAYS_SHOWN, CONTROL_BACKEND } from './contracts/builtin.ts';
+import type { MethodEntry } from './contracts/method-entry.ts';
 import { startControlServer } from './control/control-server.ts';
 import { Health } from './control/health.ts';
-import { Listener, type ListenerOptions, type StreamHandler } from './http2/index.ts';
+import { answerHttp1, answerProbe } from './control/probes.ts';
+import { Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
 import { GatewayMetrics } from './metrics/gateway-metrics.ts';
+import { createMemoryProbe, type MemoryFacts } from './overload/memory-share.ts';
+import { OverloadMonitor } from './overload/overload-monitor.ts';
+import { OverloadStage } from './overload/overload-stage.ts';
 import { QuotaTracker } from './quota/quota-tracker.ts';
 import { RateLimiter } from './ratelimit/rate-limiter.ts';
 import { Answers } from './routing/answers.ts';
 import type { Backend, Breaker } from './routing/backend.ts';
 import { HEADER_NAMES } from './routing/header-names.ts';
 import { ListenerView } from './routing/listener-view.ts';
-import { type BackendTarget, openBackend } from './routing/open-backend.ts';
+import { type BackendParts, type BackendTarget, openBackend } from './routing/open-backend.ts';
 import { RequestIds } from './routing/request-id.ts';
 import { RequestRouter } from './routing/router.ts';
 import { openEmbeddedStore } from './store/embedded/open.ts';
@@ -31,6 +37,10 @@ import { openLocalSync } from './sync/local-sync.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { TenantManager } from './tenants/tenant-manager.ts';
+import { CertificateRenewal, type Renewable } from './tls/certificate-renewal.ts';
+import { clientTlsPaths, readClientTls } from './tls/client-certificates.ts';
+import { ServerCertificates } from './tls/server-certificates.ts';
+import { fingerprintOf } from './tls/watch-files.ts';
 
 export interface GatewayOptions {
   /** Relative paths of the configuration start here. */
@@ -40,6 +50,8 @@ export interface GatewayOptions {
   readonly log: Logger;
   /** Where the configuration came from, so that complaints of its contracts have their place. */
   readonly source?: ConfigSource | undefined;
+  /** Of the process, to notice that memory runs short. Without them only the heap is watched. */
+  readonly memory?: MemoryFacts | undefined;
 }
 
 /** Undoes one step of the start. */
@@ -61,6 +73,9 @@ export class Gateway {
   adminKey: string | undefined = undefined;
   readonly #log: Logger;
   readonly #health = new Health();
+  /** What has certificates from files. */
+  readonly #renewables: Renewable[] = [];
+  #renewal: CertificateRenewal | undefined = undefined;
   /** In the order of the start; closed from the last to the first. */
   readonly #closers: Closer[] = [];
   #stopped: Promise<void> | undefined = undefined;
@@ -85,15 +100,24 @@ export class Gateway {
   }
 
   /**
-   * Stops gracefully: health says NOT_SERVING, no new connections, running calls may end, leases are given back.
-   * @param graceMs what still runs after so many milliseconds is cut off
+   * Takes certificates and keys anew from their files; who has a connection keeps it. What cannot be used is logged, and what
+   * was before stays in use.
    */
-  stop(graceMs: number = DEFAULT_GRACE_MS): Promise<void> {
-    this.#stopped ??= this.#stop(graceMs);
+  reloadCertificates(): void {
+    this.#renewal?.reloadAll();
+  }
+
+  /**
+   * Stops gracefully: health says NOT_SERVING, no new connections, running calls may end, leases are given back.
+   * @param graceMs what still runs after so many milliseconds is told UNAVAILABLE (GATEWAY_DRAINING)
+   * @param noticeMs how long calls are taken as before once health says NOT_SERVING, for load balancers to see it
+   */
+  stop(graceMs: number = DEFAULT_GRACE_MS, noticeMs = 0): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs, noticeMs);
     return this.#stopped;
   }
 
-  async #start(config: Config, { baseDir, env, log, source }: GatewayOptions): Promise<void> {
+  async #start(config: Config, { baseDir, env, log, source, memory }: GatewayOptions): Promise<void> {
     const loaded = source === undefined ? trustConfig(config, baseDir) : { config, baseDir, source };
     const settings = toSettings(loaded, env);
     const { contracts, methods, warnings } = await loadContracts(loaded);
@@ -119,7 +143,8 @@ export class Gateway {
     const limiter = new RateLimiter({ rates: store.rates, now: clock.monotonic });
     const quota = new QuotaTracker({ quotas: store.quotas, now: clock.now, onError });
     this.#closers.push(() => quota.drain());
-    const chain = new MiddlewareChain([authentication, new AuthorizationStage(), limiter, quota]);
+    const overload = this.#watchOverload(settings, memory);
+    const chain = new MiddlewareChain([authentication, overload, new AuthorizationStage(), limiter, quota]);
 
     const metrics = new GatewayMetrics({ now: clock.now });
     const control = await startControlServer({
@@ -142,13 +167,34 @@ export class Gateway {
       backends,
       answers: new Answers(),
       requestIds: new RequestIds({ now: clock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
+      probe: (path) => answerProbe(this.#health, path),
       onEnd: [metrics.observe, (call, outcome) => accessLog(call, outcome, call.requestId)],
       onFault: (error, call) =>
         log.error({ err: error, request_id: call.requestId }, 'a call failed inside the gateway'),
     });
-    await this.#listen(settings.listeners, (view, stream, block, endStream) =>
-      router.accept(view, sync.current, stream, block, endStream),
-    );
+    await this.#listen(settings.listeners, {
+      accept: (view, stream, block, endStream) => router.accept(view, sync.current, stream, block, endStream),
+      cutOff: (stream) => router.cutOff(stream),
+    });
+    if (this.#renewables.length > 0) {
+      const renewal = new CertificateRenewal(this.#renewables, { log, fingerprint: fingerprintOf });
+      this.#renewal = renewal;
+      this.#closers.push(() => renewal.close());
+    }
+  }
+
+  /** Health and admin services are never refused: they are what helps. */
+  #watchOverload({ overload: limits }: Settings, memory: MemoryFacts | undefined): OverloadStage {
+    const isExempt = (method: MethodEntry | undefined) => method?.backend === CONTROL_BACKEND;
+    if (limits === undefined) return new OverloadStage({ pressure: 0 }, isExempt);
+    const probe = createMemoryProbe(limits.maxMemory, memory ?? { rss: () => 0, constrained: () => 0 });
+    const monitor = new OverloadMonitor(limits, { now: clock.monotonic, memory: probe }, (overloaded) => {
+      if (overloaded) this.#log.warn('overloaded: calls are refused, those of low priority first');
+      else this.#log.warn({ refused: stage.refused }, 'no longer overloaded');
+    }).start();
+    const stage = new OverloadStage(monitor, isExempt);
+    this.#closers.push(() => monitor.close());
+    return stage;
   }
 
   #openBackends(settings: Settings, controlPath: string, metrics: GatewayMetrics): ReadonlyMap<string, Backend> {
@@ -159,7 +205,7 @@ export class Gateway {
       breaker.onStateChange((state, previous) => {
         this.#log.warn({ backend: target.name, state, previous }, 'circuit breaker');
       });
-      const backend = openBackend(target, { ...parts, breaker });
+      const backend = this.#openBackend(target, { ...parts, breaker });
       metrics.addBackend(backend.name, {
         breakerState: () => breaker.state,
         outstanding: () => backend.outstanding,
@@ -172,26 +218,59 @@ export class Gateway {
     return new Map(backends.map((backend) => [backend.name, backend]));
   }
 
-  async #listen(listeners: readonly ListenerSettings[], accept: Accept): Promise<void> {
+  #openBackend(settings: BackendSettings, parts: BackendParts): Backend {
+    const files = settings.tls;
+    if (files === undefined) return openBackend({ ...settings, tls: undefined }, parts);
+    let { tls, validTo } = readClientTls(files, readFileSync);
+    const backend = openBackend({ ...settings, tls }, parts);
+    this.#renewables.push({
+      name: `backend ${settings.name}`,
+      paths: clientTlsPaths(files),
+      validTo: () => validTo,
+      reload: () => {
+        ({ tls, validTo } = readClientTls(files, readFileSync));
+        backend.renewTls(tls);
+      },
+    });
+    return backend;
+  }
+
+  async #listen(listeners: readonly ListenerSettings[], calls: CallHandling): Promise<void> {
     const open: Listener[] = [];
     this.#closers.push((graceMs) => Promise.all(open.map((listener) => listener.close(graceMs))));
     for (const settings of listeners) {
       const view = new ListenerView({ ...settings, contracts: [...settings.contracts, ...ALWAYS_SHOWN] });
+      const certificates = settings.tls && new ServerCertificates(settings.tls, readFileSync);
       const listener = await Listener.listen({
         host: settings.host,
         port: settings.port,
-        tls: settings.tls && { cert: readFileSync(settings.tls.cert), key: readFileSync(settings.tls.key) },
+        tls: certificates?.serverOptions,
+        maxConnectionAgeMs: settings.maxConnectionAgeMs,
         names: HEADER_NAMES,
-        onRequest: (stream, block, endStream) => accept(view, stream, block, endStream),
+        onRequest: (stream, block, endStream) => calls.accept(view, stream, block, endStream),
+        onGraceOver: calls.cutOff,
+        onHttp1: (method, target) => answerHttp1(this.#health, settings.uniformErrors, method, target),
+        onHandshakeError: (error, remote) => {
+          this.#log.debug({ listener: settings.name, remote, why: error.message }, 'TLS handshake failed');
+        },
         onError: (error) => this.#log.error({ listener: settings.name, err: error }, 'listener'),
       });
       open.push(listener);
+      if (certificates !== undefined) {
+        this.#renewables.push({
+          name: `listener ${settings.name}`,
+          paths: certificates.paths,
+          validTo: () => certificates.validTo,
+          reload: () => listener.renewTls(certificates.reload()),
+        });
+      }
       this.addresses.set(settings.name, listener.address);
     }
   }
 
-  async #stop(graceMs: number): Promise<void> {
+  async #stop(graceMs: number, noticeMs: number): Promise<void> {
     this.#health.drain();
+    if (noticeMs > 0) await setTimeout(noticeMs);
     for (const close of this.#closers.reverse()) {
       try {
         await close(graceMs);
@@ -202,8 +281,12 @@ export class Gateway {
   }
 }
 
-/** Takes a request of a listener. */
-type Accept = (view: ListenerView, ...request: Parameters<ListenerOptions['onRequest']>) => StreamHandler;
+/** What listeners do with requests. */
+interface CallHandling {
+  accept(view: ListenerView, ...request: Parameters<ListenerOptions['onRequest']>): StreamHandler;
+  /** Ends one that still runs. */
+  cutOff(stream: Stream): void;
+}
 
 /** The breaker of the gateway's own services: they are as alive as the gateway. */
 const ALWAYS: Breaker = { acquire: () => ({ settle() {}, ignore() {} }) };

@@ -9,6 +9,16 @@ export interface Principal {
   readonly scopes: ReadonlySet<string>;
 }
 
+/** Who the client's TLS certificate, which was verified, says it is. */
+export interface PeerIdentity {
+  /** A SPIFFE ID is one. */
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly commonName: string | undefined;
+  /** SHA-256 of the certificate. */
+  readonly fingerprint: string;
+}
+
 /**
  * What the caller presented. One object per distinct header block, so what authentication learned of it (`entry`) serves
  * every later call of the block without hashing the text again.
@@ -30,6 +40,8 @@ export interface Call {
   readonly method: MethodEntry | undefined;
   readonly credential: Credential;
   readonly remoteAddress: string;
+  /** Of mutual TLS; undefined without. Authentication may make a principal of it. */
+  readonly peerIdentity: PeerIdentity | undefined;
   /** Set by authentication; undefined on public methods without a credential. */
   principal: Principal | undefined;
   tenant: Tenant | undefined;

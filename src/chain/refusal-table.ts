@@ -45,6 +45,13 @@ export const REFUSALS: readonly RefusalRow[] = [
   row('MESSAGE_MALFORMED', 'INVALID_ARGUMENT', 'malformed metadata or message', ['BadRequest']),
   row('STORE_UNAVAILABLE', 'UNAVAILABLE', "the gateway's store does not answer", ['RetryInfo'], 'ms'),
   row('GATEWAY_DRAINING', 'UNAVAILABLE', 'the gateway is shutting down', ['RetryInfo'], 'ms'),
+  row(
+    'GATEWAY_OVERLOADED',
+    'UNAVAILABLE',
+    'the gateway has too much to do; plans of lower priority are refused first',
+    ['RetryInfo'],
+    'ms',
+  ),
   row('GATEWAY_ERROR', 'INTERNAL', 'a fault of the gateway'),
   row('REFUSED', 'UNAUTHENTICATED', 'any of these, where the listener says `errors: uniform`'),
 ];

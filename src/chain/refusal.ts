@@ -42,6 +42,15 @@ const GATEWAY_DRAINING = constant(
   'The gateway is shutting down and takes no new calls. Retry on a new connection.',
   0,
 );
+/** Several, so that those who were refused together do not come back together. */
+const GATEWAY_OVERLOADED = [1000, 1250, 1500, 1750, 2000].map((retryMs) =>
+  constant(
+    Code.UNAVAILABLE,
+    'GATEWAY_OVERLOADED',
+    'The gateway has more to do than it can, and refuses calls of your plan for the moment. Retry with backoff.',
+    retryMs,
+  ),
+);
 const GATEWAY_ERROR = constant(
   Code.INTERNAL,
   'GATEWAY_ERROR',
@@ -161,6 +170,11 @@ export function storeUnavailable(): Refusal {
 /** The gateway is shutting down. */
 export function gatewayDraining(): Refusal {
   return GATEWAY_DRAINING;
+}
+
+/** The gateway has too much to do. @param turn any whole number from 0: neighbours are told different times to wait */
+export function gatewayOverloaded(turn: number): Refusal {
+  return GATEWAY_OVERLOADED[turn % GATEWAY_OVERLOADED.length]!;
 }
 
 /** Something in the gateway threw: our fault, told without its cause. */

@@ -3,6 +3,7 @@ import { formatComplaint } from '../contracts/complaint.ts';
 import { ContractError } from '../contracts/contract-error.ts';
 import { StoreUnusable } from '../store/store.ts';
 import { RegistryError } from '../tenants/errors.ts';
+import { CertificateError } from '../tls/read-certificate.ts';
 import { CliError } from './io.ts';
 
 /**
@@ -21,6 +22,7 @@ export function describeStartError(error: unknown, configPath: string): string |
     return `the contract "${error.contract}" in ${configPath} cannot be used:\n${problems}`;
   }
   if (error instanceof StoreUnusable) return error.message;
+  if (error instanceof CertificateError) return `a certificate cannot be used: ${error.message}`;
   if (error instanceof RegistryError)
     return `what ${configPath} says of plans and tenants cannot be applied: ${error.message}`;
   if (isSystemError(error)) return describeSystemError(error, configPath);

@@ -9,6 +9,14 @@ export interface Io {
   now(): number;
   /** Calls back on every SIGINT and SIGTERM. @returns unsubscribe */
   onStopSignal(listener: () => void): () => void;
+  /** Calls back on every SIGHUP, which otherwise ends the process. @returns unsubscribe */
+  onReloadSignal(listener: () => void): () => void;
+  readonly memory: {
+    /** Octets of this process that are resident. */
+    rss(): number;
+    /** Octets that the container may have; 0 or undefined when there is no such limit. */
+    constrained(): number | undefined;
+  };
   /** Ends the process at once. */
   exit(code: number): void;
 }

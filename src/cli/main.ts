@@ -15,6 +15,11 @@ function processIo(): Io {
       process.on('SIGINT', listener).on('SIGTERM', listener);
       return () => void process.off('SIGINT', listener).off('SIGTERM', listener);
     },
+    onReloadSignal(listener) {
+      process.on('SIGHUP', listener);
+      return () => void process.off('SIGHUP', listener);
+    },
+    memory: { rss: () => process.memoryUsage.rss(), constrained: () => process.constrainedMemory() },
     exit: (code) => process.exit(code),
   };
 }

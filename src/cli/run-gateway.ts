@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly load: () => LoadedConfig;
   /** Milliseconds that running calls get to end. */
   readonly graceMs: number;
+  /** Milliseconds for which calls are taken as before after health has said NOT_SERVING. Default 0. */
+  readonly noticeMs?: number;
   /** Called when the gateway answers, after its addresses are printed. */
   readonly onReady?: (gateway: Gateway) => void;
 }
@@ -23,15 +25,19 @@ export async function runGateway(options: RunOptions): Promise<void> {
   const { io } = options;
   // From the beginning: who is told to stop while starting starts, and stops well.
   const signals = listenForStop(io);
+  let reload = (): void => {};
+  const stopReloads = io.onReloadSignal(() => reload());
   try {
     const gateway = await startGateway(options);
+    reload = () => gateway.reloadCertificates();
     if (gateway.adminKey !== undefined) io.stdout.write(`admin key:\n${gateway.adminKey}\n`);
     io.stdout.write(`ready ${formatAddresses(gateway)}\n`);
     options.onReady?.(gateway);
     await signals.first;
     io.stderr.write('draining: running calls may end; a second signal ends at once\n');
-    await gateway.stop(options.graceMs);
+    await gateway.stop(options.graceMs, options.noticeMs);
   } finally {
+    stopReloads();
     signals.close();
   }
 }
@@ -42,7 +48,7 @@ async function startGateway({ io, configPath, env, load }: RunOptions): Promise<
     const log = createLogger(config.telemetry?.logLevel, io.stderr);
     // Loaded here and not above: commands that only call the admin services start faster without it.
     const { Gateway } = await import('../gateway.ts');
-    return await Gateway.start(config, { baseDir, env, log, source });
+    return await Gateway.start(config, { baseDir, env, log, source, memory: io.memory });
   } catch (error) {
     const message = describeStartError(error, configPath);
     throw message === undefined ? error : new CliError(message);

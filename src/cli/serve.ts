@@ -11,17 +11,24 @@ export function addServeCommand(program: Command, io: Io): void {
     .description('run a gateway; prints "ready" and its addresses when it answers')
     .option('--config <file>', 'its configuration', './tollgate.yaml')
     .option('--grace <seconds>', 'how long running calls may take to end after a signal', parseCount, 10)
+    .option(
+      '--notice <seconds>',
+      'how long to take calls as before once health says NOT_SERVING, for load balancers to see it',
+      parseCount,
+      0,
+    )
     .addHelpText(
       'after',
       '\nOn its first start it prints an admin key, alone on a line after "admin key:", unless TOLLGATE_ADMIN_KEY is set.',
     )
-    .action(({ config, grace }: { config: string; grace: number }) =>
+    .action(({ config, grace, notice }: { config: string; grace: number; notice: number }) =>
       runGateway({
         io,
         configPath: config,
         env: io.env,
         load: () => loadConfig(resolve(io.cwd, config), { env: io.env }),
         graceMs: grace * 1000,
+        noticeMs: notice * 1000,
       }),
     );
 }

@@ -1,4 +1,4 @@
-import type { Client } from '../http2/index.ts';
+import type { Client, ClientTls } from '../http2/index.ts';
 
 /** Leave to make one call. Exactly one of its methods is called, once. */
 export interface Permit {
@@ -83,6 +83,11 @@ export class Backend {
   /** Passes the endpoint over for a while. */
   avoid(endpoint: Endpoint, now: number): void {
     endpoint.avoidUntil = now + AVOID_MS;
+  }
+
+  /** New connections are made with this. */
+  renewTls(tls: ClientTls): void {
+    for (const { client } of this.endpoints) client.renewTls(tls);
   }
 
   /** Ends the connections; calls that run are reset. */

@@ -15,6 +15,8 @@ export interface ExchangeParts {
   readonly backends: ReadonlyMap<string, Backend>;
   readonly answers: Answers;
   readonly requestIds: RequestIds;
+  /** Plain HTTP: the answer to a GET of this path; undefined when there is none. */
+  probe(path: string): { readonly status: number; readonly body: string } | undefined;
   /** Those who want to know of the end of a call. They must not throw. */
   readonly onEnd: readonly ((call: EndedCall, outcome: Outcome) => void)[];
   /** Something in the gateway itself failed. */

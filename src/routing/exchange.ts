@@ -1,4 +1,4 @@
-import type { Credential, Outcome, Principal, Refusal } from '../chain/call.ts';
+import type { Credential, Outcome, PeerIdentity, Principal, Refusal } from '../chain/call.ts';
 import type { ChainedCall } from '../chain/chain.ts';
 import type { Deadline } from '../chain/deadlines.ts';
 import { backendUnavailable, deadlineExceeded, gatewayError } from '../chain/refusal.ts';
@@ -66,6 +66,8 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   #ended = false;
   /** A stage of the chain has not answered yet. */
   #waiting = false;
+  /** What the gateway ends the call with, once that stage has answered. */
+  #cutOff: Refusal | undefined = undefined;
   /** The client cancelled, or its connection was lost. */
   #clientGone = false;
   /** The backend certainly did not see the call. */
@@ -96,6 +98,10 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     return this.#client.connection?.remoteAddress ?? '';
   }
 
+  get peerIdentity(): PeerIdentity | undefined {
+    return this.#client.connection?.peerIdentity;
+  }
+
   get requestId(): string {
     if (this.#requestId === '') {
       const own = this.listener.trustRequestId ? this.#head.requestId : undefined;
@@ -119,6 +125,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
       (refusal) => {
         this.#waiting = false;
         if (this.#clientGone) this.#end(Code.CANCELLED, undefined, true);
+        else if (this.#cutOff !== undefined) this.cutOff(this.#cutOff);
         else if (refusal !== undefined) this.#refuse(refusal);
         else this.#forward();
       },
@@ -302,6 +309,19 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   // The end.
+
+  /** The gateway ends the call, for reasons of its own: that says nothing of the backend. Does nothing when it is over. */
+  cutOff(refusal: Refusal): void {
+    if (this.#ended) return;
+    // A stage that still waits may hold what has to be settled.
+    if (this.#waiting) {
+      this.#cutOff = refusal;
+      return;
+    }
+    this.#permit?.ignore();
+    this.#permit = undefined;
+    this.#refuse(refusal);
+  }
 
   /** The backend's own status ends the call; a client that still sends is told to stop by the engine. */
   #finish(status: number): void {

@@ -23,7 +23,7 @@ export function answerNotGrpc(
   return IGNORE;
 }
 
-const IGNORE: StreamHandler = {
+export const IGNORE: StreamHandler = {
   onHeaders() {},
   onData(stream, _buffer, start, end) {
     stream.consume(end - start);

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Client, type ClientTls, type Target } from '../http2/index.ts';
 import { Backend, type Breaker } from './backend.ts';
 import { HEADER_NAMES } from './header-names.ts';
@@ -7,15 +6,8 @@ import { HEADER_NAMES } from './header-names.ts';
 export interface BackendTarget {
   readonly name: string;
   readonly endpoints: readonly Target[];
-  /** Paths of PEM files; undefined is cleartext. */
-  readonly tls:
-    | {
-        readonly ca: string | undefined;
-        readonly serverName: string | undefined;
-        readonly cert: string | undefined;
-        readonly key: string | undefined;
-      }
-    | undefined;
+  /** Undefined is cleartext. */
+  readonly tls: ClientTls | undefined;
   readonly connectTimeoutMs: number;
   readonly defaultTimeoutMs: number | undefined;
   /** Connections to each endpoint. */
@@ -35,7 +27,7 @@ export interface BackendParts {
 
 /** Makes a backend with a pool of connections to each of its endpoints. None is opened before the first call. */
 export function openBackend(target: BackendTarget, parts: BackendParts): Backend {
-  const tls = target.tls && readTls(target.tls);
+  const { tls } = target;
   const endpoints = target.endpoints.map((endpoint) => {
     const name = 'path' in endpoint ? `unix:${endpoint.path}` : `${endpoint.host}:${endpoint.port}`;
     const onError = (error: unknown) => parts.onError(name, error);
@@ -61,9 +53,4 @@ export function openBackend(target: BackendTarget, parts: BackendParts): Backend
     isControl: parts.isControl ?? false,
     random: parts.random,
   });
-}
-
-function readTls(tls: NonNullable<BackendTarget['tls']>): ClientTls {
-  const read = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
-  return { ca: read(tls.ca), servername: tls.serverName, cert: read(tls.cert), key: read(tls.key) };
 }

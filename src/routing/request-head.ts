@@ -21,6 +21,7 @@ export class RequestHead {
   readonly method: MethodEntry | undefined;
   /** POST with a content type of gRPC (gRPC over HTTP/2, "Requests"). */
   readonly isGrpc: boolean;
+  readonly isGet: boolean;
   readonly credential: Credential;
   /** Milliseconds of `grpc-timeout`; undefined when there is none, or none that can be read. */
   readonly timeoutMs: number | undefined;
@@ -36,6 +37,7 @@ export class RequestHead {
     this.methods = methods;
     const passed: Field[] = [];
     let isPost = false;
+    let isGet = false;
     let isGrpc = false;
     let credentials = 0;
     let credential = '';
@@ -43,6 +45,7 @@ export class RequestHead {
       switch (field.kind) {
         case Kind.METHOD:
           isPost = field.value === 'POST';
+          isGet = field.value === 'GET';
           break;
         case Kind.PATH:
           this.path = field;
@@ -76,6 +79,7 @@ export class RequestHead {
       }
     }
     this.isGrpc = isPost && isGrpc;
+    this.isGet = isGet;
     // Two credentials may be two opinions: which one counts must not depend on the order of headers.
     this.credential = { text: credentials === 1 ? credential : '', entry: undefined };
     this.method = this.path === undefined ? undefined : methods.get(this.path.value);

@@ -1,9 +1,10 @@
+import { gatewayDraining } from '../chain/refusal.ts';
 import type { HeaderBlock, Stream, StreamHandler } from '../http2/index.ts';
 import type { Snapshot } from '../sync/snapshot.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import type { ListenerView } from './listener-view.ts';
-import { answerNotGrpc } from './not-grpc.ts';
+import { answerNotGrpc, IGNORE } from './not-grpc.ts';
 import { readRequestHead } from './request-head.ts';
 
 /** Takes each request from a listener to its exchange. */
@@ -24,6 +25,11 @@ export class RequestRouter {
   ): StreamHandler {
     const head = readRequestHead(block, listener.methodsOf(snapshot));
     if (!head.isGrpc) {
+      const probe = head.isGet && endStream ? this.#parts.probe(head.path?.value ?? '') : undefined;
+      if (probe !== undefined) {
+        this.#parts.answers.plain(stream, probe);
+        return IGNORE;
+      }
       return answerNotGrpc(this.#parts, listener, stream, endStream);
     }
     const exchange = new Exchange(this.#parts, listener, snapshot, head, stream, endStream);
@@ -31,5 +37,10 @@ export class RequestRouter {
     stream.handler = exchange;
     exchange.begin();
     return exchange;
+  }
+
+  /** Ends a request that still runs when the gateway can wait no longer: its caller is told, and may ask another. */
+  cutOff(stream: Stream): void {
+    if (stream.handler instanceof Exchange) stream.handler.cutOff(gatewayDraining());
   }
 }

@@ -40,7 +40,13 @@ function describe(call: Call, outcome: Outcome, requestId: string): Record<strin
     reached_backend: outcome.reachedBackend,
     duration_ms: Math.round(outcome.durationMs * 1000) / 1000,
     remote: call.remoteAddress,
+    peer: peerName(call.peerIdentity),
   };
+}
+
+/** The name of a verified client certificate that says most. */
+function peerName(peer: Call['peerIdentity']): string | undefined {
+  return peer?.uris[0] ?? peer?.dnsNames[0] ?? peer?.commonName ?? peer?.fingerprint;
 }
 
 interface LineBudget {

@@ -134,7 +134,10 @@ describe('a change takes effect on the next decision', () => {
       const call = fixture.call(text);
       return (await fixture.auth.admit(call)) ?? call.plan?.id;
     };
-    await manager.createPlan({ planId: 'gold', plan: { id: '', limits: [], quotas: [], concurrency: 9, priority: 0, etag: '' } });
+    await manager.createPlan({
+      planId: 'gold',
+      plan: { id: '', limits: [], quotas: [], concurrency: 9, priority: 0, etag: '' },
+    });
     expect(await admit()).toBe('free');
     const set = (over: object, ...updateMask: string[]) =>
       manager.updateTenant({ tenant: tenant({ id: 'demo', ...over }), updateMask });

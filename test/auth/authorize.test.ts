@@ -12,6 +12,7 @@ const call = (entry: MethodEntry | undefined, scopes: string[] | undefined): Cal
   method: entry,
   credential: { text: '', entry: undefined },
   remoteAddress: '127.0.0.1',
+  peerIdentity: undefined,
   principal: scopes && { id: 'k', tenantId: 'demo', scopes: new Set(scopes) },
   tenant: undefined,
   plan: undefined,

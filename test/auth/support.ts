@@ -68,6 +68,7 @@ export class AuthFixture {
       method: method(),
       credential: { text, entry: undefined },
       remoteAddress: '127.0.0.1',
+      peerIdentity: undefined,
       principal: undefined,
       tenant: undefined,
       plan: undefined,

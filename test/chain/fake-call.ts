@@ -38,6 +38,7 @@ export function fakeCall(tenantId: string | undefined, plan: Plan, policy: Parti
     },
     credential: { text: '', entry: undefined },
     remoteAddress: '127.0.0.1',
+    peerIdentity: undefined,
     principal: undefined,
     tenant: tenantId === undefined ? undefined : fakeTenant(tenantId),
     plan: tenantId === undefined ? undefined : plan,

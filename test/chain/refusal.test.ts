@@ -22,6 +22,7 @@ const EVERY: readonly Refusal[] = [
   refusals.messageMalformed('grpc-timeout', 'is no timeout'),
   refusals.storeUnavailable(),
   refusals.gatewayDraining(),
+  refusals.gatewayOverloaded(0),
   refusals.gatewayError(),
   refusals.uniform(),
 ];

@@ -17,6 +17,7 @@ export function createFakeIo(env: Record<string, string> = {}, now = Date.now): 
   const stdout: string[] = [];
   const stderr: string[] = [];
   const listeners = new Set<() => void>();
+  const reloads = new Set<() => void>();
   const exits: number[] = [];
   let ahead = 0;
   return {
@@ -29,6 +30,11 @@ export function createFakeIo(env: Record<string, string> = {}, now = Date.now): 
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    onReloadSignal(listener) {
+      reloads.add(listener);
+      return () => void reloads.delete(listener);
+    },
+    memory: { rss: () => 0, constrained: () => 0 },
     exit: (code) => void exits.push(code),
     out: () => stdout.join(''),
     err: () => stderr.join(''),

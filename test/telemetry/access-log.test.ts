@@ -13,6 +13,7 @@ function call(): Call {
     method: createMethod('pkg.Service/Method'),
     credential: { text: SECRET, entry: { text: SECRET } },
     remoteAddress: '127.0.0.1:5',
+    peerIdentity: undefined,
     principal: { id: 'abc', tenantId: 'acme', scopes: new Set() },
     tenant: { id: 'acme', displayName: '', plan: 'free', suspended: false },
     plan: undefined,
