@@ -33,6 +33,17 @@ export async function startExampleBackend(at: { host: string; port: number }): P
   }
 }
 
+/** Makes the example's first call through the gateway. @returns what came of it, in a line */
+export async function makeFirstCall(at: { address: string; key: string }): Promise<string> {
+  const module: unknown = await import(pathToFileURL(examplePath('examples/bookstore/first-call.ts')).href);
+  if (!hasFirstCall(module)) throw new Error('examples/bookstore/first-call.ts has no firstCall');
+  return module.firstCall(at);
+}
+
+function hasFirstCall(module: unknown): module is { firstCall: typeof makeFirstCall } {
+  return typeof module === 'object' && module !== null && 'firstCall' in module;
+}
+
 function hasStartBookstore(module: unknown): module is { startBookstore: StartBackend } {
   return typeof module === 'object' && module !== null && 'startBookstore' in module;
 }

@@ -5,7 +5,7 @@ import type { Config } from '../../generated/tollgate/config/v1/config.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { packagePath } from '../contracts/package-root.ts';
 import { readDemoKeys } from './demo-keys.ts';
-import { exampleConfigPath, startExampleBackend } from './example-backend.ts';
+import { exampleConfigPath, makeFirstCall, startExampleBackend } from './example-backend.ts';
 import type { Io } from './io.ts';
 import { parsePort } from './parse-values.ts';
 import { runGateway } from './run-gateway.ts';
@@ -43,13 +43,25 @@ async function start(options: StartOptions, io: Io): Promise<void> {
       env,
       load: () => adjust(loadConfig(configPath, { env }), { port: options.port, data, backendPort: backend.port }),
       graceMs: GRACE_MS,
-      onReady: ({ addresses, adminKey }) =>
-        io.stdout.write(
-          describeTour({ addresses, adminKey, demo, backendPort: backend.port, isDefaultData: data === defaultData() }),
-        ),
+      onReady: ({ addresses, adminKey }) => {
+        const isDefaultData = data === defaultData();
+        const tour = describeTour({ addresses, adminKey, demo, backendPort: backend.port, isDefaultData });
+        const { host, port } = addresses.get('public') ?? { host: HOST, port: 0 };
+        void showFirstCall(io, { address: `${host}:${port}`, key: demo.key }).then(() => io.stdout.write(tour));
+      },
     });
   } finally {
     await backend.stop();
+  }
+}
+
+/** The proof that it works, before anybody types anything. */
+async function showFirstCall(io: Io, at: { address: string; key: string }): Promise<void> {
+  try {
+    io.stdout.write(`\nfirst call: ${await makeFirstCall(at)}\n`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    io.stderr.write(`first call: it failed (${reason}); the commands below will say more\n`);
   }
 }
 

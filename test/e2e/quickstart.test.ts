@@ -55,6 +55,7 @@ describe('npm start', () => {
     expect(output).toMatch(/^admin key:\ntg_[a-z0-9-]+_\w+_\w+$/m);
     expect(output).toMatch(/^ready /m);
     expect(output).toContain(key());
+    expect(output).toContain('first call: GetBook as tenant demo: Pride and Prejudice, Jane Austen, 1813');
     expect(existsSync(join(data, 'tollgate.db'))).toBe(true);
   });
 
