@@ -19,6 +19,7 @@ import { startControlServer } from './control/control-server.ts';
 import { Health } from './control/health.ts';
 import { answerHttp1, answerProbe } from './control/probes.ts';
 import { Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
+import { FloodCounts } from './metrics/flood-counts.ts';
 import { GatewayMetrics } from './metrics/gateway-metrics.ts';
 import { createMemoryProbe, type MemoryFacts } from './overload/memory-share.ts';
 import { OverloadMonitor } from './overload/overload-monitor.ts';
@@ -146,7 +147,8 @@ export class Gateway {
     const overload = this.#watchOverload(settings, memory);
     const chain = new MiddlewareChain([authentication, overload, new AuthorizationStage(), limiter, quota]);
 
-    const metrics = new GatewayMetrics({ now: clock.now });
+    const floods = new FloodCounts(clock.monotonic, (fields) => log.warn(fields, 'a peer broke a limit'));
+    const metrics = new GatewayMetrics({ now: clock.now, floods: () => floods.list() });
     const control = await startControlServer({
       tenants,
       metrics,
@@ -156,7 +158,7 @@ export class Gateway {
       socketFolders: [tmpdir(), dirname(settings.storePath)],
     });
     this.#closers.push((graceMs) => control.stop(graceMs));
-    const backends = this.#openBackends(settings, control.path, metrics);
+    const backends = this.#openBackends(settings, control.path, metrics, floods);
     const deadlines = new Deadlines(clock.monotonic);
     this.#closers.push(() => deadlines.close());
     const accessLog = createAccessLog(log, clock.monotonic);
@@ -173,6 +175,7 @@ export class Gateway {
         log.error({ err: error, request_id: call.requestId }, 'a call failed inside the gateway'),
     });
     await this.#listen(settings.listeners, {
+      floods,
       accept: (view, stream, block, endStream) => router.accept(view, sync.current, stream, block, endStream),
       cutOff: (stream) => router.cutOff(stream),
     });
@@ -197,7 +200,12 @@ export class Gateway {
     return stage;
   }
 
-  #openBackends(settings: Settings, controlPath: string, metrics: GatewayMetrics): ReadonlyMap<string, Backend> {
+  #openBackends(
+    settings: Settings,
+    controlPath: string,
+    metrics: GatewayMetrics,
+    floods: FloodCounts,
+  ): ReadonlyMap<string, Backend> {
     const onError = (endpoint: string, error: unknown) => this.#log.warn({ endpoint, err: error }, 'backend');
     const parts = { random: Math.random, now: clock.monotonic, onError };
     const backends = settings.backends.map((target) => {
@@ -205,7 +213,8 @@ export class Gateway {
       breaker.onStateChange((state, previous) => {
         this.#log.warn({ backend: target.name, state, previous }, 'circuit breaker');
       });
-      const backend = this.#openBackend(target, { ...parts, breaker });
+      const onFlood: BackendParts['onFlood'] = (kind) => floods.count(`backend ${target.name}`, kind);
+      const backend = this.#openBackend(target, { ...parts, breaker, onFlood });
       metrics.addBackend(backend.name, {
         breakerState: () => breaker.state,
         outstanding: () => backend.outstanding,
@@ -246,6 +255,7 @@ export class Gateway {
         port: settings.port,
         tls: certificates?.serverOptions,
         maxConnectionAgeMs: settings.maxConnectionAgeMs,
+        ...settings.limits,
         names: HEADER_NAMES,
         onRequest: (stream, block, endStream) => calls.accept(view, stream, block, endStream),
         onGraceOver: calls.cutOff,
@@ -254,6 +264,7 @@ export class Gateway {
           this.#log.debug({ listener: settings.name, remote, why: error.message }, 'TLS handshake failed');
         },
         onError: (error) => this.#log.error({ listener: settings.name, err: error }, 'listener'),
+        onFlood: (kind, remote) => calls.floods.count(`listener ${settings.name}`, kind, remote),
       });
       open.push(listener);
       if (certificates !== undefined) {
@@ -283,6 +294,7 @@ export class Gateway {
 
 /** What listeners do with requests. */
 interface CallHandling {
+  readonly floods: FloodCounts;
   accept(view: ListenerView, ...request: Parameters<ListenerOptions['onRequest']>): StreamHandler;
   /** Ends one that still runs. */
   cutOff(stream: Stream): void;

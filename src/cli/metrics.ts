@@ -95,6 +95,14 @@ function formatMetrics(response: GetMetricsResponse, labels: readonly LabelName[
       ),
     );
   }
+  if (response.floods.length > 0) {
+    parts.push(
+      formatTable(
+        ['limit broken by', 'limit', 'times'],
+        response.floods.map((each) => [each.peer, each.kind, String(each.count)]),
+      ),
+    );
+  }
   return parts.join('\n');
 }
 

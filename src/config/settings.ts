@@ -24,6 +24,7 @@ import { type Address, parseAddress } from './address.ts';
 import { isLogLevel, type LogLevel } from './check-telemetry.ts';
 import type { Environment } from './check-tenants.ts';
 import type { LoadedConfig } from './load.ts';
+import { type LimitSettings, toLimits } from './to-limits.ts';
 
 /** The configuration as the parts use it: every default filled in, paths absolute, durations in milliseconds. */
 export interface Settings {
@@ -55,6 +56,7 @@ export interface ListenerSettings {
   readonly tls: ServerTlsSettings | undefined;
   /** Undefined: connections have no age. */
   readonly maxConnectionAgeMs: number | undefined;
+  readonly limits: LimitSettings;
   readonly trustRequestId: boolean;
   /** Every refusal is UNAUTHENTICATED. */
   readonly uniformErrors: boolean;
@@ -131,6 +133,7 @@ function toListener(listener: Listener, file: (path: string) => string): Listene
     contracts: listener.contracts,
     tls: listener.tls && toServerTls(listener.tls, file),
     maxConnectionAgeMs: listener.maxConnectionAge && durationToMs(listener.maxConnectionAge),
+    limits: toLimits(listener.limits),
     trustRequestId: listener.trustRequestId,
     uniformErrors: listener.errors === Listener_Errors.ERRORS_UNIFORM,
   };

@@ -1,6 +1,7 @@
 import type { GetMetricsRequest, GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import type { Call, Outcome } from '../chain/call.ts';
 import { codeName } from '../grpc/status.ts';
+import type { FloodCount } from './flood-counts.ts';
 import { Distribution } from './histogram.ts';
 import { reportMetrics } from './report.ts';
 import { SeriesTable } from './series-table.ts';
@@ -73,9 +74,18 @@ export class GatewayMetrics {
   readonly #series: SeriesTable;
   readonly #refusals = new Map<string, number>();
   readonly #backends = new Map<string, BackendCounters>();
+  readonly #floods: () => readonly FloodCount[];
 
-  /** @param options `now`: Unix milliseconds; `maxSeries`: beyond that many, default 10,000, series are folded into `other` */
-  constructor(options: { now: () => number; maxSeries?: number | undefined }) {
+  /**
+   * @param options `now`: Unix milliseconds; `maxSeries`: beyond that many, default 10,000, series are folded into `other`;
+   *   `floods`: limits that peers broke
+   */
+  constructor(options: {
+    now: () => number;
+    maxSeries?: number | undefined;
+    floods?: (() => readonly FloodCount[]) | undefined;
+  }) {
+    this.#floods = options.floods ?? (() => []);
     this.#now = options.now;
     this.startedAt = options.now();
     this.#series = new SeriesTable(options.maxSeries ?? DEFAULT_BUDGET);
@@ -113,6 +123,11 @@ export class GatewayMetrics {
   /** Refusals of the gateway itself by reason. */
   refusals(): ReadonlyMap<string, number> {
     return this.#refusals;
+  }
+
+  /** Limits that peers broke. */
+  floods(): readonly FloodCount[] {
+    return this.#floods();
   }
 
   backends(): BackendSnapshot[] {

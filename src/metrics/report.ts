@@ -21,7 +21,7 @@ const BREAKER_STATES = {
 
 /** The answer to `GetMetrics`. @param now Unix milliseconds, when the counts are read */
 export function reportMetrics(
-  metrics: Pick<GatewayMetrics, 'query' | 'refusals' | 'backends' | 'startedAt'>,
+  metrics: Pick<GatewayMetrics, 'query' | 'refusals' | 'backends' | 'floods' | 'startedAt'>,
   request: GetMetricsRequest,
   now: number,
 ): GetMetricsResponse {
@@ -37,6 +37,7 @@ export function reportMetrics(
     endTime: new Date(now),
     refusals: Object.fromEntries(metrics.refusals()),
     backends: metrics.backends().map(reportBackend),
+    floods: [...metrics.floods()],
   };
 }
 

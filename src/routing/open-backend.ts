@@ -1,4 +1,4 @@
-import { Client, type ClientTls, type Target } from '../http2/index.ts';
+import { Client, type ClientTls, type FloodKind, type Target } from '../http2/index.ts';
 import { Backend, type Breaker } from './backend.ts';
 import { HEADER_NAMES } from './header-names.ts';
 
@@ -23,6 +23,8 @@ export interface BackendParts {
   readonly isControl?: boolean;
   /** A connection could not be made, or something of ours threw. */
   readonly onError: (endpoint: string, error: unknown) => void;
+  /** The backend broke a limit of ours. */
+  readonly onFlood?: (kind: FloodKind) => void;
 }
 
 /** Makes a backend with a pool of connections to each of its endpoints. None is opened before the first call. */
@@ -41,6 +43,7 @@ export function openBackend(target: BackendTarget, parts: BackendParts): Backend
       random: parts.random,
       onConnectionError: onError,
       onError,
+      onFlood: (kind) => parts.onFlood?.(kind),
     });
     return { name, client };
   });

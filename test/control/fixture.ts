@@ -37,7 +37,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
   const contracts = [...builtinContracts(), ...(options.contracts ?? [])];
   const server = await startControlServer({
     tenants: options.tenants,
-    metrics: options.metrics ?? { getMetrics: () => ({ series: [], refusals: {}, backends: [] }) },
+    metrics: options.metrics ?? { getMetrics: () => ({ series: [], refusals: {}, backends: [], floods: [] }) },
     contracts: new Map(contracts.map((contract) => [contract.name, contract])),
     health,
     log: createLogger('debug', { write: (line) => void log.push(line) }),

@@ -36,7 +36,11 @@ export interface Listener {
    * Age at which a connection is asked to end: its calls go on, new ones take a new connection. Each has its own, up to a
    * tenth less or more, so that they do not come back all at once. Default: none.
    */
-  maxConnectionAge?: Duration | undefined;
+  maxConnectionAge?:
+    | Duration
+    | undefined;
+  /** What strangers may make the gateway do and hold. Reasons and further limits: docs/limits.md. */
+  limits?: Limits | undefined;
 }
 
 export const Listener_Errors = {
@@ -82,6 +86,61 @@ export function listener_ErrorsToJSON(object: Listener_Errors): string {
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Listener_Errors");
   }
+}
+
+/** Limits of a listener. What is absent has its default; a duration of 0s is no limit. */
+export interface Limits {
+  /** Connections at once. Default 50000. */
+  maxConnections?:
+    | number
+    | undefined;
+  /** Of one source: an IPv4 address or the /64 of an IPv6 address. Default 20000. */
+  maxConnectionsPerSource?:
+    | number
+    | undefined;
+  /** Calls that one connection may have running. Default 200. */
+  maxConcurrentStreams?:
+    | number
+    | undefined;
+  /** Octets of a request's headers, counted as in RFC 9113 section 6.5.2. Default 32768. */
+  maxHeaderListOctets?:
+    | number
+    | undefined;
+  /** Header fields of a request. Default 256. */
+  maxHeaderFields?:
+    | number
+    | undefined;
+  /** Streams that a connection may reset, or make us reset, at once, and so many more a second. Default 500 and 100. */
+  resetBurst?: number | undefined;
+  resetRate?:
+    | number
+    | undefined;
+  /**
+   * Frames that bring nothing (PING, SETTINGS, PRIORITY, empty DATA, ...) beyond those that acknowledge what we send.
+   * Default 1000 and 1000.
+   */
+  controlBurst?: number | undefined;
+  controlRate?:
+    | number
+    | undefined;
+  /** For the preface, for SETTINGS and their acknowledgement, for one frame, for one header block. Default 9s. */
+  handshakeTimeout?:
+    | Duration
+    | undefined;
+  /** A peer that takes nothing of what waits for it so long is gone. Default 60s. */
+  writeTimeout?:
+    | Duration
+    | undefined;
+  /** A connection without calls is asked to end. Default 600s. */
+  idleTimeout?:
+    | Duration
+    | undefined;
+  /** A call in which neither side sends is ended. Default 3600s. */
+  streamIdleTimeout?:
+    | Duration
+    | undefined;
+  /** After so long a silence a PING asks whether the client lives. Default: none (TCP keepalive is always on). */
+  keepalive?: Duration | undefined;
 }
 
 export interface ServerTls {
@@ -498,6 +557,7 @@ function createBaseListener(): Listener {
     trustRequestId: false,
     errors: 0,
     maxConnectionAge: undefined,
+    limits: undefined,
   };
 }
 
@@ -523,6 +583,9 @@ export const Listener: MessageFns<Listener> = {
     }
     if (message.maxConnectionAge !== undefined) {
       Duration.encode(message.maxConnectionAge, writer.uint32(58).fork()).join();
+    }
+    if (message.limits !== undefined) {
+      Limits.encode(message.limits, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -596,6 +659,14 @@ export const Listener: MessageFns<Listener> = {
             message.maxConnectionAge = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.limits = Limits.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -627,6 +698,7 @@ export const Listener: MessageFns<Listener> = {
         : isSet(object.max_connection_age)
         ? Duration.fromJSON(object.max_connection_age)
         : undefined,
+      limits: isSet(object.limits) ? Limits.fromJSON(object.limits) : undefined,
     };
   },
 
@@ -653,6 +725,9 @@ export const Listener: MessageFns<Listener> = {
     if (message.maxConnectionAge !== undefined) {
       obj.maxConnectionAge = Duration.toJSON(message.maxConnectionAge);
     }
+    if (message.limits !== undefined) {
+      obj.limits = Limits.toJSON(message.limits);
+    }
     return obj;
   },
 
@@ -669,6 +744,363 @@ export const Listener: MessageFns<Listener> = {
     message.errors = object.errors ?? 0;
     message.maxConnectionAge = (object.maxConnectionAge !== undefined && object.maxConnectionAge !== null)
       ? Duration.fromPartial(object.maxConnectionAge)
+      : undefined;
+    message.limits = (object.limits !== undefined && object.limits !== null)
+      ? Limits.fromPartial(object.limits)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLimits(): Limits {
+  return {
+    maxConnections: undefined,
+    maxConnectionsPerSource: undefined,
+    maxConcurrentStreams: undefined,
+    maxHeaderListOctets: undefined,
+    maxHeaderFields: undefined,
+    resetBurst: undefined,
+    resetRate: undefined,
+    controlBurst: undefined,
+    controlRate: undefined,
+    handshakeTimeout: undefined,
+    writeTimeout: undefined,
+    idleTimeout: undefined,
+    streamIdleTimeout: undefined,
+    keepalive: undefined,
+  };
+}
+
+export const Limits: MessageFns<Limits> = {
+  encode(message: Limits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxConnections !== undefined) {
+      writer.uint32(8).uint32(message.maxConnections);
+    }
+    if (message.maxConnectionsPerSource !== undefined) {
+      writer.uint32(16).uint32(message.maxConnectionsPerSource);
+    }
+    if (message.maxConcurrentStreams !== undefined) {
+      writer.uint32(24).uint32(message.maxConcurrentStreams);
+    }
+    if (message.maxHeaderListOctets !== undefined) {
+      writer.uint32(32).uint32(message.maxHeaderListOctets);
+    }
+    if (message.maxHeaderFields !== undefined) {
+      writer.uint32(40).uint32(message.maxHeaderFields);
+    }
+    if (message.resetBurst !== undefined) {
+      writer.uint32(48).uint32(message.resetBurst);
+    }
+    if (message.resetRate !== undefined) {
+      writer.uint32(56).uint32(message.resetRate);
+    }
+    if (message.controlBurst !== undefined) {
+      writer.uint32(64).uint32(message.controlBurst);
+    }
+    if (message.controlRate !== undefined) {
+      writer.uint32(72).uint32(message.controlRate);
+    }
+    if (message.handshakeTimeout !== undefined) {
+      Duration.encode(message.handshakeTimeout, writer.uint32(82).fork()).join();
+    }
+    if (message.writeTimeout !== undefined) {
+      Duration.encode(message.writeTimeout, writer.uint32(90).fork()).join();
+    }
+    if (message.idleTimeout !== undefined) {
+      Duration.encode(message.idleTimeout, writer.uint32(98).fork()).join();
+    }
+    if (message.streamIdleTimeout !== undefined) {
+      Duration.encode(message.streamIdleTimeout, writer.uint32(106).fork()).join();
+    }
+    if (message.keepalive !== undefined) {
+      Duration.encode(message.keepalive, writer.uint32(114).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Limits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxConnections = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxConnectionsPerSource = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxConcurrentStreams = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxHeaderListOctets = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxHeaderFields = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.resetBurst = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.resetRate = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.controlBurst = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.controlRate = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.handshakeTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.writeTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.idleTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.streamIdleTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.keepalive = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Limits {
+    return {
+      maxConnections: isSet(object.maxConnections)
+        ? globalThis.Number(object.maxConnections)
+        : isSet(object.max_connections)
+        ? globalThis.Number(object.max_connections)
+        : undefined,
+      maxConnectionsPerSource: isSet(object.maxConnectionsPerSource)
+        ? globalThis.Number(object.maxConnectionsPerSource)
+        : isSet(object.max_connections_per_source)
+        ? globalThis.Number(object.max_connections_per_source)
+        : undefined,
+      maxConcurrentStreams: isSet(object.maxConcurrentStreams)
+        ? globalThis.Number(object.maxConcurrentStreams)
+        : isSet(object.max_concurrent_streams)
+        ? globalThis.Number(object.max_concurrent_streams)
+        : undefined,
+      maxHeaderListOctets: isSet(object.maxHeaderListOctets)
+        ? globalThis.Number(object.maxHeaderListOctets)
+        : isSet(object.max_header_list_octets)
+        ? globalThis.Number(object.max_header_list_octets)
+        : undefined,
+      maxHeaderFields: isSet(object.maxHeaderFields)
+        ? globalThis.Number(object.maxHeaderFields)
+        : isSet(object.max_header_fields)
+        ? globalThis.Number(object.max_header_fields)
+        : undefined,
+      resetBurst: isSet(object.resetBurst)
+        ? globalThis.Number(object.resetBurst)
+        : isSet(object.reset_burst)
+        ? globalThis.Number(object.reset_burst)
+        : undefined,
+      resetRate: isSet(object.resetRate)
+        ? globalThis.Number(object.resetRate)
+        : isSet(object.reset_rate)
+        ? globalThis.Number(object.reset_rate)
+        : undefined,
+      controlBurst: isSet(object.controlBurst)
+        ? globalThis.Number(object.controlBurst)
+        : isSet(object.control_burst)
+        ? globalThis.Number(object.control_burst)
+        : undefined,
+      controlRate: isSet(object.controlRate)
+        ? globalThis.Number(object.controlRate)
+        : isSet(object.control_rate)
+        ? globalThis.Number(object.control_rate)
+        : undefined,
+      handshakeTimeout: isSet(object.handshakeTimeout)
+        ? Duration.fromJSON(object.handshakeTimeout)
+        : isSet(object.handshake_timeout)
+        ? Duration.fromJSON(object.handshake_timeout)
+        : undefined,
+      writeTimeout: isSet(object.writeTimeout)
+        ? Duration.fromJSON(object.writeTimeout)
+        : isSet(object.write_timeout)
+        ? Duration.fromJSON(object.write_timeout)
+        : undefined,
+      idleTimeout: isSet(object.idleTimeout)
+        ? Duration.fromJSON(object.idleTimeout)
+        : isSet(object.idle_timeout)
+        ? Duration.fromJSON(object.idle_timeout)
+        : undefined,
+      streamIdleTimeout: isSet(object.streamIdleTimeout)
+        ? Duration.fromJSON(object.streamIdleTimeout)
+        : isSet(object.stream_idle_timeout)
+        ? Duration.fromJSON(object.stream_idle_timeout)
+        : undefined,
+      keepalive: isSet(object.keepalive) ? Duration.fromJSON(object.keepalive) : undefined,
+    };
+  },
+
+  toJSON(message: Limits): unknown {
+    const obj: any = {};
+    if (message.maxConnections !== undefined) {
+      obj.maxConnections = Math.round(message.maxConnections);
+    }
+    if (message.maxConnectionsPerSource !== undefined) {
+      obj.maxConnectionsPerSource = Math.round(message.maxConnectionsPerSource);
+    }
+    if (message.maxConcurrentStreams !== undefined) {
+      obj.maxConcurrentStreams = Math.round(message.maxConcurrentStreams);
+    }
+    if (message.maxHeaderListOctets !== undefined) {
+      obj.maxHeaderListOctets = Math.round(message.maxHeaderListOctets);
+    }
+    if (message.maxHeaderFields !== undefined) {
+      obj.maxHeaderFields = Math.round(message.maxHeaderFields);
+    }
+    if (message.resetBurst !== undefined) {
+      obj.resetBurst = Math.round(message.resetBurst);
+    }
+    if (message.resetRate !== undefined) {
+      obj.resetRate = Math.round(message.resetRate);
+    }
+    if (message.controlBurst !== undefined) {
+      obj.controlBurst = Math.round(message.controlBurst);
+    }
+    if (message.controlRate !== undefined) {
+      obj.controlRate = Math.round(message.controlRate);
+    }
+    if (message.handshakeTimeout !== undefined) {
+      obj.handshakeTimeout = Duration.toJSON(message.handshakeTimeout);
+    }
+    if (message.writeTimeout !== undefined) {
+      obj.writeTimeout = Duration.toJSON(message.writeTimeout);
+    }
+    if (message.idleTimeout !== undefined) {
+      obj.idleTimeout = Duration.toJSON(message.idleTimeout);
+    }
+    if (message.streamIdleTimeout !== undefined) {
+      obj.streamIdleTimeout = Duration.toJSON(message.streamIdleTimeout);
+    }
+    if (message.keepalive !== undefined) {
+      obj.keepalive = Duration.toJSON(message.keepalive);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Limits>, I>>(base?: I): Limits {
+    return Limits.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Limits>, I>>(object: I): Limits {
+    const message = createBaseLimits();
+    message.maxConnections = object.maxConnections ?? undefined;
+    message.maxConnectionsPerSource = object.maxConnectionsPerSource ?? undefined;
+    message.maxConcurrentStreams = object.maxConcurrentStreams ?? undefined;
+    message.maxHeaderListOctets = object.maxHeaderListOctets ?? undefined;
+    message.maxHeaderFields = object.maxHeaderFields ?? undefined;
+    message.resetBurst = object.resetBurst ?? undefined;
+    message.resetRate = object.resetRate ?? undefined;
+    message.controlBurst = object.controlBurst ?? undefined;
+    message.controlRate = object.controlRate ?? undefined;
+    message.handshakeTimeout = (object.handshakeTimeout !== undefined && object.handshakeTimeout !== null)
+      ? Duration.fromPartial(object.handshakeTimeout)
+      : undefined;
+    message.writeTimeout = (object.writeTimeout !== undefined && object.writeTimeout !== null)
+      ? Duration.fromPartial(object.writeTimeout)
+      : undefined;
+    message.idleTimeout = (object.idleTimeout !== undefined && object.idleTimeout !== null)
+      ? Duration.fromPartial(object.idleTimeout)
+      : undefined;
+    message.streamIdleTimeout = (object.streamIdleTimeout !== undefined && object.streamIdleTimeout !== null)
+      ? Duration.fromPartial(object.streamIdleTimeout)
+      : undefined;
+    message.keepalive = (object.keepalive !== undefined && object.keepalive !== null)
+      ? Duration.fromPartial(object.keepalive)
       : undefined;
     return message;
   },

@@ -87,11 +87,21 @@ export interface GetMetricsResponse {
   /** Refusals of the gateway itself, by reason (see the table of refusals). */
   refusals: { [key: string]: number };
   backends: BackendMetrics[];
+  /** Limits that peers broke: connections closed, streams refused (docs/limits.md). */
+  floods: FloodCounter[];
 }
 
 export interface GetMetricsResponse_RefusalsEntry {
   key: string;
   value: number;
+}
+
+export interface FloodCounter {
+  /** `listener public`, `backend bookstore`. */
+  peer: string;
+  /** `rapid_reset`, `ping`, `slow_headers`, ... */
+  kind: string;
+  count: number;
 }
 
 export interface CallSeries {
@@ -306,7 +316,7 @@ export const GetMetricsRequest: MessageFns<GetMetricsRequest> = {
 };
 
 function createBaseGetMetricsResponse(): GetMetricsResponse {
-  return { series: [], startTime: undefined, endTime: undefined, refusals: {}, backends: [] };
+  return { series: [], startTime: undefined, endTime: undefined, refusals: {}, backends: [], floods: [] };
 }
 
 export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
@@ -325,6 +335,9 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
     });
     for (const v of message.backends) {
       BackendMetrics.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.floods) {
+      FloodCounter.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -385,6 +398,14 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
             message.backends.push(BackendMetrics.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.floods.push(FloodCounter.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -427,6 +448,7 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
       backends: globalThis.Array.isArray(object?.backends)
         ? object.backends.map((e: any) => BackendMetrics.fromJSON(e))
         : [],
+      floods: globalThis.Array.isArray(object?.floods) ? object.floods.map((e: any) => FloodCounter.fromJSON(e)) : [],
     };
   },
 
@@ -453,6 +475,9 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
     if (message.backends?.length) {
       obj.backends = message.backends.map((e) => BackendMetrics.toJSON(e));
     }
+    if (message.floods?.length) {
+      obj.floods = message.floods.map((e) => FloodCounter.toJSON(e));
+    }
     return obj;
   },
 
@@ -474,6 +499,7 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
       {},
     );
     message.backends = object.backends?.map((e) => BackendMetrics.fromPartial(e)) || [];
+    message.floods = object.floods?.map((e) => FloodCounter.fromPartial(e)) || [];
     return message;
   },
 };
@@ -563,6 +589,107 @@ export const GetMetricsResponse_RefusalsEntry: MessageFns<GetMetricsResponse_Ref
     const message = createBaseGetMetricsResponse_RefusalsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseFloodCounter(): FloodCounter {
+  return { peer: "", kind: "", count: 0 };
+}
+
+export const FloodCounter: MessageFns<FloodCounter> = {
+  encode(message: FloodCounter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.peer !== "") {
+      writer.uint32(10).string(message.peer);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.count !== 0) {
+      writer.uint32(24).uint64(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FloodCounter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFloodCounter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.peer = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FloodCounter {
+    return {
+      peer: isSet(object.peer) ? globalThis.String(object.peer) : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+    };
+  },
+
+  toJSON(message: FloodCounter): unknown {
+    const obj: any = {};
+    if (message.peer !== "") {
+      obj.peer = message.peer;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FloodCounter>, I>>(base?: I): FloodCounter {
+    return FloodCounter.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FloodCounter>, I>>(object: I): FloodCounter {
+    const message = createBaseFloodCounter();
+    message.peer = object.peer ?? "";
+    message.kind = object.kind ?? "";
+    message.count = object.count ?? 0;
     return message;
   },
 };
