@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { EngineStream } from './engine-stream.ts';
+import { type EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
 import type { Field, NameTable } from './field.ts';
@@ -302,7 +302,10 @@ export class Connection {
     if (this.server) return; // The client opens no streams any more, and closes when it likes.
     this.#startDraining();
     for (const stream of this.streams.list()) {
-      if (stream.id > lastId) stream.fail(ErrorCode.REFUSED_STREAM, ResetCause.UNPROCESSED);
+      if (stream.id <= lastId) continue;
+      // Who has answered has processed the request, whatever the id says.
+      const answered = (stream.state & State.HEADERS_RECEIVED) !== 0;
+      stream.fail(ErrorCode.REFUSED_STREAM, answered ? ResetCause.CONNECTION : ResetCause.UNPROCESSED);
     }
     this.#finishWhenDone();
   }

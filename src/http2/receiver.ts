@@ -167,6 +167,8 @@ export class Receiver implements FrameSink {
     if (connection.server) connection.flood.countReset('rapid_reset');
     if (stream === undefined) return;
     const code = buffer.readUInt32BE(start);
-    stream.fail(code, code === ErrorCode.REFUSED_STREAM ? ResetCause.UNPROCESSED : ResetCause.PEER);
+    // Who has answered has processed the request, whatever the code says (section 8.7).
+    const refused = code === ErrorCode.REFUSED_STREAM && (stream.state & State.HEADERS_RECEIVED) === 0;
+    stream.fail(code, refused ? ResetCause.UNPROCESSED : ResetCause.PEER);
   }
 }

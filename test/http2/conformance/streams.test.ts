@@ -186,6 +186,17 @@ describe('a client, on a stream of its own (section 5.1)', () => {
     expect(recorder.events).toEqual([]);
   });
 
+  it('takes nobody at his word who says after the response that the request was not processed', () => {
+    const refused = client();
+    refused.bench.feed(respond(refused.bench));
+    refused.bench.feed(frame(Type.RST_STREAM, 0, 1, word(REFUSED_STREAM)));
+    expect([refused.recorder.code, refused.recorder.cause]).toEqual([REFUSED_STREAM, ResetCause.PEER]);
+    const above = client();
+    above.bench.feed(respond(above.bench));
+    above.bench.feed(frame(Type.GOAWAY, 0, 0, [...word(0), ...word(0)]));
+    expect(above.recorder.cause).toBe(ResetCause.CONNECTION);
+  });
+
   it('is told of a reset once, with its code, whatever the code', () => {
     for (const code of [0, 1, 2, 5, 8, 11, 13, 0xabcdef, 0xffffffff]) {
       const { bench, recorder } = client();
