@@ -23,6 +23,11 @@ async function main(): Promise<number> {
   const findings: Finding[] = [];
   process.stdout.write(`seed ${first}, ${seconds} s\n`);
   let rounds = 0;
+  // What is thrown in a turn of its own is a finding, too, and there is no going on from it.
+  process.once('uncaughtException', (error) => {
+    process.stdout.write(`seed ${first + rounds}: uncaught: ${error.stack}\n`);
+    process.exit(1);
+  });
   let told = Date.now();
   do {
     try {

@@ -171,6 +171,7 @@ export class Connection {
   /** Takes what the socket read; nothing of the buffer is kept. Never throws. */
   read(buffer: Buffer, start: number, end: number): void {
     this.watch.sawRead = true;
+    if (this.state === 'closing' || this.state === 'closed') return; // The peer goes on, we do not.
     if (this.#rest !== undefined) {
       // Rare: data that was under way when the socket was told to pause.
       this.#rest = Buffer.concat([this.#rest, buffer.subarray(start, end)]);

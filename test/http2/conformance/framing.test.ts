@@ -37,6 +37,19 @@ describe('a server, by section 3.4', () => {
     expect(bench.socket.ended).toBe(true);
   });
 
+  it('says nothing more when the preface goes on behind a wrong octet', async () => {
+    for (let at = 0; at < PREFACE.length; at++) {
+      const bench = new WorkBench();
+      bench.feed(PREFACE.subarray(0, at));
+      bench.feed(Buffer.from('\0'));
+      await bench.frames();
+      expect(bench.socket.ended).toBe(true);
+      bench.feed(PREFACE.subarray(at));
+      bench.feed(frame(Type.SETTINGS, 0, 0));
+      expect(await bench.frames()).toEqual([]);
+    }
+  });
+
   it('sends SETTINGS first, and acknowledges those of the client', async () => {
     const bench = new WorkBench();
     bench.feed(Buffer.concat([PREFACE, frame(Type.SETTINGS, 0, 0, [0, 3, ...word(7)])]));
