@@ -118,6 +118,8 @@ export class Connection {
   #deferred = false;
   /** What was read and not worked on, for that. */
   #rest: Buffer | undefined = undefined;
+  #restAt = 0;
+  #rereading = false;
   #turn = -1;
   #turnFrames = 0;
   #turnOctets = 0;
@@ -174,7 +176,8 @@ export class Connection {
     if (this.state === 'closing' || this.state === 'closed') return; // The peer goes on, we do not.
     if (this.#rest !== undefined) {
       // Rare: data that was under way when the socket was told to pause.
-      this.#rest = Buffer.concat([this.#rest, buffer.subarray(start, end)]);
+      this.#rest = Buffer.concat([this.#rest.subarray(this.#restAt), buffer.subarray(start, end)]);
+      this.#restAt = 0;
       return;
     }
     try {
@@ -200,8 +203,12 @@ export class Connection {
     this.#deferred = false;
     if (this.state === 'closed') return;
     const rest = this.#rest;
-    this.#rest = undefined;
-    if (rest !== undefined) this.read(rest, 0, rest.length);
+    if (rest !== undefined) {
+      this.#rest = undefined;
+      this.#rereading = true;
+      this.read(rest, this.#restAt, rest.length);
+      this.#rereading = false;
+    }
     this.#resume();
   }
 
@@ -460,7 +467,7 @@ export class Connection {
 
   #onOutputRoom(): void {
     try {
-      this.flood.onTaken();
+      this.flood.onTaken(this.#output.unsent === 0);
       if (this.state === 'closing') {
         if (this.#output.unsent === 0) this.#socket.end();
         return;
@@ -512,7 +519,11 @@ export class Connection {
   #spend(buffer: Buffer, start: number, next: number, end: number): void {
     this.#turnOctets += next - start;
     if (next >= end && this.#turnOctets < this.limits.turnOctets) return;
-    if (next < end) this.#rest = Buffer.from(buffer.subarray(next, end));
+    if (next < end) {
+      // The socket's buffer is shared: what is left is copied once, and then kept where it is.
+      this.#rest = this.#rereading ? buffer : Buffer.from(buffer.subarray(next, end));
+      this.#restAt = this.#rereading ? next : 0;
+    }
     if (this.#deferred) return;
     this.#deferred = true;
     this.#socket.pause();

@@ -58,10 +58,12 @@ export class FloodGuard {
 
   /**
    * A stream was reset by the peer ("rapid reset"), or by us for the peer's error ("made you reset").
+   * @param weight what it costs us, 1 for an ordinary one
    * @throws ConnectionError when that is too many
    */
-  countReset(kind: 'rapid_reset' | 'made_you_reset'): void {
-    if (++this.#resets > this.#limits.resetBurst) {
+  countReset(kind: 'rapid_reset' | 'made_you_reset' | 'header_list', weight = 1): void {
+    this.#resets += weight;
+    if (this.#resets > this.#limits.resetBurst) {
       throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many streams reset (section 10.5)', kind);
     }
   }
@@ -93,9 +95,9 @@ export class FloodGuard {
     }
   }
 
-  /** The socket took a write: what was counted before the last one is gone. */
-  onTaken(): void {
-    this.#answersBefore = this.#answers;
+  /** The socket took a write: what was counted before the one before is gone. @param all nothing waits any more */
+  onTaken(all: boolean): void {
+    this.#answersBefore = all ? 0 : this.#answers;
     this.#answers = 0;
   }
 

@@ -30,7 +30,7 @@ export class FrameReader {
   #paddingLeft = 0;
   #padLengthDue = false;
   #stopped = false;
-  /** Frames begun: rises as long as the peer makes progress. */
+  /** Frames received, DATA with its header: rises as long as the peer makes progress. */
   frames = 0;
 
   /** @param maxFrame the SETTINGS_MAX_FRAME_SIZE that we announced. */
@@ -80,6 +80,7 @@ export class FrameReader {
         return end;
       } else {
         const next = at + FRAME_HEADER + length;
+        this.frames++;
         this.#sink.onFrame(
           buffer[at + 3]!,
           buffer[at + 4]!,
@@ -96,7 +97,6 @@ export class FrameReader {
 
   /** The length of the frame at `at`; larger ones than announced are refused before a byte of them is kept (section 4.2). */
   #length(buffer: Buffer, at: number): number {
-    this.frames++;
     const length = (buffer[at]! << 16) | (buffer[at + 1]! << 8) | buffer[at + 2]!;
     if (length > this.#maxFrame) {
       throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'frame larger than SETTINGS_MAX_FRAME_SIZE (section 4.2)');
@@ -132,6 +132,7 @@ export class FrameReader {
     at = this.#fill(buffer, at, end, total);
     if (this.#carried < total) return at;
     const whole = this.#carry;
+    this.frames++;
     this.#carried = 0;
     this.#carry = NOTHING;
     this.#sink.onFrame(whole[3]!, whole[4]!, getUint31(whole, 5), whole, FRAME_HEADER, total);
@@ -146,6 +147,7 @@ export class FrameReader {
   }
 
   #startData(buffer: Buffer, at: number, length: number): void {
+    this.frames++;
     const flags = buffer[at + 4]!;
     const padded = (flags & Flag.PADDED) !== 0;
     if (padded && length === 0) {

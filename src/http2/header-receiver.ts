@@ -39,6 +39,7 @@ export class HeaderReceiver {
     } else if ((stream.state & State.REMOTE_ENDED) !== 0) {
       this.#connection.streamError(id, stream, ErrorCode.STREAM_CLOSED); // Half-closed (section 5.1).
     } else if (block === 'too_large') {
+      this.#connection.flood.countReset('header_list', this.decoder.excess);
       this.#connection.streamError(id, stream, ErrorCode.PROTOCOL_ERROR);
     } else if (this.#connection.server || (stream.state & State.HEADERS_RECEIVED) !== 0) {
       this.#onTrailers(stream, block, endStream);
@@ -93,8 +94,8 @@ export class HeaderReceiver {
     stream.headerMemory = memory;
     connection.headerMemory += memory;
     if (block === 'too_large') {
-      connection.reportFlood('header_list');
-      connection.flood.countReset('made_you_reset');
+      // A bomb, which stands for hundreds of times its size, counts as hundreds.
+      connection.flood.countReset('header_list', this.decoder.excess);
       connection.flood.countAnswer();
       stream.sendHeaders(TOO_LARGE, undefined, true);
       return;

@@ -1,7 +1,8 @@
 import { connect, type Socket } from 'node:net';
-import { Flag, FrameCutter, FrameType, frame, headers, type RawFrame } from '../support/frames.ts';
+import { Flag, FrameCutter, FrameType, frame, headerBlock, type RawFrame } from '../support/frames.ts';
 import { Watch } from '../support/watch.ts';
 
+const NOTHING: Buffer = Buffer.alloc(0);
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
 /** A client that sends what it likes. Bounded by who uses it: it sends nothing of its own but a greeting and its ACK. */
@@ -12,6 +13,10 @@ export class Attacker {
   readonly received = new Map<number, number>();
   /** Payload octets of DATA received. */
   dataOctets = 0;
+  /** Octets by which the server grew the windows, by stream; 0 is the connection. */
+  readonly grown = new Map<number, number>();
+  /** Streams that the server reset. */
+  readonly resets: { readonly stream: number; readonly code: number }[] = [];
   /** Code and last stream of the GOAWAY, when one came. */
   goaway: { readonly code: number; readonly lastStream: number } | undefined;
   closed = false;
@@ -36,7 +41,7 @@ export class Attacker {
   }
 
   /** @param greets sends the preface, and `settings`, and acknowledges those of the server */
-  static async open(port: number, { greets = true, settings = Buffer.alloc(0) } = {}): Promise<Attacker> {
+  static async open(port: number, { greets = true, settings = NOTHING } = {}): Promise<Attacker> {
     const socket = connect(port, '127.0.0.1');
     socket.setNoDelay(true);
     const attacker = new Attacker(socket, greets);
@@ -83,9 +88,12 @@ export class Attacker {
     await this.watch.until(() => this.refused);
   }
 
-  #onFrame({ type, flags, payload }: RawFrame): void {
+  #onFrame({ type, flags, stream, payload }: RawFrame): void {
     this.received.set(type, this.count(type) + 1);
     if (type === FrameType.DATA) this.dataOctets += payload.length;
+    else if (type === FrameType.WINDOW_UPDATE) {
+      this.grown.set(stream, (this.grown.get(stream) ?? 0) + payload.readUInt32BE(0));
+    } else if (type === FrameType.RST_STREAM) this.resets.push({ stream, code: payload.readUInt32BE(0) });
     else if (type === FrameType.GOAWAY) {
       this.goaway = { lastStream: payload.readUInt32BE(0), code: payload.readUInt32BE(4) };
     } else if (type === FrameType.SETTINGS && (flags & Flag.ACK) === 0 && this.#acknowledge) {
@@ -94,7 +102,9 @@ export class Attacker {
   }
 }
 
-/** HEADERS of a gRPC call. */
+const FRAME = 16_384;
+
+/** HEADERS of a gRPC call; at most two frames. */
 export function call(
   stream: number,
   path: string,
@@ -111,5 +121,10 @@ export function call(
     ['authorization', `Bearer ${key}`],
     ...more,
   ] as const;
-  return headers(stream, fields, flags);
+  const block = headerBlock(fields);
+  if (block.length <= FRAME) return frame(FrameType.HEADERS, flags, stream, block);
+  return Buffer.concat([
+    frame(FrameType.HEADERS, flags & ~Flag.END_HEADERS, stream, block.subarray(0, FRAME)),
+    frame(FrameType.CONTINUATION, flags & Flag.END_HEADERS, stream, block.subarray(FRAME)),
+  ]);
 }

@@ -190,14 +190,14 @@ export const FLOODS: readonly Flood[] = [
   },
   {
     name: 'HPACK bomb: references',
-    kind: 'made_you_reset',
-    limit: 500,
+    kind: 'header_list',
+    limit: 1,
     unit: 'streams',
     one: bomb,
   },
   {
     name: 'more fields than allowed',
-    kind: 'made_you_reset',
+    kind: 'header_list',
     limit: 500,
     unit: 'streams',
     one: (index, { path, key }) =>

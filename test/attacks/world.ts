@@ -4,7 +4,7 @@ import { everythingPath } from '../support/everything-methods.ts';
 import { Flag, FrameType, headers } from '../support/frames.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
-import { type RawConnection, RawBackend } from '../support/raw-backend.ts';
+import { RawBackend, type RawConnection } from '../support/raw-backend.ts';
 import type { TestConfigOptions } from '../support/test-config.ts';
 import type { Target } from './floods.ts';
 

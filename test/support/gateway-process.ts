@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,15 @@ import { type TestConfig, type TestConfigOptions, testConfig } from './test-conf
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const ADDRESS = /([a-z][a-z0-9-]*)[\s=:]+(?:https?:\/\/)?127\.0\.0\.1:(\d+)/g;
 
+export interface LaunchOptions {
+  /** Of `tollgate serve`, beside the configuration. */
+  readonly args?: readonly string[];
+  /** Of Node. */
+  readonly execArgv?: readonly string[];
+  /** What the process sends by `process.send`; it has such a channel only when this is given. */
+  readonly onMessage?: (message: unknown) => void;
+}
+
 /** A gateway in a process of its own: it can be killed, started again on the same store, and its memory can be read. */
 export class GatewayProcess {
   readonly config: TestConfig;
@@ -20,18 +29,21 @@ export class GatewayProcess {
   #ports = new Map<string, number>();
   #output = '';
 
-  private constructor(config: TestConfig, folder: string) {
+  readonly #launch: LaunchOptions;
+
+  private constructor(config: TestConfig, folder: string, launch: LaunchOptions) {
+    this.#launch = launch;
     this.config = config;
     this.folder = folder;
   }
 
   /** Writes the configuration to a new folder, and starts the gateway. */
-  static async start(options: TestConfigOptions): Promise<GatewayProcess> {
+  static async start(options: TestConfigOptions, launch: LaunchOptions = {}): Promise<GatewayProcess> {
     const config = testConfig(options);
     const folder = await mkdtemp(join(tmpdir(), 'tollgate-process-'));
     // JSON is YAML, and the file is read through the JSON mapping of the same message.
     await writeFile(join(folder, 'tollgate.yaml'), JSON.stringify(Config.toJSON(config.config), undefined, 2));
-    const gateway = new GatewayProcess(config, folder);
+    const gateway = new GatewayProcess(config, folder, launch);
     await gateway.start();
     return gateway;
   }
@@ -69,17 +81,25 @@ export class GatewayProcess {
   /** Starts (again) on the same configuration and store; resolves when it is ready. */
   async start(): Promise<void> {
     this.#output = '';
-    const child = spawn(process.execPath, [MAIN, 'serve', '--config', join(this.folder, 'tollgate.yaml')], {
-      cwd: this.folder,
-      env: { PATH: process.env.PATH, ...this.config.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const { args = [], execArgv = [] } = this.#launch;
+    const child = spawn(
+      process.execPath,
+      [...execArgv, MAIN, 'serve', '--config', join(this.folder, 'tollgate.yaml'), ...args],
+      {
+        cwd: this.folder,
+        env: { PATH: process.env.PATH, ...this.config.env },
+        stdio: ['ignore', 'pipe', 'pipe', ...(this.#launch.onMessage ? (['ipc'] as const) : [])],
+      },
+    );
+    if (this.#launch.onMessage) child.on('message', this.#launch.onMessage);
     this.#child = child;
-    child.stderr.on('data', (chunk: Buffer) => {
+    const { stdout, stderr } = child;
+    if (!stdout || !stderr) throw new Error('no pipes');
+    stderr.on('data', (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString()).slice(-100_000);
     });
     const ready = new Promise<string>((resolve, reject) => {
-      createInterface(child.stdout).on('line', (line) => {
+      createInterface(stdout).on('line', (line) => {
         this.#output += `${line}\n`;
         if (line.startsWith('ready')) resolve(line);
       });
@@ -87,6 +107,23 @@ export class GatewayProcess {
     });
     const line = await ready;
     this.#ports = new Map([...line.matchAll(ADDRESS)].map(([, name, port]) => [name ?? '', Number(port)]));
+  }
+
+  /** Sends a message to a process that has a channel. */
+  send(message: string): void {
+    this.#child?.send(message);
+  }
+
+  /** Sends the signal, and does not wait. */
+  signal(signal: 'SIGTERM' | 'SIGHUP'): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Resolves with the exit code when the process has ended. */
+  async ended(): Promise<number | null> {
+    const child = this.#child;
+    if (child && this.running) await once(child, 'exit');
+    return child?.exitCode ?? null;
   }
 
   /** Sends the signal and waits for the end. @returns the exit code; null when the signal ended it */
@@ -105,7 +142,12 @@ export class GatewayProcess {
     return Number(match?.[1]) / 1024;
   }
 
-  /** The most resident memory it ever had, in MiB (Linux). */
+  /** Forgets the peak so far (Linux). */
+  resetPeak(): void {
+    writeFileSync(`/proc/${this.pid}/clear_refs`, '5');
+  }
+
+  /** The most resident memory it ever had, or since `resetPeak`, in MiB (Linux). */
   peakMiB(): number {
     const match = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'));
     return Number(match?.[1]) / 1024;

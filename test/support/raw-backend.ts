@@ -24,6 +24,9 @@ export class RawBackend {
   /** Requests and connections that arrived, and RST_STREAMs. */
   requests = 0;
   connections = 0;
+  /** DATA frames with content, and their octets. */
+  dataFrames = 0;
+  dataOctets = 0;
   readonly resets: { readonly stream: number; readonly code: number }[] = [];
   readonly watch = new Watch();
   readonly #sockets = new Set<Socket>();
@@ -66,6 +69,7 @@ export class RawBackend {
   #accept(socket: Socket): void {
     this.connections++;
     this.#sockets.add(socket);
+    socket.setNoDelay(true);
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('error', () => {});
     const connection: RawConnection = {
@@ -106,7 +110,11 @@ export class RawBackend {
         }
         break;
       case FrameType.DATA:
-        if (payload.length > 0) connection.send(windowUpdate(0, payload.length), windowUpdate(stream, payload.length));
+        if (payload.length > 0) {
+          this.dataFrames++;
+          this.dataOctets += payload.length;
+          connection.send(windowUpdate(0, payload.length), windowUpdate(stream, payload.length));
+        }
         break;
       default:
         return;

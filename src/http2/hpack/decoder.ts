@@ -49,6 +49,8 @@ export class Decoder {
   /** Blocks by their octets, all decoded under the table's generation `#blocksGeneration`. */
   readonly #blocks = new OctetCache<HeaderBlock>(BLOCK_CACHE);
   #blocksGeneration = 0;
+  /** How many times too large the last block was that was `too_large`. */
+  excess = 0;
   /** Fields by the octets of their value, so that a literal that repeats is one object, and decoded once. */
   readonly #fields = new OctetCache<Field>(FIELD_CACHE);
   /** The largest size that the peer may give the dynamic table at present. */
@@ -141,7 +143,9 @@ export class Decoder {
         fields.length = 0;
       }
     }
-    return fits ? new HeaderBlock(fields) : 'too_large';
+    if (fits) return new HeaderBlock(fields);
+    this.excess = Math.max(size / this.#maxListSize, count / this.#maxFields);
+    return 'too_large';
   }
 
   /** One field in any representation (RFC 7541 section 6). */
