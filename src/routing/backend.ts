@@ -27,6 +27,9 @@ export interface Endpoint {
 /** How long an endpoint that could not be connected to is passed over while others are there, milliseconds. */
 const AVOID_MS = 1000;
 
+/** How long a backend may take to close its side when we have closed ours, milliseconds. */
+const LAST_WORDS_MS = 1000;
+
 /** A named set of endpoints behind one breaker. */
 export class Backend {
   readonly name: string;
@@ -90,9 +93,9 @@ export class Backend {
     for (const { client } of this.endpoints) client.renewTls(tls);
   }
 
-  /** Ends the connections; calls that run are reset. */
+  /** Ends the connections. Calls that ran were ended before; a moment is left for backends to be told so. */
   async close(): Promise<void> {
-    await Promise.all(this.endpoints.map((endpoint) => endpoint.client.close()));
+    await Promise.all(this.endpoints.map((endpoint) => endpoint.client.close(LAST_WORDS_MS)));
   }
 
   get outstanding(): number {
