@@ -52,10 +52,12 @@ export class OverloadMonitor {
     this.#expectedAt = probes.now() + TICK_MS;
   }
 
-  /** Begins to look. Keeps no process alive. */
+  /** Looks, now and from here on. Keeps no process alive. */
   start(): this {
-    this.#expectedAt = this.#probes.now() + TICK_MS;
-    this.#timer ??= setInterval(() => this.tick(), TICK_MS).unref();
+    if (this.#timer !== undefined) return this;
+    this.#timer = setInterval(() => this.tick(), TICK_MS).unref();
+    this.#expectedAt = this.#probes.now();
+    this.tick();
     return this;
   }
 
