@@ -283,7 +283,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     if (this.#ended) return;
     const head = readResponseHead(block);
     if (head.grpcStatus === undefined) {
-      this.#refuse(statusMissing(this.#backendName));
+      this.#refuse(statusMissing(this.#backendName, head));
       return;
     }
     this.#client.sendTrailers(head.forward, undefined);

@@ -12,11 +12,14 @@ export function faultOfHeaders(backend: string, head: ResponseHead, endStream: b
     return backendProtocolError({ backend, status: codeOfHttpStatus(head.httpStatus), why });
   }
   if (!head.isGrpc) return backendProtocolError({ backend, status: Code.UNKNOWN, why: 'its answer is not gRPC' });
-  return endStream && head.grpcStatus === undefined ? statusMissing(backend) : undefined;
+  return endStream && head.grpcStatus === undefined ? statusMissing(backend, head) : undefined;
 }
 
-/** A response that ended without `grpc-status`. */
-export function statusMissing(backend: string): Refusal {
+/** A response that ended without `grpc-status`, or with one that nobody can read (statuscodes.md: UNKNOWN). */
+export function statusMissing(backend: string, head?: ResponseHead): Refusal {
+  if (head?.hasStatus === true) {
+    return backendProtocolError({ backend, status: Code.UNKNOWN, why: 'its status cannot be read' });
+  }
   return backendProtocolError({ backend, status: Code.INTERNAL, why: 'it ended the call without a status' });
 }
 

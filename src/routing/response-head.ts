@@ -9,7 +9,9 @@ export class ResponseHead {
   /** `:status`; 0 in trailers. */
   readonly httpStatus: number;
   readonly isGrpc: boolean;
-  /** `grpc-status`; undefined when there is none that is a number, -1 never. */
+  /** There is a `grpc-status`, readable or not. */
+  readonly hasStatus: boolean;
+  /** `grpc-status`; undefined when there is none, or none that is a number. */
   readonly grpcStatus: number | undefined;
   /** What the client gets: the block itself, unless it has hop-by-hop fields. */
   readonly forward: HeaderBlock;
@@ -18,6 +20,7 @@ export class ResponseHead {
     let httpStatus = 0;
     let isGrpc = false;
     let hopByHop = false;
+    let status: string | undefined;
     for (const field of block.fields) {
       switch (field.kind) {
         case Kind.STATUS:
@@ -27,7 +30,9 @@ export class ResponseHead {
           isGrpc = isGrpcContentType(field.value);
           break;
         case Kind.GRPC_STATUS:
-          if (DIGITS.test(field.value)) this.grpcStatus = Number(field.value);
+          // Several must agree: which one a client takes differs from client to client.
+          if (status === undefined || status === field.value) status = field.value;
+          else status = '';
           break;
         case Kind.HOP_BY_HOP:
           hopByHop = true;
@@ -37,6 +42,8 @@ export class ResponseHead {
     }
     this.httpStatus = httpStatus;
     this.isGrpc = isGrpc;
+    this.hasStatus = status !== undefined;
+    this.grpcStatus = status !== undefined && DIGITS.test(status) ? Number(status) : undefined;
     this.forward = hopByHop ? new HeaderBlock(block.fields.filter((field) => field.kind !== Kind.HOP_BY_HOP)) : block;
   }
 }
