@@ -23,6 +23,8 @@ export class Field {
   readonly indexing: Indexing;
   /** What `validate-headers.ts` found, once per field. For the engine alone. */
   verdict = 0;
+  /** Whatever the receiver derived from the field; the engine never reads it. A field outlives blocks that differ elsewhere. */
+  memo: unknown = undefined;
 
   constructor(name: string, value: string, kind = 0, indexing: Indexing = Indexing.INDEX) {
     this.name = name;

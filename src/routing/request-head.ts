@@ -3,13 +3,13 @@ import type { MethodEntry } from '../contracts/method-entry.ts';
 import { isGrpcContentType } from '../grpc/content-type.ts';
 import { parseTimeout } from '../grpc/timeout.ts';
 import { type Field, HeaderBlock } from '../http2/index.ts';
+import { credentialIn, recentForward, rememberForward } from './field-memos.ts';
 import { HEADER_NAMES, Kind, RESERVED_PREFIX } from './header-names.ts';
 
 const POST = HEADER_NAMES.field(':method', 'POST');
 const HTTP = HEADER_NAMES.field(':scheme', 'http');
 const HTTPS = HEADER_NAMES.field(':scheme', 'https');
 const TE_TRAILERS = HEADER_NAMES.field('te', 'trailers');
-const BEARER = /^bearer +/i;
 
 /**
  * What one distinct header block of a request says, read once and kept as the block's memo: most blocks repeat, and a call
@@ -40,7 +40,7 @@ export class RequestHead {
     let isGet = false;
     let isGrpc = false;
     let credentials = 0;
-    let credential = '';
+    let credential: Credential | undefined;
     for (const field of block.fields) {
       switch (field.kind) {
         case Kind.METHOD:
@@ -59,11 +59,11 @@ export class RequestHead {
           break;
         case Kind.AUTHORIZATION:
           credentials++;
-          credential = BEARER.test(field.value) ? field.value.replace(BEARER, '') : '';
+          credential = credentialIn(field);
           break;
         case Kind.API_KEY:
           credentials++;
-          credential = field.value;
+          credential = credentialIn(field);
           break;
         case Kind.TIMEOUT:
           this.timeoutMs = parseTimeout(field.value);
@@ -81,7 +81,7 @@ export class RequestHead {
     this.isGrpc = isPost && isGrpc;
     this.isGet = isGet;
     // Two credentials may be two opinions: which one counts must not depend on the order of headers.
-    this.credential = { text: credentials === 1 ? credential : '', entry: undefined };
+    this.credential = credential !== undefined && credentials === 1 ? credential : { text: '', entry: undefined };
     this.method = this.path === undefined ? undefined : methods.get(this.path.value);
     this.#passed = passed;
   }
@@ -93,9 +93,21 @@ export class RequestHead {
    */
   forwardBlock(principal: Principal | undefined, secure: boolean, added: readonly Field[]): HeaderBlock {
     if (this.#forward !== undefined && this.#forwardFor === principal) return this.#forward;
+    this.#forward = this.#recentForward(principal) ?? this.#makeForward(principal, secure, added);
+    this.#forwardFor = principal;
+    return this.#forward;
+  }
+
+  #recentForward(principal: Principal | undefined): HeaderBlock | undefined {
+    return this.path && recentForward(this.path, principal, this.authority, this.#passed);
+  }
+
+  #makeForward(principal: Principal | undefined, secure: boolean, added: readonly Field[]): HeaderBlock {
+    const { path, authority } = this;
+    const passed = this.#passed;
     const fields: Field[] = [POST, secure ? HTTPS : HTTP];
-    if (this.path !== undefined) fields.push(this.path);
-    if (this.authority !== undefined) fields.push(this.authority);
+    if (path !== undefined) fields.push(path);
+    if (authority !== undefined) fields.push(authority);
     fields.push(TE_TRAILERS, ...added);
     if (principal !== undefined) {
       fields.push(
@@ -103,10 +115,10 @@ export class RequestHead {
         HEADER_NAMES.field('x-principal-id', principal.id),
       );
     }
-    fields.push(...this.#passed);
-    this.#forward = new HeaderBlock(fields);
-    this.#forwardFor = principal;
-    return this.#forward;
+    fields.push(...passed);
+    const block = new HeaderBlock(fields);
+    if (path !== undefined) rememberForward(path, block, principal, authority, passed);
+    return block;
   }
 }
 

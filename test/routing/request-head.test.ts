@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Principal } from '../../src/chain/call.ts';
 import type { MethodEntry } from '../../src/contracts/method-entry.ts';
-import { HeaderBlock } from '../../src/http2/index.ts';
+import { type Field, HeaderBlock } from '../../src/http2/index.ts';
 import { HEADER_NAMES } from '../../src/routing/header-names.ts';
 import { readRequestHead } from '../../src/routing/request-head.ts';
 
@@ -116,4 +116,30 @@ test('the forwarded block is the same object for the same principal, and never t
   expect(head.forwardBlock(PRINCIPAL, false, [])).toBe(first);
   const other = head.forwardBlock({ ...PRINCIPAL, tenantId: 'other' }, false, []);
   expect(other.get('x-tenant-id')).toBe('other');
+});
+
+test('blocks that differ in their deadline alone are forwarded as one block, with one credential', () => {
+  const same = [...BASE, ['authorization', 'Bearer tg_a_b_c'] as [string, string]].map(([name, value]) =>
+    HEADER_NAMES.field(name, value),
+  );
+  const heads = ['1S', '2S'].map((timeout) =>
+    readRequestHead(new HeaderBlock([...same, HEADER_NAMES.field('grpc-timeout', timeout)]), METHODS),
+  );
+  const [first, second] = heads.map((head) => head.forwardBlock(PRINCIPAL, false, []));
+  expect(heads.map((head) => head.timeoutMs)).toEqual([1000, 2000]);
+  expect(second).toBe(first);
+  expect(heads[1]!.credential).toBe(heads[0]!.credential);
+});
+
+test('a block with other metadata, another authority or another principal is forwarded as one of its own', () => {
+  const path = HEADER_NAMES.field(':path', METHOD.path);
+  const rest = BASE.filter(([name]) => name !== ':path').map(([name, value]) => HEADER_NAMES.field(name, value));
+  const forward = (fields: readonly Field[], principal: Principal) =>
+    readRequestHead(new HeaderBlock([path, ...fields]), METHODS).forwardBlock(principal, false, []);
+  const plain = forward(rest, PRINCIPAL);
+  expect(forward(rest, PRINCIPAL)).toBe(plain);
+  expect(forward([...rest, HEADER_NAMES.field('m', '1')], PRINCIPAL).get('m')).toBe('1');
+  expect(forward(rest, { ...PRINCIPAL, tenantId: 'other' }).get('x-tenant-id')).toBe('other');
+  const elsewhere = rest.map((f) => (f.name === ':authority' ? HEADER_NAMES.field(':authority', 'b.example') : f));
+  expect(forward(elsewhere, PRINCIPAL).get(':authority')).toBe('b.example');
 });
