@@ -35,7 +35,7 @@ export const LOADS: readonly Load[] = [
     connections: 50,
     streams: 1,
     messageSize: SMALL,
-    share: 0.5,
+    share: 1,
     keysPerRound: Number.POSITIVE_INFINITY,
   },
   {

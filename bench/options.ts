@@ -14,7 +14,7 @@ export interface Options {
 }
 
 const DEFAULT_ROUNDS = 3;
-const DEFAULT_REQUESTS = 80_000;
+const DEFAULT_REQUESTS = 120_000;
 const TENANTS = 500;
 
 export const USAGE = `npm run bench -- [options]

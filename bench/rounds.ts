@@ -29,8 +29,8 @@ interface Plan {
   readonly direct: Sample;
 }
 
-/** A warm-up sends this share of a round's requests, with the keys of two waves. */
-const WARM_UP = 0.3;
+/** A warm-up sends this share of a round's requests, with every key: measured is a proxy that has run for a while. */
+const WARM_UP = 0.5;
 
 /**
  * Measures every load at every proxy, `rounds` times. The proxies take turns within a round, so that what else the
@@ -75,7 +75,8 @@ async function warmUp(
   const direct = await measure(bench, backend, load, few, requests);
   const cells = running.map((target): Cell => ({ target, samples: [], residentOctets: 0, failure: undefined }));
   for (const cell of cells) {
-    await attempt(bench.children, cell, () => measure(bench, cell.target, load, few, Math.ceil(requests * WARM_UP)));
+    const keys = load.keysPerRound < tenants.length ? few : tenants.map((tenant) => tenant.key);
+    await attempt(bench.children, cell, () => measure(bench, cell.target, load, keys, Math.ceil(requests * WARM_UP)));
   }
   return { load, requests, cells, direct };
 }
