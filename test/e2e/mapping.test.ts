@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Breaker } from '../../generated/tollgate/config/v1/config.ts';
 import { GRPC_HEADERS, healthy, reset } from '../support/behaviours.ts';
+import { everythingPath } from '../support/everything-methods.ts';
 import {
   data,
   Flag,
@@ -14,6 +15,7 @@ import {
   rstStream,
 } from '../support/frames.ts';
 import { GrpcClient, type Observation } from '../support/grpc-client.ts';
+import { grpcRequest, H2Client, HELLO } from '../support/h2-client.ts';
 import { type Behaviour, RawBackend } from '../support/raw-backend.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 import { refusalOf } from './refusal-of.ts';
@@ -167,6 +169,21 @@ describe('a response', () => {
     // node:http2, under the client, joins them.
     expect([observed.headers['x-twice'], observed.trailers['x-end']]).toEqual(['a, b', '1, 2']);
     expect(observed.headers['x-hint']).toBeUndefined();
+  });
+
+  test('hands on messages and -bin values letter by letter', async () => {
+    // As the wire has them: node:http2 and grpc-js would tidy them.
+    const fields = [
+      ['grpc-status', '9'],
+      ['grpc-message', '50%25 off, %e2%82%AC %zz %'],
+      ['x-data-bin', 'AQ==,Ag'],
+      ['x-odd-bin', '!!not base64!!'],
+    ] as const;
+    const session = await H2Client.connect(`http://127.0.0.1:${gateway.public}`);
+    backend.behaviour = answer((stream) => [begin(stream), headers(stream, fields, END)]);
+    const reply = await session.request(grpcRequest(everythingPath('Unary'), gateway.key('alpha')), HELLO);
+    session.close();
+    expect(reply.trailers).toMatchObject(Object.fromEntries(fields));
   });
 
   test('on a stream below GOAWAY ends well, and one above is UNAVAILABLE', async () => {
