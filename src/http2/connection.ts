@@ -154,7 +154,7 @@ export class Connection {
     if (options.http1Only === true) this.#http1 = new Http1Head();
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
-    socket.on('error', () => {}); // 'close' follows, and says it all.
+    socket.on('error', ignore); // 'close' follows, and says it all.
     socket.on('end', () => this.destroy());
     socket.on('close', () => this.#onSocketClose());
     if (!this.server) this.#greet(PREFACE);
@@ -219,6 +219,11 @@ export class Connection {
 
   get unsent(): number {
     return this.#output.unsent;
+  }
+
+  /** Rises with every stream. */
+  get begun(): number {
+    return this.server ? this.lastPeerId : this.#nextId;
   }
 
   /** A limit was broken. It is counted by the owner. */
@@ -560,3 +565,5 @@ function errorCodeOf(error: unknown): ErrorCode {
   if (error instanceof ConnectionError) return error.code;
   return error instanceof HpackError ? ErrorCode.COMPRESSION_ERROR : ErrorCode.INTERNAL_ERROR;
 }
+
+function ignore(): void {}

@@ -2,7 +2,7 @@ import type { Connection } from './connection.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
 import { Flag, FrameType, getUint31, getUint32 } from './frame.ts';
-import type { Decoder } from './hpack/decoder.ts';
+import type { HeaderReceiver } from './header-receiver.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -11,11 +11,11 @@ export class ControlReceiver {
   settled = false;
   acknowledged = false;
   readonly #connection: Connection;
-  readonly #decoder: Decoder;
+  readonly #headers: HeaderReceiver;
 
-  constructor(connection: Connection, decoder: Decoder) {
+  constructor(connection: Connection, headers: HeaderReceiver) {
     this.#connection = connection;
-    this.#decoder = decoder;
+    this.#headers = headers;
   }
 
   /** @throws ConnectionError */
@@ -79,7 +79,7 @@ export class ControlReceiver {
     if (ack) {
       if (!this.settled)
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'the first SETTINGS is an ACK (section 3.4)');
-      if (!this.acknowledged) this.#decoder.settingsAcknowledged();
+      if (!this.acknowledged) this.#headers.settingsAcknowledged();
       else connection.flood.countControl('settings');
       this.acknowledged = true;
       return;

@@ -16,22 +16,46 @@ const FIELD_MEMORY = 64;
 
 /** Complete header blocks: decodes them, in order, whatever becomes of them, since they share HPACK's state. */
 export class HeaderReceiver {
-  readonly decoder: Decoder;
+  #decoder: Decoder | undefined = undefined;
+  #acknowledged = false;
+  /** How many times too large the block is. */
+  #excess = 0;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.decoder = new Decoder({
-      maxTableSize: connection.settings.headerTableSize,
-      maxListSize: connection.settings.maxHeaderListSize,
-      maxFields: connection.limits.maxHeaderFields,
-      names: connection.names,
+  }
+
+  /** Our SETTINGS were acknowledged. */
+  settingsAcknowledged(): void {
+    this.#acknowledged = true;
+    this.#decoder?.settingsAcknowledged();
+  }
+
+  /** The connection is idle: gives up what only saves time. */
+  trim(): void {
+    this.#decoder?.forget();
+  }
+
+  /** Made for the first block: most connections are idle. */
+  #makeDecoder(): Decoder {
+    const { settings, limits, names } = this.#connection;
+    const decoder = new Decoder({
+      maxTableSize: settings.headerTableSize,
+      maxListSize: settings.maxHeaderListSize,
+      maxFields: limits.maxHeaderFields,
+      names,
     });
+    if (this.#acknowledged) decoder.settingsAcknowledged();
+    this.#decoder = decoder;
+    return decoder;
   }
 
   /** @throws ConnectionError, HpackError */
   onBlock(id: number, endStream: boolean, buffer: Buffer, start: number, end: number): void {
-    const block = this.decoder.decode(buffer, start, end);
+    const decoder = this.#decoder ?? this.#makeDecoder();
+    const block = decoder.decode(buffer, start, end);
+    if (block === 'too_large') this.#excess = decoder.excess;
     const stream = this.#connection.streams.get(id);
     if (stream === undefined) {
       if (this.#connection.server && this.#connection.isIdle(id)) this.#onRequest(id, block, endStream, end - start);
@@ -39,7 +63,7 @@ export class HeaderReceiver {
     } else if ((stream.state & State.REMOTE_ENDED) !== 0) {
       this.#connection.streamError(id, stream, ErrorCode.STREAM_CLOSED); // Half-closed (section 5.1).
     } else if (block === 'too_large') {
-      this.#connection.flood.countReset('header_list', this.decoder.excess);
+      this.#connection.flood.countReset('header_list', this.#excess);
       this.#connection.streamError(id, stream, ErrorCode.PROTOCOL_ERROR);
     } else if (this.#connection.server || (stream.state & State.HEADERS_RECEIVED) !== 0) {
       this.#onTrailers(stream, block, endStream);
@@ -95,7 +119,7 @@ export class HeaderReceiver {
     connection.headerMemory += memory;
     if (block === 'too_large') {
       // A bomb, which stands for hundreds of times its size, counts as hundreds.
-      connection.flood.countReset('header_list', this.decoder.excess);
+      connection.flood.countReset('header_list', this.#excess);
       connection.flood.countAnswer();
       stream.sendHeaders(TOO_LARGE, undefined, true);
       return;

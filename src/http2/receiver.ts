@@ -29,13 +29,18 @@ export class Receiver implements FrameSink {
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#headers = new HeaderReceiver(connection);
-    this.#control = new ControlReceiver(connection, this.#headers.decoder);
+    this.#control = new ControlReceiver(connection, this.#headers);
     this.#assembly = new HeaderAssembly(connection.limits);
   }
 
   /** The peer's first SETTINGS have come. */
   get settled(): boolean {
     return this.#control.settled;
+  }
+
+  /** The connection is idle: gives up what only saves time. */
+  trim(): void {
+    this.#headers.trim();
   }
 
   /** Our SETTINGS were acknowledged. */

@@ -36,7 +36,10 @@ export class Sender {
   frames = 0;
   /** Octets of DATA that the peer takes on all streams together. */
   window = DEFAULT_WINDOW;
-  readonly #encoder = new Encoder({ maxTableSize: ENCODER_TABLE });
+  /** Made by the first block: most connections are idle. */
+  #encoder: Encoder | undefined = undefined;
+  /** The smallest table that the peer has asked for before that (RFC 7541 section 4.2 wants it told). */
+  #smallestTable = ENCODER_TABLE;
   readonly #outputLimit: number;
   /** Streams with queued octets and a window of their own. */
   readonly #ready = new StreamList();
@@ -51,19 +54,33 @@ export class Sender {
     this.#outputLimit = outputLimit;
   }
 
+  /** The connection is idle: gives up what only saves time. */
+  trim(): void {
+    this.#encoder?.forget();
+  }
+
+  #makeEncoder(): Encoder {
+    const encoder = new Encoder({ maxTableSize: ENCODER_TABLE });
+    encoder.setPeerTableSize(this.#smallestTable);
+    encoder.setPeerTableSize(this.peer.headerTableSize);
+    this.#encoder = encoder;
+    return encoder;
+  }
+
   /** Sends a header block: HEADERS, and CONTINUATION for what is beyond a frame (section 4.3). */
   writeHeaders(id: number, block: HeaderBlock, extra: readonly Field[] | undefined, endStream: boolean): void {
     this.frames++;
-    const bound = this.#encoder.bound(block, extra);
+    const encoder = this.#encoder ?? this.#makeEncoder();
+    const bound = encoder.bound(block, extra);
     const flags = endStream ? Flag.END_STREAM : 0;
     if (bound > DEFAULT_MAX_FRAME) {
-      this.#writeLongHeaders(id, block, extra, flags, bound);
+      this.#writeLongHeaders(encoder, id, block, extra, flags, bound);
       return;
     }
     const output = this.output;
     const at = output.reserve(FRAME_HEADER + bound);
     const start = at + FRAME_HEADER;
-    const end = this.#encoder.encode(block, extra, output.buffer, start);
+    const end = encoder.encode(block, extra, output.buffer, start);
     putFrameHeader(output.buffer, at, end - start, FrameType.HEADERS, flags | Flag.END_HEADERS, id);
     output.commit(end);
   }
@@ -211,7 +228,8 @@ export class Sender {
   applySettings(payload: Buffer, start: number, end: number, fromServer: boolean, streams: EngineStream[]): void {
     const before = this.peer.initialWindowSize;
     this.peer.apply(payload, start, end, fromServer);
-    this.#encoder.setPeerTableSize(this.peer.headerTableSize);
+    if (this.#encoder === undefined) this.#smallestTable = Math.min(this.#smallestTable, this.peer.headerTableSize);
+    else this.#encoder.setPeerTableSize(this.peer.headerTableSize);
     const delta = this.peer.initialWindowSize - before;
     if (delta === 0) return;
     for (const stream of streams) {
@@ -254,6 +272,7 @@ export class Sender {
   }
 
   #writeLongHeaders(
+    encoder: Encoder,
     id: number,
     block: HeaderBlock,
     extra: readonly Field[] | undefined,
@@ -261,7 +280,7 @@ export class Sender {
     bound: number,
   ): void {
     const encoded = Buffer.allocUnsafe(bound);
-    const length = this.#encoder.encode(block, extra, encoded, 0);
+    const length = encoder.encode(block, extra, encoded, 0);
     for (let at = 0; at === 0 || at < length; at += DEFAULT_MAX_FRAME) {
       const end = Math.min(at + DEFAULT_MAX_FRAME, length);
       const ending = end === length ? Flag.END_HEADERS : 0;

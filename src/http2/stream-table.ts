@@ -1,6 +1,8 @@
 import type { EngineStream } from './engine-stream.ts';
 
 const SMALLEST = 32;
+/** The ring of every connection that has had no stream yet: most connections are idle. */
+const NO_STREAMS: readonly undefined[] = new Array<undefined>(SMALLEST).fill(undefined);
 const LARGEST = 4_096;
 
 /**
@@ -8,9 +10,11 @@ const LARGEST = 4_096;
  * beats a Map. One long-lived stream would make the ring double for ever, so what collides goes to a Map.
  */
 export class StreamTable {
-  #ring: (EngineStream | undefined)[] = new Array(SMALLEST).fill(undefined);
+  #ring: readonly (EngineStream | undefined)[] = NO_STREAMS;
+  /** The same, once it is this table's own. */
+  #own: (EngineStream | undefined)[] | undefined = undefined;
   #mask = SMALLEST - 1;
-  readonly #overflow = new Map<number, EngineStream>();
+  #overflow: Map<number, EngineStream> | undefined = undefined;
   #count = 0;
 
   get count(): number {
@@ -20,7 +24,7 @@ export class StreamTable {
   get(id: number): EngineStream | undefined {
     const found = this.#ring[(id >>> 1) & this.#mask];
     if (found !== undefined && found.id === id) return found;
-    return this.#overflow.size === 0 ? undefined : this.#overflow.get(id);
+    return this.#overflow?.get(id);
   }
 
   /** Adds a stream whose id is set and not in the table. */
@@ -31,36 +35,48 @@ export class StreamTable {
 
   delete(stream: EngineStream): void {
     const slot = (stream.id >>> 1) & this.#mask;
-    if (this.#ring[slot] === stream) this.#ring[slot] = undefined;
-    else if (!this.#overflow.delete(stream.id)) return;
+    if (this.#own !== undefined && this.#own[slot] === stream) this.#own[slot] = undefined;
+    else if (this.#overflow?.delete(stream.id) !== true) return;
     this.#count--;
   }
 
   /** The open streams as of now; the table may change while the caller goes through them. */
   list(): EngineStream[] {
-    const all = [...this.#overflow.values()];
+    if (this.#count === 0) return [];
+    const all = this.#overflow === undefined ? [] : [...this.#overflow.values()];
     for (const stream of this.#ring) if (stream !== undefined) all.push(stream);
     return all;
   }
 
   #place(stream: EngineStream): void {
     const slot = (stream.id >>> 1) & this.#mask;
-    if (this.#ring[slot] === undefined) this.#ring[slot] = stream;
-    else this.#overflow.set(stream.id, stream);
+    const ring = this.#own ?? this.#take(SMALLEST);
+    if (ring[slot] === undefined) ring[slot] = stream;
+    else {
+      this.#overflow ??= new Map();
+      this.#overflow.set(stream.id, stream);
+    }
   }
 
   #grow(): void {
     const all = this.list();
-    this.#overflow.clear();
-    this.#mask = this.#ring.length * 2 - 1;
-    this.#ring = new Array(this.#mask + 1).fill(undefined);
+    this.#overflow?.clear();
+    this.#take(this.#ring.length * 2);
     for (const stream of all) this.#place(stream);
+  }
+
+  #take(size: number): (EngineStream | undefined)[] {
+    const ring: (EngineStream | undefined)[] = new Array(size).fill(undefined);
+    this.#ring = ring;
+    this.#own = ring;
+    this.#mask = size - 1;
+    return ring;
   }
 }
 
 /** Ids of streams that we reset a moment ago: what the peer sent before it knew is ignored (RFC 9113 section 5.1). */
 export class RecentResets {
-  readonly #ids = new Set<number>();
+  #ids: Set<number> | undefined = undefined;
   readonly #keep: number;
   #forgotten = 0;
 
@@ -69,6 +85,7 @@ export class RecentResets {
   }
 
   add(id: number): void {
+    this.#ids ??= new Set();
     this.#ids.add(id);
     if (this.#ids.size <= this.#keep) return;
     for (const oldest of this.#ids) {
@@ -79,7 +96,7 @@ export class RecentResets {
   }
 
   has(id: number): boolean {
-    return this.#ids.size > 0 && this.#ids.has(id);
+    return this.#ids?.has(id) === true;
   }
 
   /** A stream of this id may have been reset so long ago that nobody remembers. */

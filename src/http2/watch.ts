@@ -10,6 +10,9 @@ const STALLED = new ConnectionError(
   'slow_headers',
 );
 
+/** Milliseconds without a stream after which a connection gives up its caches. */
+const TRIM_AFTER_MS = 5_000;
+
 /**
  * The timeouts of one connection. No timers: a sweep of the owner looks at all connections about once a second, so a
  * timeout may be late by that.
@@ -25,6 +28,8 @@ export class Watch {
   #pingedAt = 0;
   #busyAt: number;
   #progressAt: number;
+  #begun = 0;
+  #trimmed = false;
   #mark = 0;
   #taken = 0;
   #takenAt: number;
@@ -125,9 +130,17 @@ export class Watch {
   }
 
   #checkIdle(now: number): void {
-    const { limits, streams, state } = this.#connection;
-    if (streams.count > 0) this.#busyAt = now;
-    else if (limits.idleTimeoutMs > 0 && now - this.#busyAt > limits.idleTimeoutMs && state === 'open') {
+    const { limits, streams, state, begun } = this.#connection;
+    const busy = streams.count > 0 || begun !== this.#begun;
+    this.#begun = begun;
+    if (busy) {
+      this.#busyAt = now;
+      this.#trimmed = false;
+    } else if (!this.#trimmed && now - this.#busyAt > TRIM_AFTER_MS) {
+      this.#trimmed = true;
+      this.#connection.sender.trim();
+      this.#connection.receiver.trim();
+    } else if (limits.idleTimeoutMs > 0 && now - this.#busyAt > limits.idleTimeoutMs && state === 'open') {
       this.#connection.reportFlood('idle_connection');
       this.#connection.drain();
     }

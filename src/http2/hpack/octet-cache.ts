@@ -83,6 +83,14 @@ export class OctetCache<T> {
     this.#entries[set * 2] = { hash, tag, octets: buffer.latin1Slice(start, end), value };
   }
 
+  /** Forgets all values, and gives up the memory for them. */
+  release(): void {
+    this.#entries = [];
+    this.#seen = new Int32Array(0);
+    this.#weight = 0;
+    this.#missed = false;
+  }
+
   /** Forgets all values. */
   clear(): void {
     if (this.#weight === 0) return;

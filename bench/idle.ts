@@ -1,0 +1,154 @@
+/**
+ * `npm run bench:idle`: memory of idle connections at Tollgate and, where it is installed, nginx, in one run. Connections
+ * are counted twice: greeted only, and after one call each.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startBackend } from './backend-process.ts';
+import { Children } from './children.ts';
+import { processTree } from './cpu.ts';
+import { type BenchTenant, benchTenants, grpcMessage, methodPaths } from './fixtures.ts';
+import { describeMachine } from './machine.ts';
+import { nginx } from './proxies/nginx.ts';
+import { tollgate } from './proxies/tollgate.ts';
+import { startProxies } from './start-proxies.ts';
+
+const CONNECTIONS = Number(process.argv[2] ?? 10_000);
+/** Sockets opened at once. */
+const WAVE = 200;
+/** Longer than Tollgate waits before it calls a connection idle, and V8 before it tidies up. */
+const SETTLE_MS = 10_000;
+const KIB = 1024;
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+const TYPE = { DATA: 0, HEADERS: 1, SETTINGS: 4 } as const;
+const ACK = frame(TYPE.SETTINGS, 1, 0, Buffer.alloc(0));
+
+function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(9);
+  header.writeUIntBE(payload.length, 0, 3);
+  header[3] = type;
+  header[4] = flags;
+  header.writeUInt32BE(stream, 5);
+  return Buffer.concat([header, payload]);
+}
+
+/** Literals without indexing (RFC 7541 section 6.2.2); nothing here is as long as 127 octets. */
+function headers(fields: Readonly<Record<string, string>>): Buffer {
+  const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+  return Buffer.concat(Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
+}
+
+function request({ key }: BenchTenant): Buffer {
+  const fields = {
+    ':method': 'POST',
+    ':scheme': 'http',
+    ':path': methodPaths()[0]!,
+    ':authority': 'bench',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    authorization: `Bearer ${key}`,
+  };
+  return Buffer.concat([frame(TYPE.HEADERS, 4, 1, headers(fields)), frame(TYPE.DATA, 1, 1, grpcMessage(71))]);
+}
+
+/** Opens a connection, and resolves when the proxy's SETTINGS were acknowledged. */
+function open(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.write(Buffer.concat([PREFACE, frame(TYPE.SETTINGS, 0, 0, Buffer.alloc(0))]));
+    });
+    socket.once('error', reject);
+    socket.once('data', () => {
+      socket.write(ACK, () => resolve(socket));
+      socket.off('error', reject);
+      socket.on('error', () => {});
+    });
+  });
+}
+
+function call(socket: Socket, octets: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onData = (chunk: Buffer) => {
+      // Trailers, whatever they came with: the last frame begins with their header and END_STREAM.
+      if (!chunk.includes('grpc-status') && chunk.length < 60) return;
+      socket.off('data', onData);
+      socket.on('data', () => {});
+      resolve();
+    };
+    socket.on('data', onData);
+    socket.once('close', () => reject(new Error('closed in a call')));
+    socket.write(octets);
+  });
+}
+
+function residentKiB(pid: number): number {
+  return processTree(pid).reduce((sum, each) => {
+    const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${each}/status`, 'utf8'));
+    return sum + Number(match?.[1] ?? 0);
+  }, 0);
+}
+
+async function inWaves<T>(count: number, one: (index: number) => Promise<T>): Promise<T[]> {
+  const all: T[] = [];
+  while (all.length < count) {
+    const wave = Math.min(WAVE, count - all.length);
+    all.push(...(await Promise.all(Array.from({ length: wave }, (_, index) => one(all.length + index)))));
+  }
+  return all;
+}
+
+async function main(children: Children, folder: string): Promise<void> {
+  const backend = await startBackend(children);
+  const tenants = benchTenants(1);
+  const { running, missing, broken } = await startProxies(
+    { children, folder, backend, paths: methodPaths() },
+    [tollgate, nginx],
+    tenants,
+  );
+  for (const line of [...missing, ...broken]) process.stderr.write(`${line}\n`);
+  process.stdout.write(`${CONNECTIONS} idle connections, ${describeMachine()}\n\n`);
+  process.stdout.write(
+    '| proxy | KiB before | KiB a connection, greeted | KiB a connection, after a call |\n|---|---|---|---|\n',
+  );
+  for (const { name, pid, port, version } of running) {
+    // What the first connections and calls make it load and compile is no connection's.
+    const warm = await inWaves(500, async () => {
+      const socket = await open(port);
+      await call(socket, request(tenants[0]!));
+      return socket;
+    });
+    for (const socket of warm) socket.destroy();
+    await delay(SETTLE_MS);
+    const before = residentKiB(pid);
+    const sockets = await inWaves(CONNECTIONS, () => open(port));
+    await delay(SETTLE_MS);
+    const greeted = residentKiB(pid);
+    await inWaves(CONNECTIONS, (index) => call(sockets[index]!, request(tenants[0]!)));
+    await delay(SETTLE_MS);
+    const used = residentKiB(pid);
+    const each = (kib: number) => ((kib - before) / CONNECTIONS).toFixed(2);
+    process.stdout.write(`| ${name} ${version} | ${before} | ${each(greeted)} | ${each(used)} |\n`);
+    for (const socket of sockets) socket.destroy();
+  }
+}
+
+if (!Number.isSafeInteger(CONNECTIONS) || CONNECTIONS < 1 || CONNECTIONS * KIB > 1e9)
+  throw new Error('how many connections?');
+const folder = mkdtempSync(join(tmpdir(), 'tollgate-idle-'));
+const children = new Children(folder);
+process.once('exit', () => {
+  children.killAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
+}
+try {
+  await main(children, folder);
+} finally {
+  await children.endAll();
+}
+process.exit(0);
