@@ -95,6 +95,7 @@ export interface BenchOptions {
   readonly settings?: Partial<LocalSettings>;
   readonly limits?: Partial<Limits>;
   readonly owner?: Partial<ConnectionOwner>;
+  readonly retireAt?: number;
 }
 
 /** One connection on a fake socket, and the peer's side of it in the test's hands. */
@@ -138,6 +139,7 @@ export class WorkBench {
       names,
       owner,
       now: 0,
+      ...(options.retireAt === undefined ? {} : { retireAt: options.retireAt }),
     });
   }
 
