@@ -140,8 +140,8 @@ export class HeaderReceiver {
       return;
     }
     stream.state |= State.HEADERS_RECEIVED;
-    // Without content `content-length` may stand all the same: answers to HEAD, and 304 (section 8.1.1).
-    if (!endStream) stream.expected = block.contentLength;
+    // Without content `content-length` may stand all the same: answers to HEAD, 204 and 304 (section 8.1.1).
+    if (!endStream) stream.expected = block.status === 204 || block.status === 304 ? -1 : block.contentLength;
     else stream.state |= State.REMOTE_ENDED;
     stream.handler.onHeaders(stream, block, endStream);
     if (endStream) stream.endRemote();

@@ -203,6 +203,10 @@ describe('a client, by section 8', () => {
   ]);
   areAccepted('client', [
     ['several 1xx in front of the response', (b) => [respond(b, '100'), respond(b, '103'), respond(b, '200', END)]],
+    [
+      'content-length without content, and its end in DATA (304)',
+      (b) => [respond(b, '304', END_HEADERS, { 'content-length': '3' }), frame(Type.DATA, END_STREAM, 1)],
+    ],
     ['content-length without content (304)', (b) => [respond(b, '304', END, { 'content-length': '3' })]],
     [
       'fields twice',

@@ -2,9 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Finding, fuzzOnce } from './fuzz.ts';
 import { recordConversations } from './record.ts';
 
-// The short form of `npm run fuzz`: always the same seeds. What the long form finds is added to `FOUND`.
+// The short form of `npm run fuzz`: always the same seeds. What the long form finds becomes a test of its own name.
 
-const FOUND: readonly number[] = [];
 const ROUNDS = 150;
 
 function timers(): number {
@@ -15,7 +14,6 @@ describe('a fuzzed peer', () => {
   it('makes nothing throw, leaves nothing behind, and disturbs nobody', async () => {
     const recordings = await recordConversations();
     const before = timers();
-    for (const seed of FOUND) await fuzzOnce(recordings, seed);
     for (let seed = 1; seed <= ROUNDS; seed++) await fuzzOnce(recordings, seed);
     expect(timers()).toBeLessThanOrEqual(before);
   });

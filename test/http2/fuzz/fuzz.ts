@@ -29,7 +29,8 @@ export async function fuzzOnce(recordings: readonly Recording[], seed: number): 
   }
 }
 
-function mutated(octets: Buffer, preface: boolean, random: Random): Buffer {
+/** A recorded side of a conversation, changed by frames, octets or both. */
+export function mutated(octets: Buffer, preface: boolean, random: Random): Buffer {
   const frames = cut(octets, preface);
   const changed = random.oneIn(4) ? frames : mutateFrames(frames, random);
   const whole = Buffer.concat(changed);

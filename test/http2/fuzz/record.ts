@@ -36,6 +36,9 @@ async function tap(port: number): Promise<{ port: number; fromClient: Buffer[]; 
   };
 }
 
+/** An option that `@types/node` does not know of. */
+const WITHOUT_DATE = { sendDate: false };
+
 interface Plan {
   readonly bodies: readonly number[];
   readonly window: number;
@@ -51,20 +54,23 @@ const PLANS: readonly Plan[] = [
   { bodies: [20_000], window: 16_384, padding: 1, longHeader: 20_000, resetEvery: 0 },
 ];
 
-/** Conversations of node:http2 with itself: echoes with trailers, small windows, padding, CONTINUATION, resets. */
-export async function recordConversations(): Promise<Recording[]> {
+/**
+ * Conversations of node:http2 with itself: echoes with trailers, small windows, padding, CONTINUATION, resets.
+ * @param fields of each request, over those of a call to `/fuzz`
+ */
+export async function recordConversations(fields: http2.OutgoingHttpHeaders = {}): Promise<Recording[]> {
   const recordings: Recording[] = [];
-  for (const plan of PLANS) recordings.push(await record(plan));
+  for (const plan of PLANS) recordings.push(await record(plan, fields));
   return recordings;
 }
 
-async function record(plan: Plan): Promise<Recording> {
+async function record(plan: Plan, fields: http2.OutgoingHttpHeaders): Promise<Recording> {
   const settings = { initialWindowSize: plan.window };
   const server = await nodeServer(
     (stream) => {
       // Nothing that differs from run to run: a seed must repeat.
       const headers = { ':status': 200, 'content-type': 'application/grpc' };
-      stream.respond(headers, { waitForTrailers: true, sendDate: false } as http2.ServerStreamResponseOptions);
+      stream.respond(headers, { waitForTrailers: true, ...WITHOUT_DATE });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
       stream.pipe(stream);
     },
@@ -73,7 +79,7 @@ async function record(plan: Plan): Promise<Recording> {
   const between = await tap(server.port);
   const session = http2.connect(`http://127.0.0.1:${between.port}`, { settings, paddingStrategy: plan.padding });
   session.on('error', () => {});
-  await Promise.all(plan.bodies.map((octets, index) => call(session, plan, octets, index)));
+  await Promise.all(plan.bodies.map((octets, index) => call(session, plan, octets, index, fields)));
   await new Promise<void>((resolve) => session.ping(Buffer.from('a ping..'), () => resolve()));
   session.destroy();
   between.close();
@@ -81,7 +87,13 @@ async function record(plan: Plan): Promise<Recording> {
   return { fromClient: Buffer.concat(between.fromClient), fromServer: Buffer.concat(between.fromServer) };
 }
 
-function call(session: http2.ClientHttp2Session, plan: Plan, octets: number, index: number): Promise<void> {
+function call(
+  session: http2.ClientHttp2Session,
+  plan: Plan,
+  octets: number,
+  index: number,
+  fields: http2.OutgoingHttpHeaders,
+): Promise<void> {
   const headers: http2.OutgoingHttpHeaders = {
     ':method': 'POST',
     ':authority': 'fuzz',
@@ -89,6 +101,7 @@ function call(session: http2.ClientHttp2Session, plan: Plan, octets: number, ind
     'content-type': 'application/grpc',
     te: 'trailers',
     'x-call': `call ${index}`,
+    ...fields,
   };
   if (plan.longHeader > 0) headers['x-long'] = 'x'.repeat(plan.longHeader);
   const stream = session.request(headers);
