@@ -1,6 +1,7 @@
 import { credentials, status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HealthClient } from '../../generated/grpc/health/v1/health.ts';
+import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
 import { ServerTls } from '../../generated/tollgate/config/v1/config.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { everythingPath } from '../support/everything-methods.ts';
@@ -126,6 +127,27 @@ describe('SIGTERM under load', () => {
     expect((await client(gateway).call('Unary')).code).toBe(status.OK);
     expect(await gateway.ended()).toBe(0);
   });
+});
+
+test('units of a quota that were reserved and not used are given back at the stop', async () => {
+  const LIMIT = 500;
+  const gateway = await start({}, (config) => {
+    const period = Quota_Period.PERIOD_MONTH;
+    config.plans[0]!.quotas = [{ metric: 'units', limit: LIMIT, period, timeZone: 'UTC', anchor: 0 }];
+  });
+  const callUntil = async (calls: number): Promise<number[]> => {
+    const caller = client(gateway);
+    const codes: number[] = [];
+    for (let made = 0; made < calls; made++) codes.push((await caller.call('Unary')).code);
+    return codes;
+  };
+  const first = await callUntil(7);
+  gateway.signal('SIGTERM');
+  expect(await gateway.ended()).toBe(0);
+  await gateway.start();
+  const codes = [...first, ...(await callUntil(LIMIT - 7 + 1))];
+  expect(codes.indexOf(status.RESOURCE_EXHAUSTED)).toBe(LIMIT);
+  expect(codes.filter((code) => code === status.OK)).toHaveLength(LIMIT);
 });
 
 test('connections of a certain age are replaced without a failed call', async () => {

@@ -57,6 +57,17 @@ test('a refused call is one line with who, what, why and how long', () => {
   ]);
 });
 
+test.each([
+  ['spiffe://a/b', { uris: ['spiffe://a/b'], dnsNames: ['a.test'], commonName: 'a' }],
+  ['a.test', { uris: [], dnsNames: ['a.test'], commonName: 'a' }],
+  ['a', { uris: [], dnsNames: [], commonName: 'a' }],
+  ['AB:CD', { uris: [], dnsNames: [], commonName: undefined }],
+])('a client certificate is named %s', (name, identity) => {
+  const { log, parsed } = logAt('info');
+  log({ ...call(), peerIdentity: { ...identity, fingerprint: 'AB:CD' } }, outcome(8, 'RATE_LIMITED'), 'req-1');
+  expect(parsed()).toMatchObject([{ peer: name }]);
+});
+
 test('no line has the credential', () => {
   const { log, lines } = logAt('trace');
   log(call(), outcome(16, 'CREDENTIAL_INVALID'), 'r');

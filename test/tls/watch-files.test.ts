@@ -1,7 +1,10 @@
+import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { CertificateRenewal } from '../../src/tls/certificate-renewal.ts';
-import { FileWatch } from '../../src/tls/watch-files.ts';
+import { FileWatch, fingerprintOf } from '../../src/tls/watch-files.ts';
 
 /** Files that exist in a table only. */
 function watchOf(files: Map<string, string>) {
@@ -50,6 +53,25 @@ describe('a watch of files', () => {
     expect(looks()).toBe(2);
     watch.close();
   });
+});
+
+it('a file is told by what it is, also behind a link that is set anew', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tollgate-watch-'));
+  try {
+    const path = (name: string) => join(folder, name);
+    expect(await fingerprintOf(path('absent'))).toBe('');
+    await writeFile(path('one'), 'same');
+    await writeFile(path('two'), 'same');
+    await symlink(path('one'), path('link'));
+    const before = await fingerprintOf(path('link'));
+    expect(await fingerprintOf(path('link'))).toBe(before);
+    // As Kubernetes does it: a new link is renamed over the old one.
+    await symlink(path('two'), path('next'));
+    await rename(path('next'), path('link'));
+    expect(await fingerprintOf(path('link'))).not.toBe(before);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe('the renewal of certificates', () => {
