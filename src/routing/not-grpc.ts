@@ -3,6 +3,9 @@ import type { Stream, StreamHandler } from '../http2/index.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import type { ListenerView } from './listener-view.ts';
 
+/** What of an exchange's parts is needed here. */
+type NotGrpcParts = Pick<ExchangeParts, 'now' | 'deadlines' | 'answers'>;
+
 /** How long, and for how many octets, a request that is not gRPC may go on before it is answered all the same. */
 const PATIENCE_MS = 2_000;
 const PATIENCE_OCTETS = 65_536;
@@ -13,7 +16,7 @@ const PATIENCE_OCTETS = 65_536;
  * @returns the handler of what follows on the stream
  */
 export function answerNotGrpc(
-  parts: ExchangeParts,
+  parts: NotGrpcParts,
   listener: ListenerView,
   stream: Stream,
   endStream: boolean,
@@ -39,12 +42,12 @@ class LateAnswer implements StreamHandler, Deadline {
   deadlineNext: Deadline | undefined = undefined;
   deadlinePrevious: Deadline | undefined = undefined;
   deadlineSlot = -1;
-  readonly #parts: ExchangeParts;
+  readonly #parts: NotGrpcParts;
   readonly #listener: ListenerView;
   readonly #stream: Stream;
   #octets = 0;
 
-  constructor(parts: ExchangeParts, listener: ListenerView, stream: Stream) {
+  constructor(parts: NotGrpcParts, listener: ListenerView, stream: Stream) {
     this.#parts = parts;
     this.#listener = listener;
     this.#stream = stream;
