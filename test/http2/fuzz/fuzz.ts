@@ -38,7 +38,7 @@ export function mutated(octets: Buffer, preface: boolean, random: Random): Buffe
 }
 
 async function play(role: 'server' | 'client', octets: Buffer, random: Random): Promise<void> {
-  const world = new World(role);
+  const world = new World(role, random);
   await world.start();
   let left = octets;
   if (role === 'client') {

@@ -4,6 +4,7 @@ import { Flusher } from '../../../src/http2/flusher.ts';
 import { type HeaderBlock, ResetCause, type Stream, type StreamHandler } from '../../../src/http2/index.ts';
 import { WorkBench } from '../fake-socket.ts';
 import { block, Recorder, request } from '../support.ts';
+import type { Random } from './random.ts';
 
 const OK = block({ ':status': '200', 'content-type': 'application/grpc' });
 const TRAILERS = block({ 'grpc-status': '0' });
@@ -77,6 +78,27 @@ class Echo implements StreamHandler {
   onReset(): void {}
 }
 
+/** Backends that do otherwise: answer at once, break off at the first octets, or never give window back. */
+class Odd implements StreamHandler {
+  readonly #way: 'early' | 'reset' | 'hoard';
+
+  constructor(stream: Stream, endStream: boolean, way: 'early' | 'reset' | 'hoard') {
+    this.#way = way;
+    stream.sendHeaders(OK, undefined, false);
+    if (way === 'early' || endStream) stream.sendTrailers(TRAILERS, undefined);
+  }
+  onHeaders(): void {}
+  onData(stream: Stream, _buffer: Buffer, _start: number, _end: number, endStream: boolean): void {
+    if (this.#way === 'reset') stream.reset(11);
+    else if (endStream) stream.sendTrailers(TRAILERS, undefined);
+  }
+  onTrailers(stream: Stream): void {
+    stream.sendTrailers(TRAILERS, undefined);
+  }
+  onSent(): void {}
+  onReset(): void {}
+}
+
 /**
  * A proxy in memory, all of it our engine but what the fuzzer plays: callers are relayed to a backend, `/fuzz` to the fuzzed
  * one where there is one. The canary is a caller on a connection of its own.
@@ -97,8 +119,11 @@ export class World {
   /** Calls of the canary's connection that go to the fuzzed backend. */
   readonly #calls: Recorder[] = [];
 
-  /** @param role what our engine is on the fuzzed connection */
-  constructor(role: 'server' | 'client') {
+  /**
+   * @param role what our engine is on the fuzzed connection
+   * @param random for what the backend does with calls that are not the canary's
+   */
+  constructor(role: 'server' | 'client', random: Random) {
     this.#role = role;
     const relay = (stream: Stream, headers: HeaderBlock, endStream: boolean): StreamHandler => {
       const toFuzzed = role === 'client' && headers.get(':path') === '/fuzz';
@@ -111,7 +136,10 @@ export class World {
       return new WorkBench({ server, limits, owner });
     };
     this.#upstream = make(false);
-    this.#backend = make(true, (stream, _headers, endStream) => new Echo(stream, endStream));
+    this.#backend = make(true, (stream, headers, endStream) => {
+      const odd = headers.get(':path') !== '/canary' && random.oneIn(3);
+      return odd ? new Odd(stream, endStream, random.pick(['early', 'reset', 'hoard'])) : new Echo(stream, endStream);
+    });
     this.#canary = make(false);
     this.#canarySide = make(true);
     this.fuzzed = make(role === 'server');
