@@ -16,7 +16,7 @@ import { folderWith, SHOP } from '../contracts/fixtures.ts';
 const KEY = `tg_laptop_0123456789abcdef_${'x'.repeat(32)}`;
 /** What `npm start` runs. */
 const EXAMPLE = resolve(import.meta.dirname, '../../examples/bookstore/tollgate.yaml');
-const env = { TOLLGATE_DEMO_KEY: KEY };
+const env = { TOLLGATE_DEMO_KEY: KEY, TOLLGATE_DEMO_SMALL_KEY: KEY.replace('0123', '4567') };
 
 const FULL = `
 listeners:
@@ -76,6 +76,7 @@ test('everything that a file says arrives, with paths absolute and durations in 
         trustRequestId: true,
         uniformErrors: true,
         maxConnectionAgeMs: 1_800_000,
+        limits: { limits: {}, settings: {} },
         tls: {
           cert: `${baseDir}/a.pem`,
           key: `${baseDir}/b.pem`,
@@ -245,7 +246,9 @@ describe('tollgate check', () => {
       '  backend bookstore: 127.0.0.1:7500',
       '  contract bookstore: 4 methods, backend bookstore',
       '  plan free',
+      '  plan small',
       '  tenant demo: plan free, 1 key',
+      '  tenant demo-small: plan small, 1 key',
     ]);
   });
 
