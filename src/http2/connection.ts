@@ -121,7 +121,8 @@ export class Connection {
   #restAt = 0;
   #rereading = false;
   #turn = -1;
-  #turnFrames = 0;
+  /** `work` of the reader at which this turn's share is used up. */
+  #turnEnd = 0;
   #turnOctets = 0;
 
   constructor(options: ConnectionOptions) {
@@ -515,9 +516,9 @@ export class Connection {
     if (turn !== this.#turn) {
       this.#turn = turn;
       this.#turnOctets = 0;
-      this.#turnFrames = this.#reader.frames + this.limits.turnFrames;
+      this.#turnEnd = this.#reader.work + this.limits.turnFrames;
     }
-    return this.#turnFrames - this.#reader.frames;
+    return this.#turnEnd - this.#reader.work;
   }
 
   /** Accounts what was read; when this turn's share is used up, the rest of `buffer`, and the socket, wait for the next. */

@@ -22,7 +22,7 @@ export interface Limits {
   readonly controlRate: number;
   /** Answers to such frames that may wait to be taken. */
   readonly maxQueuedAnswers: number;
-  /** Frames and octets of one connection that are worked on before others have their turn. */
+  /** Frames (HEADERS count as eight) and octets of one connection that are worked on before others have their turn. */
   readonly turnFrames: number;
   readonly turnOctets: number;
   /** Milliseconds for a client's preface, for the first SETTINGS, for the ACK of ours, for a frame and for a header block. */
