@@ -6,9 +6,10 @@ import { AdminClient } from '../support/admin-client.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { GrpcClient, type Observation } from '../support/grpc-client.ts';
+import { press } from './press.ts';
 import { refusalOf } from './refusal-of.ts';
 
-// A gateway whose memory runs short: that can be said in its configuration, and needs no load to happen.
+// What is too much can be said in the configuration, so that it needs no great load to happen.
 
 let backend: EverythingBackend;
 beforeAll(async () => {
@@ -16,7 +17,11 @@ beforeAll(async () => {
 });
 afterAll(() => backend.stop());
 
-async function withMemory<T>(maxMemoryMib: number, use: (gateway: GatewayProcess) => Promise<T>): Promise<T> {
+async function withLimits<T>(
+  limits: { maxMemoryMib: number; maxDelayMs?: number },
+  use: (gateway: GatewayProcess) => Promise<T>,
+): Promise<T> {
+  const { maxMemoryMib, maxDelayMs = 60_000 } = limits;
   const gateway = await GatewayProcess.start({
     backend: backend.address,
     edit: (config) => {
@@ -28,7 +33,8 @@ async function withMemory<T>(maxMemoryMib: number, use: (gateway: GatewayProcess
         config.plans.push({ ...wide, name, priority });
         config.tenants.push({ id: name, displayName: '', plan: name, keys: [] });
       }
-      config.overload = { maxMemoryMib, maxDelay: { seconds: 60, nanos: 0 }, disabled: false };
+      const maxDelay = { seconds: Math.floor(maxDelayMs / 1_000), nanos: (maxDelayMs % 1_000) * 1e6 };
+      config.overload = { maxMemoryMib, maxDelay, disabled: false };
     },
   });
   try {
@@ -46,7 +52,7 @@ async function call(gateway: GatewayProcess, key: string | undefined): Promise<O
 }
 
 test('without memory every call is refused before it costs anything, but health and admin answer', async () => {
-  await withMemory(1, async (gateway) => {
+  await withLimits({ maxMemoryMib: 1 }, async (gateway) => {
     const before = backend.count();
     for (const tenant of ['alpha', 'low', 'high']) {
       const refusal = refusalOf(await call(gateway, gateway.config.key(tenant)));
@@ -73,9 +79,23 @@ test('without memory every call is refused before it costs anything, but health 
 });
 
 test('with memory enough nobody is refused', async () => {
-  await withMemory(100_000, async (gateway) => {
+  await withLimits({ maxMemoryMib: 100_000 }, async (gateway) => {
     for (const tenant of ['alpha', 'low', 'high']) {
       expect((await call(gateway, gateway.config.key(tenant))).code).toBe(status.OK);
     }
+  });
+});
+
+test('an event loop that is late refuses calls of low priority, and takes them again when it is in time', async () => {
+  // So little that any load is too much.
+  await withLimits({ maxMemoryMib: 100_000, maxDelayMs: 1 }, async (gateway) => {
+    const key = gateway.config.key('low');
+    const pressed = await press(gateway.public, key, {
+      atOnce: 200,
+      done: (_, byStatus) => (byStatus.get(status.UNAVAILABLE) ?? 0) > 20,
+    });
+    expect([...pressed.byStatus.keys()].sort((a, b) => a - b)).toEqual([status.OK, status.UNAVAILABLE]);
+    await expect.poll(async () => (await call(gateway, key)).code, { timeout: 20_000 }).toBe(status.OK);
+    expect(gateway.output).toContain('overloaded: calls are refused');
   });
 });
