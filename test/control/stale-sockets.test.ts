@@ -17,12 +17,16 @@ afterEach(() => {
   rmSync(parent, { recursive: true });
 });
 
-function folder(name: string, ageMs: number): string {
+function folder(name: string): string {
   const path = join(parent, name);
   mkdirSync(path);
-  const then = new Date(Date.now() - ageMs);
-  utimesSync(path, then, then);
   return path;
+}
+
+/** Last changed two minutes ago. */
+function age(path: string): void {
+  const then = new Date(Date.now() - 120_000);
+  utimesSync(path, then, then);
 }
 
 /** A socket whose process has died without removing it. */
@@ -33,25 +37,27 @@ function abandon(path: string): void {
 }
 
 test('what a killed gateway left is removed', async () => {
-  const dead = folder('g-dead', 0);
+  const dead = folder('g-dead');
   abandon(join(dead, 's'));
-  await removeStaleSockets(parent, 'g-', 's', Date.now() + 120_000);
+  age(dead);
+  await removeStaleSockets(parent, 'g-', 's', Date.now());
   expect(existsSync(dead)).toBe(false);
 });
 
 test('a gateway that listens, one that is just starting, and folders of others stay', async () => {
-  const live = folder('g-live', 120_000);
+  const live = folder('g-live');
   await new Promise<void>((resolve) => {
     server = createServer().listen(join(live, 's'), resolve);
   });
-  const young = folder('g-young', 0);
+  const young = folder('g-young');
   abandon(join(young, 's'));
-  const other = folder('other', 120_000);
+  const other = folder('other');
   abandon(join(other, 's'));
-  const full = folder('g-full', 120_000);
+  const full = folder('g-full');
   abandon(join(full, 's'));
   writeFileSync(join(full, 'data'), 'of somebody');
-  await removeStaleSockets(parent, 'g-', 's', Date.now() + 1000);
+  for (const path of [live, other, full]) age(path);
+  await removeStaleSockets(parent, 'g-', 's', Date.now());
   for (const path of [live, young, other]) expect(existsSync(join(path, 's'))).toBe(true);
   expect(existsSync(join(full, 'data'))).toBe(true);
 });
