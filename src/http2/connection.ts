@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { BufferPool } from './buffer-pool.ts';
 import { type EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
@@ -119,6 +120,7 @@ export class Connection {
   /** What was read and not worked on, for that. */
   #rest: Buffer | undefined = undefined;
   #restAt = 0;
+  #restEnd = 0;
   #rereading = false;
   #turn = -1;
   /** `work` of the reader at which this turn's share is used up. */
@@ -177,8 +179,9 @@ export class Connection {
     if (this.state === 'closing' || this.state === 'closed') return; // The peer goes on, we do not.
     if (this.#rest !== undefined) {
       // Rare: data that was under way when the socket was told to pause.
-      this.#rest = Buffer.concat([this.#rest.subarray(this.#restAt), buffer.subarray(start, end)]);
+      this.#rest = Buffer.concat([this.#rest.subarray(this.#restAt, this.#restEnd), buffer.subarray(start, end)]);
       this.#restAt = 0;
+      this.#restEnd = this.#rest.length;
       return;
     }
     try {
@@ -207,8 +210,9 @@ export class Connection {
     if (rest !== undefined) {
       this.#rest = undefined;
       this.#rereading = true;
-      this.read(rest, this.#restAt, rest.length);
+      this.read(rest, this.#restAt, this.#restEnd);
       this.#rereading = false;
+      if (this.#rest === undefined && rest.length === rests.size) rests.give(rest);
     }
     this.#resume();
   }
@@ -527,8 +531,9 @@ export class Connection {
     if (next >= end && this.#turnOctets < this.limits.turnOctets) return;
     if (next < end) {
       // The socket's buffer is shared: what is left is copied once, and then kept where it is.
-      this.#rest = this.#rereading ? buffer : Buffer.from(buffer.subarray(next, end));
+      this.#rest = this.#rereading ? buffer : copyRest(buffer, next, end);
       this.#restAt = this.#rereading ? next : 0;
+      this.#restEnd = this.#rereading ? end : end - next;
     }
     if (this.#deferred) return;
     this.#deferred = true;
@@ -568,3 +573,12 @@ function errorCodeOf(error: unknown): ErrorCode {
 }
 
 function ignore(): void {}
+
+/** What a read had to leave; as large as the sockets' buffer. */
+const rests = new BufferPool(65_536, 64);
+
+function copyRest(buffer: Buffer, start: number, end: number): Buffer {
+  const rest = end - start <= rests.size ? rests.take() : Buffer.allocUnsafeSlow(end - start);
+  buffer.copy(rest, 0, start, end);
+  return rest;
+}

@@ -44,7 +44,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxHeaderBlock: 61_440,
   maxContinuations: 8,
   maxHeaderFields: 256,
-  maxHeaderMemory: 4_194_304,
+  maxHeaderMemory: 2_097_152,
   outputLimit: 262_144,
   outputPause: 1_048_576,
   outputMax: 4_194_304,

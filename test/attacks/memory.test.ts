@@ -84,7 +84,7 @@ describe('memory', () => {
     attacker.close();
   });
 
-  it('streams with large headers are refused beyond 4 MiB, and the connection goes on', {
+  it('streams with large headers are refused beyond 2 MiB, and the connection goes on', {
     timeout: 20_000,
   }, async () => {
     const before = await warmUpQuietly();
