@@ -18,6 +18,7 @@ import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
 import type { Backend, Endpoint, Permit } from './backend.ts';
 import type { EndedCall, ExchangeParts } from './exchange-parts.ts';
 import { Kind } from './header-names.ts';
+import { HeldData } from './held-data.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RequestHead } from './request-head.ts';
 import { isRequestId } from './request-id.ts';
@@ -73,7 +74,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   /** The backend certainly did not see the call. */
   #unprocessed = false;
   /** DATA that came before the chain had decided; the client's window bounds it. */
-  #held: Buffer[] | undefined = undefined;
+  #held: HeldData | undefined = undefined;
 
   constructor(
     parts: ExchangeParts,
@@ -119,7 +120,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   #waitFor(verdict: Promise<Refusal | undefined>): void {
-    this.#held = [];
+    this.#held = new HeldData();
     this.#waiting = true;
     verdict.then(
       (refusal) => {
@@ -183,16 +184,9 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     // A client that cannot even queue the request says so before it returns.
     if (this.#ended) return;
     this.#backendStream = stream;
-    if (held !== undefined && held.length > 0) this.#release(held, stream);
-  }
-
-  #release(held: readonly Buffer[], stream: Stream): void {
-    const last = held.length - 1;
-    for (let i = 0; i <= last; i++) {
-      const chunk = held[i]!;
-      const taken = stream.sendData(chunk, 0, chunk.length, this.#requestEnded && i === last);
-      if (taken > 0) this.#client.consume(taken);
-    }
+    if (held === undefined || held.length === 0) return;
+    const taken = held.release(stream, this.#requestEnded);
+    if (taken > 0) this.#client.consume(taken);
   }
 
   /** Milliseconds from the call's begin: the client's, cut to what the method's policy allows. */
@@ -215,7 +209,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
       const taken = out.sendData(buffer, start, end, endStream);
       if (taken > 0) stream.consume(taken);
     } else if (this.#held !== undefined && !this.#ended) {
-      if (end > start || endStream) this.#held.push(Buffer.from(buffer.subarray(start, end)));
+      this.#held.push(buffer, start, end);
     } else {
       stream.consume(end - start);
     }
@@ -323,9 +317,13 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#refuse(refusal);
   }
 
-  /** The backend's own status ends the call; a client that still sends is told to stop by the engine. */
+  /**
+   * The backend's own status ends the call; a client that still sends is told to stop by the engine. What the backend has
+   * not taken of the request is dropped: it may never take it, and the stream would be held for ever.
+   */
   #finish(status: number): void {
-    if (!this.#requestEnded) this.#dropBackend(ErrorCode.NO_ERROR);
+    const queued = this.#backendStream?.queued ?? 0;
+    if (!this.#requestEnded || queued > 0) this.#dropBackend(ErrorCode.NO_ERROR);
     this.#end(status <= Code.UNAUTHENTICATED ? status : Code.UNKNOWN, undefined, false);
   }
 

@@ -135,7 +135,10 @@ export function nodeSide(exchanges: readonly Exchange[], seen: Seen[], settings:
 
 function answerByNode(stream: http2.ServerHttp2Stream, exchange: Exchange): void {
   const { reset, answer, answerTrailers } = exchange;
-  if (reset?.at === 'end') return stream.close(reset.code);
+  if (reset?.at === 'end') {
+    stream.close(reset.code);
+    return;
+  }
   const endStream = answer.length === 0 && answerTrailers === undefined && reset === undefined;
   const headers = { ':status': exchange.status, ...nodeHeaders(exchange.answerHeaders) };
   stream.respond(headers, { endStream, waitForTrailers: answerTrailers !== undefined, sendDate: false } as object);
@@ -183,11 +186,14 @@ export async function ourSide(exchanges: readonly Exchange[], seen: Seen[], sett
 
 function answerByUs(stream: Stream, exchange: Exchange): void {
   const { reset, answer, answerTrailers } = exchange;
-  if (reset?.at === 'end') return stream.reset(reset.code);
+  if (reset?.at === 'end') {
+    stream.reset(reset.code);
+    return;
+  }
   const endStream = answer.length === 0 && answerTrailers === undefined && reset === undefined;
   stream.sendHeaders(blockOf([[':status', String(exchange.status)]], exchange.answerHeaders), undefined, endStream);
-  if (reset !== undefined) return stream.reset(reset.code);
-  send(stream, answer, answerTrailers);
+  if (reset !== undefined) stream.reset(reset.code);
+  else send(stream, answer, answerTrailers);
 }
 
 function send(stream: Stream, sizes: readonly number[], trailers: Pairs | undefined): void {

@@ -56,7 +56,10 @@ async function play(role: 'server' | 'client', octets: Buffer, random: Random): 
     if (random.oneIn(20)) world.fuzzed.socket.stalled = true;
     if (random.oneIn(20)) world.fuzzed.socket.release();
     if (random.oneIn(10)) await world.settle();
-    if (random.oneIn(40)) world.fuzzed.connection.watch.sweep((now += random.below(3_000)));
+    if (random.oneIn(40)) {
+      now += random.below(3_000);
+      world.fuzzed.connection.watch.sweep(now);
+    }
     if (random.oneIn(200)) await world.sing();
   }
   await world.end();

@@ -9,7 +9,10 @@ const OCTETS = [0, 1, 0x0f, 0x1f, 0x20, 0x3f, 0x7f, 0x80, 0x82, 0xbf, 0xc0, 0xfe
 export function cut(octets: Buffer, preface: boolean): Buffer[] {
   const frames: Buffer[] = [];
   let at = 0;
-  if (preface) frames.push(octets.subarray(0, (at = PREFACE)));
+  if (preface) {
+    at = PREFACE;
+    frames.push(octets.subarray(0, at));
+  }
   while (at + 9 <= octets.length) {
     const end = at + 9 + octets.readUIntBE(at, 3);
     frames.push(octets.subarray(at, end));
