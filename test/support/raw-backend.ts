@@ -29,6 +29,8 @@ export class RawBackend {
   dataOctets = 0;
   readonly resets: { readonly stream: number; readonly code: number }[] = [];
   readonly watch = new Watch();
+  /** Connections that are open, the oldest first. */
+  readonly open = new Set<RawConnection>();
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
 
@@ -78,6 +80,8 @@ export class RawBackend {
         if (socket.writable) socket.write(Buffer.concat(frames));
       },
     };
+    this.open.add(connection);
+    socket.on('close', () => this.open.delete(connection));
     const cutter = new FrameCutter(true);
     socket.on('data', (chunk) => {
       for (const each of cutter.push(chunk)) this.#onFrame(connection, each);
