@@ -23,8 +23,17 @@ export const Kind = {
   GRPC_MESSAGE: 15,
 } as const;
 
-/** Prefix of the names that belong to the gateway; a client's are dropped. */
-export const RESERVED_PREFIX = 'x-tollgate-';
+/**
+ * Names that belong to the gateway, in every spelling that a backend might take for them: behind CGI, WSGI and their like `_`
+ * and `-` are one, and a library may show `-bin` metadata under its plain name.
+ */
+const RESERVED = /^x[-_](?:tollgate(?:[-_]|$)|(?:tenant|principal|request)[-_]id(?:[-_]bin)?$)/;
+const X = 'x'.charCodeAt(0);
+
+/** Whether a name that is not in the table belongs to the gateway: a client's is dropped. */
+export function isReserved(name: string): boolean {
+  return name.charCodeAt(0) === X && RESERVED.test(name);
+}
 
 /** The names the data plane looks for, and those whose values change with each call (never indexed: ENGINE notes the cost). */
 export const HEADER_NAMES = new NameTable([

@@ -4,7 +4,7 @@ import { isGrpcContentType } from '../grpc/content-type.ts';
 import { parseTimeout } from '../grpc/timeout.ts';
 import { type Field, HeaderBlock } from '../http2/index.ts';
 import { credentialIn, recentForward, rememberForward } from './field-memos.ts';
-import { HEADER_NAMES, Kind, RESERVED_PREFIX } from './header-names.ts';
+import { HEADER_NAMES, isReserved, Kind } from './header-names.ts';
 
 const POST = HEADER_NAMES.field(':method', 'POST');
 const HTTP = HEADER_NAMES.field(':scheme', 'http');
@@ -72,7 +72,7 @@ export class RequestHead {
           this.requestId = field.value;
           break;
         case Kind.OTHER:
-          if (!field.name.startsWith(RESERVED_PREFIX)) passed.push(field);
+          if (!isReserved(field.name)) passed.push(field);
           break;
         default:
         // Set anew (:scheme, te), or never passed on (hop-by-hop, reserved names, a status in a request).
