@@ -128,6 +128,11 @@ describe.each([
     expect(answers.map(errorCode)).toEqual([5, 5, 5, 5, 5]);
   });
 
+  test('tells what the details of refusals are, whatever the listener shows', async () => {
+    const [answer] = await ask(service, '', bySymbol('google.rpc.ErrorInfo'));
+    expect(names(answer)[0]).toBe('google/rpc/error_details.proto');
+  });
+
   test('a dependency is sent once on a stream, the file asked for always', async () => {
     const [first, second, third] = await ask(
       service,

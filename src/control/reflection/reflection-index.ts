@@ -13,9 +13,13 @@ export interface ReflectionIndex {
   readonly extensions: ReadonlyMap<string, ReadonlyMap<number, DescFile>>;
 }
 
+/** The messages in the details of refusals: clients by reflection (grpcurl) could not show them otherwise. */
+const REFUSAL_DETAILS = 'google/rpc/error_details.proto';
+
 /**
  * Indexes a contract's files. Where a set has services that are not part of the contract (the gateway's own set has several
- * contracts in it), only files that declare its services, and what those import, are shown.
+ * contracts in it), only files that declare its services, and what those import, are shown,
+ * and the details of refusals.
  *
  * @param files every file of a descriptor set
  * @param isShown whether a service (by its full name) is part of the contract
@@ -40,7 +44,9 @@ export function createReflectionIndex(
 }
 
 function reachableFiles(files: readonly DescFile[], isShown: (service: string) => boolean): Set<DescFile> {
-  const declaring = files.filter((file) => file.services.some((service) => isShown(service.typeName)));
+  const declaring = files.filter(
+    (file) => file.proto.name === REFUSAL_DETAILS || file.services.some((service) => isShown(service.typeName)),
+  );
   return new Set(declaring.flatMap((file) => [...withDependencies(file)]));
 }
 
