@@ -2,9 +2,11 @@ import { ConfigError } from '../config/config-error.ts';
 import { formatComplaint } from '../contracts/complaint.ts';
 import { ContractError } from '../contracts/contract-error.ts';
 import { StoreUnusable } from '../store/store.ts';
-import { RegistryError } from '../tenants/errors.ts';
+import { InvalidArgument, RegistryError } from '../tenants/errors.ts';
 import { CertificateError } from '../tls/read-certificate.ts';
 import { CliError } from './io.ts';
+
+const ADMIN_KEY_VARIABLE = 'TOLLGATE_ADMIN_KEY';
 
 /**
  * What to tell someone whose gateway did not start: what is wrong, and what to do next. Undefined when the error is none
@@ -23,6 +25,8 @@ export function describeStartError(error: unknown, configPath: string): string |
   }
   if (error instanceof StoreUnusable) return error.message;
   if (error instanceof CertificateError) return `a certificate cannot be used: ${error.message}`;
+  // Not what the file says: the message names the variable.
+  if (error instanceof InvalidArgument && error.field === ADMIN_KEY_VARIABLE) return error.message;
   if (error instanceof RegistryError)
     return `what ${configPath} says of plans and tenants cannot be applied: ${error.message}`;
   if (isSystemError(error)) return describeSystemError(error, configPath);

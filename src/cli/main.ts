@@ -33,7 +33,10 @@ async function main(): Promise<void> {
   process.stdout.on('error', ignoreClosedPipe);
   process.stderr.on('error', ignoreClosedPipe);
   if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
-    process.stderr.write(`error: tollgate needs Node 24, this is ${process.version}: try \`npx node@24 ...\`\n`);
+    process.stderr.write(
+      `error: tollgate needs Node 24, and this is ${process.version}. Install Node 24, or let npm run it:\n` +
+        `  npx -y node@24 ${process.argv.slice(1).join(' ')}\n`,
+    );
     process.exitCode = 1;
     return;
   }

@@ -4,6 +4,7 @@ import { describeStartError } from '../../src/cli/describe-start-error.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { ContractError, problem } from '../../src/contracts/contract-error.ts';
 import { StoreUnusable } from '../../src/store/store.ts';
+import { InvalidArgument } from '../../src/tenants/errors.ts';
 
 test('an address in use: which, and what to do', async () => {
   const first = createServer();
@@ -37,6 +38,12 @@ test('a contract that does not compile', () => {
   expect(describeStartError(error, 'my.yaml')).toContain(
     'the contract "shop" in my.yaml cannot be used:\nthere is no service',
   );
+});
+
+test('a bad admin key is a matter of its variable, not of the file', () => {
+  const error = new InvalidArgument('TOLLGATE_ADMIN_KEY', 'must be 22 to 256 characters');
+  expect(describeStartError(error, 'my.yaml')).toBe('TOLLGATE_ADMIN_KEY: must be 22 to 256 characters');
+  expect(describeStartError(new InvalidArgument('plan.limits', 'x'), 'my.yaml')).toContain('my.yaml');
 });
 
 test('a store that is locked says so itself', () => {
