@@ -113,28 +113,33 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
 
   /** Runs the chain, and forwards what it admits. */
   begin(): void {
-    const verdict = this.#parts.chain.admit(this);
-    if (verdict === undefined) this.#forward();
-    else if (verdict instanceof Promise) this.#waitFor(verdict);
-    else this.#refuse(verdict);
+    try {
+      const verdict = this.#parts.chain.admit(this);
+      if (verdict === undefined) this.#forward();
+      else if (verdict instanceof Promise) this.#waitFor(verdict);
+      else this.#refuse(verdict);
+    } catch (error) {
+      // A fault of ours in one call: the others of the connection go on.
+      this.#fault(error);
+    }
   }
 
   #waitFor(verdict: Promise<Refusal | undefined>): void {
     this.#held = new HeldData();
     this.#waiting = true;
-    verdict.then(
-      (refusal) => {
+    verdict
+      .then((refusal) => {
         this.#waiting = false;
         if (this.#clientGone) this.#end(Code.CANCELLED, undefined, true);
         else if (this.#cutOff !== undefined) this.cutOff(this.#cutOff);
         else if (refusal !== undefined) this.#refuse(refusal);
         else this.#forward();
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
+        // The stage's, or of what came behind it: nobody else would catch that, and the process would end.
         this.#waiting = false;
         this.#fault(error);
-      },
-    );
+      });
   }
 
   #forward(): void {
@@ -337,8 +342,11 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#end(refusal.status, refusal, false);
   }
 
+  /** Something of ours threw: that says nothing of the backend. */
   #fault(error: unknown): void {
     this.#parts.onFault(error, this);
+    this.#permit?.ignore();
+    this.#permit = undefined;
     this.#refuse(gatewayError());
   }
 

@@ -1,7 +1,7 @@
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CircuitBreaker } from '../../src/breaker/circuit-breaker.ts';
-import type { Call, Outcome, Stage } from '../../src/chain/call.ts';
+import type { Call, Outcome, Refusal, Stage } from '../../src/chain/call.ts';
 import { MiddlewareChain } from '../../src/chain/chain.ts';
 import { Deadlines } from '../../src/chain/deadlines.ts';
 import type { CallKind, MethodEntry } from '../../src/contracts/method-entry.ts';
@@ -21,7 +21,7 @@ import { fakePlan, fakeTenant } from '../chain/fake-call.ts';
 import { FakeQuotas } from '../quota/fake-quotas.ts';
 import { BROKEN, failing, GRPC_HEADERS, healthy, reset, silent } from '../support/behaviours.ts';
 import { data, Flag, FrameType, frame, goaway, grpcMessage, headers, rstStream } from '../support/frames.ts';
-import { grpcRequest, HELLO } from '../support/h2-client.ts';
+import { grpcRequest, H2Client, HELLO } from '../support/h2-client.ts';
 import { type Behaviour, RawBackend, type RawConnection } from '../support/raw-backend.ts';
 import { Watch } from '../support/watch.ts';
 
@@ -42,6 +42,15 @@ const SNAPSHOT: Snapshot = {
   tenants: { size: 0, get: () => undefined, with: unsupported, without: unsupported },
 };
 
+const REFUSAL: Refusal = {
+  status: 9,
+  reason: 'NO',
+  message: 'no',
+  retryAfterMs: undefined,
+  violation: undefined,
+  metadata: undefined,
+};
+
 /** The gateway's data plane in one piece, with what it counts in sight. */
 class World {
   readonly watch = new Watch();
@@ -53,6 +62,9 @@ class World {
   readonly faults: unknown[] = [];
   readonly outcomes = new Map<Call, Outcome[]>();
   readonly backend: Backend;
+  /** Shares of the calls whose caller is known at once, and of those that a stage behind keeps waiting or refuses. */
+  knows = 0.5;
+  late = 0.4;
   begun = 0;
   ended = 0;
   listener: Listener | undefined;
@@ -76,7 +88,7 @@ class World {
     const view = new ListenerView({ name: 'l', contracts: ['c'], trustRequestId: false, uniformErrors: false });
     const router = new RequestRouter({
       now,
-      chain: new MiddlewareChain([knownTo(random), this.limiter, this.quota, sometimesLate(random)]),
+      chain: new MiddlewareChain([this.#known(random), this.limiter, this.quota, this.#sometimesLate(random)]),
       deadlines: this.deadlines,
       backends: new Map([[this.backend.name, this.backend]]),
       answers: new Answers(),
@@ -97,6 +109,27 @@ class World {
       onError: (error) => this.faults.push(error),
     });
     return this;
+  }
+
+  /** Authentication as others see it: it knows who calls, now or later. */
+  #known(random: () => number): Stage {
+    const identify = (call: Call): undefined => {
+      call.tenant = fakeTenant('t');
+      call.plan = PLAN;
+    };
+    const admit = (call: Call) => (random() < this.knows ? identify(call) : later(random).then(() => identify(call)));
+    return { name: 'known', admit };
+  }
+
+  /** A stage behind those that reserve: late, or refusing, or both. */
+  #sometimesLate(random: () => number): Stage {
+    const admit = () => {
+      const drawn = random();
+      if (drawn >= this.late) return undefined;
+      if (drawn < this.late / 8) return REFUSAL;
+      return later(random).then(() => (random() < 0.1 ? REFUSAL : undefined));
+    };
+    return { name: 'late', admit };
   }
 
   #onEnd(call: Call, outcome: Outcome): void {
@@ -158,6 +191,7 @@ test('after thousands of calls that are broken off at any moment, by anyone, not
 });
 
 test('a backend that answers before it has taken the request is told to forget it', async () => {
+  world.late = 0;
   raw.behaviour = {
     // It grants no window: the request is queued for it, whole.
     onConnect: ({ send }) => send(frame(FrameType.SETTINGS, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]))),
@@ -176,6 +210,27 @@ test('a backend that answers before it has taken the request is told to forget i
   expect(raw.resets).toEqual([{ stream: 1, code: constants.NGHTTP2_NO_ERROR }]);
   expect(client.outstanding).toBe(0);
   session.destroy();
+});
+
+test.each([
+  ['at once', 'now'],
+  ['after a wait', 'later'],
+])('a fault of ours %s ends its call alone, and gives back what it held', async (_, when) => {
+  world.knows = when === 'now' ? 1 : 0;
+  world.late = 0;
+  const pick = world.backend.pick.bind(world.backend);
+  world.backend.pick = () => {
+    world.backend.pick = pick;
+    throw new Error('a fault of ours');
+  };
+  raw.behaviour = healthy;
+  const client = await H2Client.connect(`http://127.0.0.1:${world.listener!.address.port}`);
+  const path = '/t.S/unary';
+  const codes = await Promise.all([client.grpc(path, 'key'), client.grpc(path, 'key')]);
+  expect(codes.sort()).toEqual([0, 13]);
+  expect(world.faults).toHaveLength(1);
+  expect([world.limiter.running('t'), world.deadlines.size, world.backend.outstanding]).toEqual([0, 0, 0]);
+  client.close();
 });
 
 /** Calls over one connection, each broken off, or not, at a moment of its own; some connections are lost on the way. */
@@ -261,40 +316,7 @@ function anything(random: () => number): Behaviour {
   };
 }
 
-/** Authentication as others see it: it knows who calls, now or later, or refuses. */
-function knownTo(random: () => number): Stage {
-  const identify = (call: Call): undefined => {
-    call.tenant = fakeTenant('t');
-    call.plan = PLAN;
-  };
-  return {
-    name: 'known',
-    admit: (call) => (random() < 0.5 ? identify(call) : late(random).then(() => identify(call))),
-  };
-}
-
-/** A stage behind those that reserve: late, failing, or refusing. */
-function sometimesLate(random: () => number): Stage {
-  const refusal = {
-    status: 9,
-    reason: 'NO',
-    message: 'no',
-    retryAfterMs: undefined,
-    violation: undefined,
-    metadata: undefined,
-  };
-  return {
-    name: 'late',
-    admit: () => {
-      const drawn = random();
-      if (drawn < 0.6) return undefined;
-      if (drawn < 0.65) return refusal;
-      return late(random).then(() => (random() < 0.1 ? refusal : undefined));
-    },
-  };
-}
-
-function late(random: () => number): Promise<void> {
+function later(random: () => number): Promise<void> {
   return new Promise((resolve) => afterTurns(Math.floor(random() * 20), resolve));
 }
 
