@@ -38,6 +38,8 @@ interface SystemError extends Error {
   readonly address?: string;
   readonly port?: number;
   readonly path?: string;
+  /** Of a name that could not be looked up. */
+  readonly hostname?: string;
 }
 
 function isSystemError(error: unknown): error is SystemError {
@@ -52,8 +54,10 @@ function describeSystemError(error: SystemError, configPath: string): string | u
         `${where} is in use by another program, perhaps another gateway.\n` +
         `Stop that one, or change the address in ${configPath}.`
       );
-    case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the host name ${error.hostname ?? where} is not known: correct it in ${configPath}, or write an IP address.`;
+    case 'EADDRNOTAVAIL':
       return `${where} is not an address of this machine: change it in ${configPath}.`;
     case 'EACCES':
     case 'EPERM':

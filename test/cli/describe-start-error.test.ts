@@ -59,6 +59,10 @@ test.each([
     { code: 'EADDRNOTAVAIL', syscall: 'listen', address: '10.9.9.9', port: 1 },
     '10.9.9.9:1 is not an address of this machine',
   ],
+  [
+    { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: 'no.invalid' },
+    'the host name no.invalid is not known: correct it in my.yaml',
+  ],
   [{ code: 'ENOENT', syscall: 'open', path: '/no/cert.pem' }, '/no/cert.pem does not exist'],
   [{ code: 'ENOSPC', syscall: 'write', path: '/d' }, 'free some space'],
 ])('%j has an advice', (fields, advice) => {
