@@ -59,10 +59,10 @@ describe('npm start', () => {
     expect(existsSync(join(data, 'tollgate.db'))).toBe(true);
   });
 
-  test('prints a `buf curl` command that works as it stands', async () => {
+  test('prints a `buf curl` command that works as it stands, ten times in a row', async () => {
     const command = /npx (buf curl [\s\S]*?\/GetBook)/.exec(output)?.[1] ?? '';
     expect(command).not.toBe('');
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 10; i++) {
       const { stdout } = await run('bash', ['-c', `"${ROOT}/node_modules/.bin/"${command}`], {
         env: { ...process.env, KEY: key() },
       });
@@ -102,6 +102,28 @@ describe("a newcomer's mistakes are told with what to do next", () => {
 
   test('no key, where reflection is asked first: buf keeps the reason to itself unless it is asked with -v', async () => {
     expect(await curl('-v', '-d', '{"isbn": "1"}', method('GetBook'))).toContain('authorization: Bearer tg_');
+  });
+
+  const withKey = (): string[] => ['-H', `authorization: Bearer ${key()}`];
+
+  test('a service that is not for this listener', async () => {
+    const path = `http://${address}/tollgate.admin.v1.TenantService/ListTenants`;
+    const text = await curl('--schema', 'proto', ...withKey(), '-d', '{}', path);
+    expect(text).toMatch(/unimplemented/);
+    expect(text).toContain('Check the service and method name');
+  });
+
+  test('a service that reflection does not know, and JSON that does not fit', async () => {
+    const reflected = ['--reflect-header', '*', ...withKey()];
+    expect(await curl(...reflected, '-d', '{}', `http://${address}/bookstore.v1.Shop/GetBook`)).toContain(
+      'failed to find service named "bookstore.v1.Shop"',
+    );
+    expect(await curl(...reflected, '-d', '{"isbnn": "1"}', method('GetBook'))).toContain('unknown field "isbnn"');
+  });
+
+  test('a protocol that is not gRPC', async () => {
+    const text = await curl('--protocol', 'connect', ...schema, ...withKey(), '-d', '{"isbn": "1"}', method('GetBook'));
+    expect(text).toContain('415');
   });
 
   test('a book that is not there', async () => {
