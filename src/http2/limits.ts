@@ -50,11 +50,11 @@ export const DEFAULT_LIMITS: Limits = {
   outputMax: 4_194_304,
   resetBurst: 500,
   resetRate: 100,
-  controlBurst: 1_000,
+  controlBurst: 900,
   controlRate: 1_000,
   maxQueuedAnswers: 1_000,
-  turnFrames: 512,
-  turnOctets: 131_072,
+  turnFrames: 960,
+  turnOctets: 524_288,
   handshakeTimeoutMs: 9_000,
   writeTimeoutMs: 60_000,
   idleTimeoutMs: 600_000,
@@ -63,5 +63,13 @@ export const DEFAULT_LIMITS: Limits = {
   keepaliveTimeoutMs: 10_000,
 };
 
-/** Defaults of a client: there are few connections, to peers of our choice, and streams end with those of the listener. */
-export const CLIENT_LIMITS: Limits = { ...DEFAULT_LIMITS, idleTimeoutMs: 0, streamIdleTimeoutMs: 0 };
+/**
+ * Defaults of a client: there are few connections, to peers of our choice, and streams end with those of the listener. One
+ * connection brings the answers to many callers: to cut its turns short would only make more, and smaller, writes of them.
+ */
+export const CLIENT_LIMITS: Limits = {
+  ...DEFAULT_LIMITS,
+  turnFrames: 16_384,
+  idleTimeoutMs: 0,
+  streamIdleTimeoutMs: 0,
+};

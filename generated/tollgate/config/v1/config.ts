@@ -117,7 +117,7 @@ export interface Limits {
     | undefined;
   /**
    * Frames that bring nothing (PING, SETTINGS, PRIORITY, empty DATA, ...) beyond those that acknowledge what we send.
-   * Default 1000 and 1000.
+   * Default 900 and 1000.
    */
   controlBurst?: number | undefined;
   controlRate?:
