@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../generated/tollgate/config/v1/config.ts';
 import { AuthenticationManager } from './auth/authentication-manager.ts';
 import { AuthorizationStage } from './auth/authorize.ts';
-import { CircuitBreaker } from './breaker/circuit-breaker.ts';
+import { type Breakers, LocalBreakers } from './breaker/breaker-admin.ts';
 import { MiddlewareChain } from './chain/chain.ts';
 import { Deadlines } from './chain/deadlines.ts';
 import { trustConfig } from './config/load.ts';
@@ -149,16 +149,20 @@ export class Gateway {
 
     const floods = new FloodCounts(clock.monotonic, (fields) => log.warn(fields, 'a peer broke a limit'));
     const metrics = new GatewayMetrics({ now: clock.now, floods: () => floods.list() });
+    const breakers = new LocalBreakers(clock.monotonic);
+    this.#closers.push(() => breakers.close());
     const control = await startControlServer({
       tenants,
       metrics,
+      breakers,
+      now: clock.now,
       contracts: new Map(contracts.map((contract) => [contract.name, contract])),
       health: this.#health,
       log,
       socketFolders: [tmpdir(), dirname(settings.storePath)],
     });
     this.#closers.push((graceMs) => control.stop(graceMs));
-    const backends = this.#openBackends(settings, control.path, metrics, floods);
+    const backends = this.#openBackends(settings, control.path, breakers, metrics, floods);
     const deadlines = new Deadlines(clock.monotonic);
     this.#closers.push(() => deadlines.close());
     const accessLog = createAccessLog(log, clock.monotonic);
@@ -203,13 +207,14 @@ export class Gateway {
   #openBackends(
     settings: Settings,
     controlPath: string,
+    breakers: Breakers,
     metrics: GatewayMetrics,
     floods: FloodCounts,
   ): ReadonlyMap<string, Backend> {
     const onError = (endpoint: string, error: unknown) => this.#log.warn({ endpoint, err: error }, 'backend');
     const parts = { random: Math.random, now: clock.monotonic, onError };
     const backends = settings.backends.map((target) => {
-      const breaker = new CircuitBreaker(target.breaker, clock.monotonic);
+      const breaker = breakers.open(target.name, target.breaker);
       breaker.onStateChange((state, previous) => {
         this.#log.warn({ backend: target.name, state, previous }, 'circuit breaker');
       });

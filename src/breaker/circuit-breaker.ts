@@ -151,14 +151,14 @@ export class CircuitBreaker {
   count(permit: Permit, status: number, durationMs: number | undefined): void {
     if (permit !== this.#closedPermit || this.#state !== 'closed') return;
     const failed = this.isFailure(status);
-    if (failed && this.#isHasty(status, durationMs)) return;
+    if (failed && this.saysNothing(status, durationMs)) return;
     this.#window.count(failed, this.#now());
     if (failed && !this.#tripping && this.#exceeded()) this.#trip();
   }
 
   /** Ends a probe; for permits alone. */
   endProbe(round: ProbeRound, slot: number, status: number, durationMs: number | undefined): void {
-    if (this.#isHasty(status, durationMs)) round.ignore(slot);
+    if (this.saysNothing(status, durationMs)) round.ignore(slot);
     else if (this.isFailure(status)) round.fail(slot);
     else round.succeed(slot);
   }
@@ -168,7 +168,8 @@ export class CircuitBreaker {
     return this.options.failureStatuses.has(status);
   }
 
-  #isHasty(status: number, durationMs: number | undefined): boolean {
+  /** Whether the call's deadline was too short to blame the backend for. */
+  saysNothing(status: number, durationMs: number | undefined): boolean {
     return status === Code.DEADLINE_EXCEEDED && durationMs !== undefined && durationMs < this.options.minDeadlineMs;
   }
 

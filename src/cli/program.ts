@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packagePath } from '../contracts/package-root.ts';
+import { addBreakerCommands } from './breakers.ts';
 import { check } from './check.ts';
 import { CliError, type Io } from './io.ts';
 import { addKeyCommands } from './keys.ts';
@@ -55,6 +56,7 @@ function createProgram(io: Io): Command {
   addPlanCommands(program, io);
   addKeyCommands(program, io);
   addMetricsCommand(program, io);
+  addBreakerCommands(program, io);
   return program;
 }
 

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { Client, credentials, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import { type BreakerAdmin, LocalBreakers } from '../../src/breaker/breaker-admin.ts';
 import { builtinContracts } from '../../src/contracts/builtin.ts';
 import type { Contract } from '../../src/contracts/contract.ts';
 import { type ControlServer, startControlServer } from '../../src/control/control-server.ts';
@@ -27,6 +28,7 @@ export interface ControlFixture {
 export interface FixtureOptions {
   readonly tenants: TenantManager;
   readonly metrics?: MetricsSource;
+  readonly breakers?: BreakerAdmin;
   readonly contracts?: readonly Contract[];
 }
 
@@ -38,6 +40,8 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
   const server = await startControlServer({
     tenants: options.tenants,
     metrics: options.metrics ?? { getMetrics: () => ({ series: [], refusals: {}, backends: [], floods: [] }) },
+    breakers: options.breakers ?? new LocalBreakers(() => performance.now()),
+    now: () => Date.now(),
     contracts: new Map(contracts.map((contract) => [contract.name, contract])),
     health,
     log: createLogger('debug', { write: (line) => void log.push(line) }),
