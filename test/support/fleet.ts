@@ -111,10 +111,20 @@ export class Fleet {
     await this.#relays.ask({ relay: gateway, order });
   }
 
-  /** Commands that Redis has done since it started, scripts counted as one. */
-  async commands(): Promise<number> {
-    const stats = String(await this.redis.command('INFO', 'stats'));
-    return Number(/total_commands_processed:(\d+)/.exec(stats)?.[1]);
+  /** Scripts that Redis has run since it started: what gateways cost it. */
+  async scriptRuns(): Promise<number> {
+    const stats = String(await this.redis.command('INFO', 'commandstats'));
+    const counts = [...stats.matchAll(/cmdstat_(?:evalsha|eval|fcall):calls=(\d+)/g)];
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+  }
+
+  /** Units that Redis counts as used, those leased included, of a tenant's quota in all periods. */
+  async quotaUsed(tenant: string, metric: string): Promise<number> {
+    let used = 0;
+    for (const key of (await this.redis.command('KEYS', `*{t:${tenant}}:quota:${metric}:*`)) as string[]) {
+      used += Number(await this.redis.command('HGET', key, 'total'));
+    }
+    return used;
   }
 
   async dispose(): Promise<void> {
