@@ -99,6 +99,12 @@ export class Fleet {
     return load.start();
   }
 
+  /** Ends a generator before the fleet does. */
+  async unload(load: Load): Promise<void> {
+    this.#loads.delete(load);
+    await load.stop();
+  }
+
   /** Starts one again that was killed, on what it has on its disk. */
   async restart(gateway: number): Promise<void> {
     await this.gateways[gateway]!.start();
