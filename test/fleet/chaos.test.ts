@@ -9,6 +9,7 @@ test('a seed is a schedule', () => {
   expect(createSchedule(7, 60_000, 4)).not.toEqual(createSchedule(8, 60_000, 4));
   const kinds = createSchedule(7, 60_000, 4).map(({ kind }) => kind);
   expect(new Set(kinds).size).toBe(9);
+  expect(kinds.at(-1)).toBe('empty-redis');
 });
 
 test('faults of gateways alone allow nothing above the limit', () => {

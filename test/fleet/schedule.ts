@@ -33,7 +33,6 @@ const KINDS: readonly FaultKind[] = [
   'isolate-gateway',
   'freeze-redis',
   'kill-redis',
-  'empty-redis',
   'break-connections',
   'break-subscribers',
 ];
@@ -43,7 +42,8 @@ const QUIET_MS = 1_200;
 
 /**
  * One fault after the other, each kind once before any comes again, in an order, at times and for times that the seed decides.
- * The last one is over, and quiet has come, when the run ends.
+ * A Redis that is emptied comes last: the fleet then goes on with the configuration that it has, and takes no changes any
+ * more. That is over, and quiet has come, when the run ends.
  */
 export function createSchedule(seed: number, ms: number, gateways: number): readonly Fault[] {
   const random = new Random(seed);
@@ -55,9 +55,11 @@ export function createSchedule(seed: number, ms: number, gateways: number): read
     const lasts = 200 + random.below(1_800);
     const gateway = random.below(gateways);
     const fault: Fault = { kind: kind!, at, lasts: kind!.startsWith('break') ? 0 : lasts, gateway };
-    if (at + fault.lasts + QUIET_MS > ms) return faults;
+    const next = at + fault.lasts + QUIET_MS + random.below(800);
+    // Room for one more as long as any: when there is none, this one is the last.
+    if (next + 2_000 + QUIET_MS > ms) return [...faults, { ...fault, kind: 'empty-redis', lasts }];
     faults.push(fault);
-    at += fault.lasts + QUIET_MS + random.below(800);
+    at = next;
   }
 }
 
