@@ -41,7 +41,7 @@ export interface RedisConnection {
   readonly client: RedisClient;
   /** A key or channel with the prefix before it. Keys of one script share a hash tag: `{cfg}:version`. */
   key(name: string): string;
-  /** Another connection that only listens to channels: it subscribes again by itself. */
+  /** Another connection that only listens to channels: to be subscribed at each `ready`. */
   subscriber(): RedisConnection;
   /** Resolves when commands are taken. @throws the last error when that is not so within `timeoutMs` */
   ready(timeoutMs: number): Promise<void>;
@@ -80,8 +80,8 @@ class Connection implements RedisConnection {
   }
 
   subscriber(): RedisConnection {
-    // SUBSCRIBE is asked for before there is a connection: it may wait for it. Silence is normal there.
-    const more = { enableOfflineQueue: true, maxRetriesPerRequest: null, socketTimeout: undefined };
+    // Silence is normal there. ioredis' own way to subscribe again leaves a rejection to nobody when the connection breaks.
+    const more = { autoResubscribe: false, socketTimeout: undefined };
     return new Connection(this.#settings, this.#events, more);
   }
 

@@ -35,8 +35,11 @@ export interface Missed {
   readonly nonce: string;
   /** Undefined when the log does not reach back that far. */
   readonly changes: readonly ChainedChange[] | undefined;
+  /** What is wrong with the log, if that is why there are no changes. */
+  readonly fault: UnreadableRecord | undefined;
 }
 
+const READY_TIMEOUT_MS = 1000;
 const LINKS = JSON.stringify({ parent: PARENT_KIND, reference: REFERENCE_KIND });
 
 /** Documents in Redis; every change is one script. What the connection reports is thrown as `StoreUnavailable`. */
@@ -53,7 +56,7 @@ export class RedisDocuments implements DocumentStore {
 
   async get(kind: DocumentKind, id: string): Promise<Document | undefined> {
     const { client } = this.#options.connection;
-    const record = await ask(() => client.hget(this.#keys.documents, `${kind}/${id}`));
+    const record = await this.#ask(() => client.hget(this.#keys.documents, `${kind}/${id}`));
     return record === null ? undefined : parseDocument(kind, id, record);
   }
 
@@ -107,11 +110,13 @@ export class RedisDocuments implements DocumentStore {
   }
 
   async version(): Promise<number> {
-    return Number((await ask(() => this.#options.connection.client.hget(this.#keys.head, 'version'))) ?? 0);
+    return Number((await this.#ask(() => this.#options.connection.client.hget(this.#keys.head, 'version'))) ?? 0);
   }
 
   async changes(after: number, limit: number): Promise<readonly Change[] | undefined> {
-    return (await this.missed(after, limit)).changes?.map(({ change }) => change);
+    const { changes, fault } = await this.missed(after, limit);
+    if (fault !== undefined) throw fault;
+    return changes?.map(({ change }) => change);
   }
 
   /** What a reader at version `after` lacks, at most `limit` changes. @throws UnreadableRecord, StoreUnavailable */
@@ -120,20 +125,26 @@ export class RedisDocuments implements DocumentStore {
     if (!Array.isArray(reply)) throw new UnreadableRecord('the version');
     const [version, nonce, entries]: readonly RedisReply[] = reply;
     if (typeof version !== 'number' || typeof nonce !== 'string') throw new UnreadableRecord('the version');
-    return { version, nonce, changes: Array.isArray(entries) ? entries.map(toChained) : undefined };
+    try {
+      return { version, nonce, changes: Array.isArray(entries) ? entries.map(toChained) : undefined, fault: undefined };
+    } catch (error) {
+      if (!(error instanceof UnreadableRecord)) throw error;
+      return { version, nonce, changes: undefined, fault: error };
+    }
   }
 
   async #run(name: string, keys: readonly string[], args: readonly (string | number)[]): Promise<RedisReply> {
-    return ask(() => this.#options.scripts.run(name, keys, args));
+    return this.#ask(() => this.#options.scripts.run(name, keys, args));
   }
-}
 
-/** Whatever goes wrong on the way to Redis, or in it. */
-async function ask<T>(question: () => Promise<T>): Promise<T> {
-  try {
-    return await question();
-  } catch (error) {
-    throw new StoreUnavailable(error);
+  /** Whatever goes wrong on the way to Redis, or in it. A connection that is just coming back is waited for. */
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    try {
+      await this.#options.connection.ready(READY_TIMEOUT_MS);
+      return await question();
+    } catch (error) {
+      throw new StoreUnavailable(error);
+    }
   }
 }
 
