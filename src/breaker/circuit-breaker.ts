@@ -80,6 +80,11 @@ export class CircuitBreaker {
     return this.#isolated ? 'open' : this.#state;
   }
 
+  /** The state, or the one that `trip` or `reset` asked for and that comes within microtasks. */
+  get heading(): BreakerState {
+    return this.#goal ?? this.#state;
+  }
+
   /** An operator holds it open. */
   get isolated(): boolean {
     return this.#isolated;

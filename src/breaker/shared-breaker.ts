@@ -46,7 +46,7 @@ export class SharedBreaker {
   #asked = 0;
   #applied = 0;
   #failures = 0;
-  #reporting = false;
+  #reporting: Promise<void> | undefined = undefined;
   #reportAgain = false;
   #leasing = false;
   #mayAskAt = 0;
@@ -115,21 +115,11 @@ export class SharedBreaker {
     void this.report();
   }
 
-  /** One report at a time; what is asked for meanwhile is one more. Never rejects. */
-  async report(): Promise<void> {
-    if (this.#reporting) {
-      this.#reportAgain = true;
-      return;
-    }
-    this.#reporting = true;
-    try {
-      do {
-        this.#reportAgain = false;
-        await this.#reportOnce();
-      } while (this.#reportAgain && !this.#closed);
-    } finally {
-      this.#reporting = false;
-    }
+  /** Resolves when the store has heard, or was silent. One report at a time; what is asked for meanwhile is one more. */
+  report(): Promise<void> {
+    this.#reportAgain = true;
+    this.#reporting ??= this.#reportAll();
+    return this.#reporting;
   }
 
   /**
@@ -198,11 +188,19 @@ export class SharedBreaker {
     );
   }
 
+  async #reportAll(): Promise<void> {
+    while (this.#reportAgain && !this.#closed) {
+      this.#reportAgain = false;
+      await this.#reportOnce();
+    }
+    this.#reporting = undefined;
+  }
+
   async #reportOnce(): Promise<void> {
     const question = ++this.#asked;
     const { local } = this;
-    // What only the fleet's state brought about is no opinion.
-    const state = local.isolated ? 'closed' : local.state;
+    // A breaker that is being reset is still open for a moment: said now, that would open the fleet again.
+    const state = local.heading;
     try {
       const answer = await this.#store.report(this.backend, {
         gateway: this.#gateway,
@@ -216,8 +214,8 @@ export class SharedBreaker {
       const before = this.#epoch;
       this.#apply(question, answer);
       if (!this.#closed) local.careful = this.#phase === 'closed' && answer.doubters > 0;
-      // What we said was about another state than the store's: said again, it counts.
-      if (before !== this.#epoch && local.state !== 'closed') this.#reportAgain = true;
+      // The store has forgotten, and what we said was about a state that it does not know: said again, it counts.
+      if (before !== undefined && answer.epoch < before && local.heading !== 'closed') this.#reportAgain = true;
     } catch {
       this.#failures++;
       if (this.silent) this.#goAlone();

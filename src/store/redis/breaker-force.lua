@@ -17,5 +17,5 @@ if ARGV[1] == 'isolated' then
 else
   redis.call('PEXPIRE', KEYS[1], 86400000)
 end
-redis.call('PUBLISH', ARGV[2], ARGV[3])
+redis.pcall('PUBLISH', ARGV[2], ARGV[3])
 return { epoch, ARGV[1], 0 }

@@ -31,7 +31,7 @@ if phase == 'open' then
     redis.call('HSET', KEYS[1], 'phase', phase, 'epoch', epoch, 'since', since)
     redis.call('PEXPIRE', KEYS[1], 86400000)
     redis.call('DEL', KEYS[2])
-    redis.call('PUBLISH', ARGV[7], ARGV[8])
+    redis.pcall('PUBLISH', ARGV[7], ARGV[8])
   end
 end
 

@@ -68,7 +68,7 @@ if phase == 'closed' and agree >= math.max(2, math.floor(callers / 2) + 1) then
   redis.call('HDEL', KEYS[1], 'failed_by')
   redis.call('PEXPIRE', KEYS[1], 86400000)
   redis.call('DEL', KEYS[3])
-  redis.call('PUBLISH', ARGV[10], ARGV[11])
+  redis.pcall('PUBLISH', ARGV[10], ARGV[11])
 end
 local left = phase == 'open' and open_until - now or 0
 return { epoch, phase, left, doubters }

@@ -32,7 +32,7 @@ if held and ARGV[4] ~= 'none' and phase == 'half_open' and epoch == tonumber(ARG
   end
   redis.call('DEL', KEYS[2])
   redis.call('PEXPIRE', KEYS[1], 86400000)
-  redis.call('PUBLISH', ARGV[6], ARGV[7])
+  redis.pcall('PUBLISH', ARGV[6], ARGV[7])
 end
 local left = phase == 'open' and open_until - now or 0
 return { epoch, phase, left }

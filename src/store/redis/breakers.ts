@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import type {
   BreakerOverview,
   BreakerStore,
@@ -19,7 +20,7 @@ export interface RedisBreakersOptions {
 
 /** What a gateway reported counts for so long; it reports twice a second. */
 const VIEW_LIFE_MS = 3000;
-/** A probe's lease of a gateway that has died; one that lives prolongs it. */
+/** A lease of a gateway that has died; one that lives prolongs its own. */
 const LEASE_LIFE_MS = 5000;
 /** How long the gateway whose probe failed last lets others go first. */
 const HOLD_OFF_MS = 1000;
@@ -38,7 +39,12 @@ export function openRedisBreakers({ connection, scripts, onError }: RedisBreaker
   subscriber.client.on('message', (_channel: string, backend: string) => {
     for (const listener of listeners) listener(backend);
   });
-  subscriber.client.subscribe(channel).catch(onError);
+  const subscribe = () => subscriber.client.subscribe(channel).catch(onError);
+  if (subscriber.client instanceof Redis) {
+    // Left to itself ioredis subscribes again with nobody to hear of a refusal, which would end the process.
+    subscriber.client.options.autoResubscribe = false;
+    subscriber.client.on('ready', subscribe);
+  } else void subscribe();
 
   return {
     async report(backend, { gateway, state, epoch, calls, failures, openedAgoMs, openForMs, leases }) {
