@@ -3,7 +3,7 @@ import { storeUnavailable } from '../chain/refusal.ts';
 import { type RateGrant, type RateStore, StoreSilent } from '../store/store.ts';
 import type { RateLimit, WhenStoreSilent } from '../sync/snapshot.ts';
 import { Demand } from './demand.ts';
-import { gatherMs, leaseSize, prefetchMark } from './lease-size.ts';
+import { gatherMs, leaseSize, prefetchMark, SCARCE_MS } from './lease-size.ts';
 import { Leases } from './leases.ts';
 import { LocalShare } from './local-share.ts';
 import { type RateRefusals, roundWait } from './rate-refusals.ts';
@@ -11,7 +11,7 @@ import { type RateRefusals, roundWait } from './rate-refusals.ts';
 /** A bucket that never fills (a burst below 1) is asked again once a day. */
 const MAX_BLOCK_MS = 86_400_000;
 /** After a question that was not answered in time, a bucket decides alone for so long. */
-const ALONE_MS = 50;
+const ALONE_MS = 10;
 /** A store that is back hears first from every gateway what was used without it. */
 const REPORT_MS = 300;
 
@@ -39,6 +39,7 @@ export class LeasedBucket {
   readonly #leases = new Leases();
   readonly #demand: Demand;
   #blockedUntil = 0;
+  #scarceUntil = 0;
   #refusal: Refusal | undefined = undefined;
   #pending: Promise<void> | undefined = undefined;
   /** Calls that wait for `#pending`, and those that the answer before left without a unit. */
@@ -207,7 +208,10 @@ export class LeasedBucket {
     this.#backlog = Math.max(0, this.#waiting - got.granted);
     this.#leases.add(got.granted, askedAt, now);
     // Less than was asked for: the bucket is empty. It is left alone until there is more in it than a unit or two.
-    if (got.granted < want) this.#block(Math.max(got.retryAfterMs, gatherMs(this.#limit)), now);
+    if (got.granted < want) {
+      this.#block(Math.max(got.retryAfterMs, gatherMs(this.#limit)), now);
+      this.#scarceUntil = now + SCARCE_MS;
+    }
   }
 
   #block(ms: number, now: number): void {
@@ -218,7 +222,10 @@ export class LeasedBucket {
   #wish(now: number): number {
     if (!this.#remote) return 1;
     const demand = this.#demand.at(now);
-    const want = Math.max(leaseSize(this.#limit, demand), Math.min(this.#backlog, Math.floor(this.#limit.burst)));
+    const want = Math.max(
+      leaseSize(this.#limit, demand, now < this.#scarceUntil),
+      Math.min(this.#backlog, Math.floor(this.#limit.burst)),
+    );
     this.#backlog = 0;
     this.#prefetchAt = prefetchMark(want, demand);
     return want;
