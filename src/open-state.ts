@@ -8,7 +8,7 @@ import { openRedisBreakers } from './store/redis/breakers.ts';
 import { checkServer } from './store/redis/check-server.ts';
 import { connectRedis, type RedisSettings } from './store/redis/connect.ts';
 import { RedisDocuments } from './store/redis/documents.ts';
-import { Gateways } from './store/redis/gateways.ts';
+import { type FleetView, Gateways } from './store/redis/gateways.ts';
 import { RedisQuotas } from './store/redis/quotas.ts';
 import { RedisRates } from './store/redis/rates.ts';
 import { RedisTime } from './store/redis/redis-time.ts';
@@ -43,6 +43,8 @@ export interface State {
   /** Unix milliseconds, by which quotas begin anew. */
   readonly calendar: () => number;
   readonly liveGateways: () => number;
+  /** Who shares the state. */
+  view(): Promise<FleetView>;
   readonly fleet: Fleet | undefined;
   close(): Promise<void>;
 }
@@ -57,7 +59,7 @@ export function openState(options: StateOptions): Promise<State> {
   return options.redis === undefined ? openOwn(options) : openShared(options, options.redis);
 }
 
-async function openOwn({ path, methods, clock, log }: StateOptions): Promise<State> {
+async function openOwn({ path, methods, clock, log, address }: StateOptions): Promise<State> {
   const store = openEmbeddedStore({ path, clock });
   try {
     const onListenerError = (error: unknown) => log.error({ err: error }, 'unexpected');
@@ -70,6 +72,11 @@ async function openOwn({ path, methods, clock, log }: StateOptions): Promise<Sta
       breakers,
       calendar: clock.now,
       liveGateways: () => 1,
+      async view() {
+        const { version } = sync.current;
+        const own = { id: hostname(), address: address(), version, seenMsAgo: 0, alive: true };
+        return { version, nonce: '', gateways: [own] };
+      },
       fleet: undefined,
       async close() {
         breakers.close();
@@ -136,6 +143,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
       breakers,
       calendar: time.now,
       liveGateways: () => sync.liveGateways,
+      view: () => sync.view(),
       fleet: { sync, store: counts },
       close,
     };

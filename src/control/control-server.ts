@@ -6,6 +6,7 @@ import { ServerReflectionService } from '../../generated/grpc/reflection/v1/refl
 import { ServerReflectionService as ServerReflectionServiceAlpha } from '../../generated/grpc/reflection/v1alpha/reflection.ts';
 import { ApiKeyServiceService } from '../../generated/tollgate/admin/v1/api_key.ts';
 import { BreakerServiceService } from '../../generated/tollgate/admin/v1/breaker.ts';
+import { FleetServiceService } from '../../generated/tollgate/admin/v1/fleet.ts';
 import { PlanServiceService } from '../../generated/tollgate/admin/v1/plan.ts';
 import { TenantServiceService } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { MetricsServiceService } from '../../generated/tollgate/metrics/v1/metrics.ts';
@@ -16,6 +17,7 @@ import type { TenantManager } from '../tenants/tenant-manager.ts';
 import { createApiKeyService } from './api-key-service.ts';
 import { createAuditInterceptor } from './audit-interceptor.ts';
 import { createBreakerService } from './breaker-service.ts';
+import { createFleetService, type FleetSource } from './fleet-service.ts';
 import type { Health } from './health.ts';
 import { createHealthService } from './health-service.ts';
 import { createMetricsService, type MetricsSource } from './metrics-service.ts';
@@ -30,6 +32,7 @@ export interface ControlServerOptions {
   readonly tenants: TenantManager;
   readonly metrics: MetricsSource;
   readonly breakers: BreakerAdmin;
+  readonly fleet: FleetSource;
   /** Milliseconds of the Unix epoch. */
   readonly now: () => number;
   /** By name, those of the gateway itself (`tollgate`, `health`, `reflection`) among them. Asked anew for each call. */
@@ -86,7 +89,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
 }
 
 function createServices(options: ControlServerOptions): [ServiceDefinition, UntypedServiceImplementation][] {
-  const { tenants, metrics, breakers, now, health, log } = options;
+  const { tenants, metrics, breakers, fleet, now, health, log } = options;
   const visibleTo = createVisibleContracts(options.contracts);
   const reflection = createReflectionService(visibleTo);
   return [
@@ -95,6 +98,7 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
     [ApiKeyServiceService, createApiKeyService(tenants, log)],
     [MetricsServiceService, createMetricsService(metrics, log)],
     [BreakerServiceService, createBreakerService(breakers, now, log)],
+    [FleetServiceService, createFleetService(fleet, now, log)],
     [HealthService, createHealthService(health, visibleTo, log)],
     [ServerReflectionService, reflection],
     [ServerReflectionServiceAlpha, reflection],

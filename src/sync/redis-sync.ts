@@ -92,6 +92,7 @@ export class RedisSync implements ConfigSync {
   #closed = false;
   #announcing: Promise<unknown> | undefined;
   #gateways: readonly GatewayEntry[] = [];
+  readonly #waiting: (() => void)[] = [];
   #refused = 0;
   #readings = 0;
   /** The version that was refused, and how often it was seen since. */
@@ -160,6 +161,14 @@ export class RedisSync implements ConfigSync {
 
   setMethods(methods: ReadonlyMap<string, MethodEntry>): void {
     this.#current = { ...this.#current, methods };
+  }
+
+  /** Resolves when what Redis has is applied; at once when it is so. Never, when that never happens. */
+  async whenSynced(): Promise<void> {
+    if (this.#state === 'synced') return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    await promise;
   }
 
   /** Who has which version, asked of Redis now. @throws StoreUnavailable */
@@ -328,6 +337,7 @@ export class RedisSync implements ConfigSync {
     const previous = this.#state;
     if (state === previous) return;
     this.#state = state;
+    if (state === 'synced') for (const resolve of this.#waiting.splice(0)) resolve();
     try {
       this.#options.onState?.(state, previous, error);
     } catch (failure) {

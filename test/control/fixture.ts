@@ -4,6 +4,7 @@ import { type BreakerAdmin, LocalBreakers } from '../../src/breaker/breaker-admi
 import { builtinContracts } from '../../src/contracts/builtin.ts';
 import type { Contract } from '../../src/contracts/contract.ts';
 import { type ControlServer, startControlServer } from '../../src/control/control-server.ts';
+import type { FleetSource } from '../../src/control/fleet-service.ts';
 import { Health } from '../../src/control/health.ts';
 import type { MetricsSource } from '../../src/control/metrics-service.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -29,6 +30,7 @@ export interface FixtureOptions {
   readonly tenants: TenantManager;
   readonly metrics?: MetricsSource;
   readonly breakers?: BreakerAdmin;
+  readonly fleet?: FleetSource;
   readonly contracts?: readonly Contract[];
 }
 
@@ -41,6 +43,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     tenants: options.tenants,
     metrics: options.metrics ?? { getMetrics: () => ({ series: [], refusals: {}, backends: [], floods: [] }) },
     breakers: options.breakers ?? new LocalBreakers(() => performance.now()),
+    fleet: options.fleet ?? { view: async () => ({ version: 0, nonce: '', gateways: [] }) },
     now: () => Date.now(),
     contracts: new Map(contracts.map((contract) => [contract.name, contract])),
     health,
