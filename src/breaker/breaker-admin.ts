@@ -40,7 +40,8 @@ export interface BackendBreaker {
 /** The breakers of all backends. */
 export interface Breakers extends BreakerAdmin {
   open(backend: string, options: Partial<BreakerOptions>): BackendBreaker;
-  close(): void;
+  /** Never rejects. */
+  close(): Promise<void>;
 }
 
 /** Breakers of a gateway that stands alone. */
@@ -59,7 +60,7 @@ export class LocalBreakers implements Breakers {
     return breaker;
   }
 
-  close(): void {}
+  async close(): Promise<void> {}
 
   async list(): Promise<BreakerStatus[]> {
     return byBackend([...this.#breakers].map(([backend, breaker]) => describeLocal(backend, breaker)));
@@ -128,9 +129,9 @@ export class FleetBreakers implements Breakers {
   }
 
   /** Gives leases back, and ends the subscription. */
-  close(): void {
+  async close(): Promise<void> {
     clearInterval(this.#timer);
-    for (const breaker of this.#breakers.values()) breaker.close();
+    await Promise.all([...this.#breakers.values()].map((breaker) => breaker.close()));
     this.#store.close();
   }
 

@@ -133,11 +133,25 @@ export class SharedBreaker {
     if (phase === 'closed') this.local.reset();
   }
 
-  /** Ends it: answers that come later change nothing. Leases go back. */
-  close(): void {
-    for (const lease of this.#leases.takeWaiting(Number.POSITIVE_INFINITY)) this.#settle(lease, 'none');
+  /**
+   * Ends it: answers that come later change nothing. Leases go back, and what this gateway saw counts no more. Resolves when
+   * the store has heard, or does not answer.
+   */
+  async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     this.#listeners.clear();
+    const gateway = this.#gateway;
+    const { openForMs } = this.local.options;
+    const waiting = this.#leases.takeWaiting(Number.POSITIVE_INFINITY);
+    const epoch = this.#epoch ?? 0;
+    const nothing = { gateway, state: 'closed', epoch, calls: 0, failures: 0, openedAgoMs: 0, openForMs } as const;
+    await Promise.allSettled([
+      ...waiting.map(({ id: lease, epoch }) =>
+        this.#store.settle(this.backend, { gateway, epoch, lease, verdict: 'none', openForMs }),
+      ),
+      this.#store.report(this.backend, { ...nothing, leases: [] }),
+    ]);
   }
 
   /** Ends a probe; for permits alone. */

@@ -26,7 +26,10 @@ export interface Member {
   /** Ends so many calls with this status; those that are refused count for nothing. @returns how many were admitted */
   call(status: number, times: number): number;
   admit(): Permit | undefined;
-  close(): void;
+  /** Stops it as a gateway does. */
+  close(): Promise<void>;
+  /** As if it had died. */
+  die(): void;
 }
 
 export async function openMember(
@@ -70,9 +73,13 @@ export async function openMember(
       }
       return admitted;
     },
-    close() {
-      breakers.close();
+    async close() {
+      await breakers.close();
       connection.close();
+    },
+    die() {
+      connection.close();
+      void breakers.close();
     },
   };
 }

@@ -19,7 +19,7 @@ beforeEach(async () => {
   await redis.command('FLUSHALL');
 });
 afterEach(() => {
-  for (const member of members) member.close();
+  for (const member of members) member.die();
   members = [];
 });
 
@@ -81,8 +81,8 @@ describe('a quorum', () => {
     const [first, second, third, fourth] = await fleet(4, { openForMs: 60_000 });
     for (const each of [second, third, fourth]) each!.call(Code.OK, 5);
     await agreed();
-    third!.close();
-    fourth!.close();
+    await third!.close();
+    fourth!.die();
     failFor([first!, second!]);
     await until(() => first!.breaker.phase === 'open', 'the two that are left agree');
   });
@@ -128,7 +128,7 @@ describe('an open fleet', () => {
       for (const permit of permits.slice(1)) permit.settle(Code.UNAVAILABLE);
       await agreed();
       expect(phases()).toEqual(['closed', 'closed', 'closed', 'closed', 'closed']);
-      for (const member of members) member.close();
+      for (const member of members) member.die();
       members = [];
     }
   });
@@ -184,7 +184,7 @@ describe('an open fleet', () => {
     probe = await nextProbe(second!);
     const ids = await redis.command('ZRANGE', 'tollgate:{b:shop}:probes', 0, -1);
     expect(ids).toHaveLength(1);
-    second!.close();
+    second!.die();
     // Nobody prolongs the lease: as if its time had come.
     await redis.command('ZADD', 'tollgate:{b:shop}:probes', 1, (ids as string[])[0]!);
     await until(() => first!.call(Code.OK, 1) === 1, 'a probe in its place');
@@ -256,7 +256,7 @@ describe('a Redis Cluster', () => {
       expect((await members[1]!.breakers.isolate('shop'))?.phase).toBe('isolated');
       await until(all('isolated'), 'isolated everywhere');
     } finally {
-      for (const member of members) member.close();
+      for (const member of members) member.die();
       members = [];
       await cluster.stop();
     }

@@ -13,7 +13,7 @@ beforeEach(async () => {
   members = await Promise.all(['g1', 'g2', 'g3'].map((name) => openMember(redis.node, name)));
 });
 afterEach(async () => {
-  for (const member of members) member.close();
+  for (const member of members) member.die();
   await redis.stop();
 });
 
@@ -96,7 +96,7 @@ describe.each(['kill', 'freeze'] as const)('Redis silent (%s)', (how) => {
 
 describe('a Redis that comes back empty', () => {
   it('is told again that the backend fails, and nobody floods it', async () => {
-    for (const member of members) member.close();
+    for (const member of members) member.die();
     members = await Promise.all(['g1', 'g2', 'g3'].map((name) => openMember(redis.node, name, { openForMs: 60_000 })));
     await open();
     await redis.restartEmpty();
