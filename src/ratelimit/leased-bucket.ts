@@ -12,8 +12,9 @@ import { type RateRefusals, roundWait } from './rate-refusals.ts';
 const MAX_BLOCK_MS = 86_400_000;
 /** After a question that was not answered in time, a bucket decides alone for so long. */
 const ALONE_MS = 10;
-/** A store that is back hears first from every gateway what was used without it. */
-const REPORT_MS = 300;
+/** A store that is back hears first from every gateway what was used without it, and what is still being used. */
+const REPORT_MS = 250;
+const REPORT_EVERY_MS = 40;
 
 /** What the buckets of a rate limiter share. */
 export interface BucketParts {
@@ -54,8 +55,10 @@ export class LeasedBucket {
   #leftAt = 0;
   /** Decides while the store is silent. */
   #alone: LocalShare | undefined = undefined;
-  /** Units that were used without the store. */
+  /** Units that were used without the store, the last of them when, and when it is told of them next. */
   #owed = 0;
+  #owedAt = 0;
+  #reportAt = 0;
 
   constructor(parts: BucketParts, tenantId: string, limit: RateLimit, whenSilent: WhenStoreSilent = 'local_share') {
     this.#parts = parts;
@@ -86,7 +89,9 @@ export class LeasedBucket {
 
   /** Nothing is lost when it is dropped and made again. */
   isIdle(now: number): boolean {
-    return now >= this.#blockedUntil && this.#pending === undefined && this.#owed === 0 && !this.#leases.any(now);
+    if (now < this.#blockedUntil || this.#pending !== undefined || this.#leases.any(now)) return false;
+    // What is owed is void when the store's bucket is full again.
+    return this.#owed === 0 || now - this.#owedAt > (this.#limit.burst * 1000) / this.#limit.rate;
   }
 
   /**
@@ -118,6 +123,7 @@ export class LeasedBucket {
     const share = this.#goAlone(now);
     if (this.#whenSilent !== 'open' && !share.take(now)) return this.#refuse(share.retryAfterMs(now));
     this.#owed++;
+    this.#owedAt = now;
     return undefined;
   }
 
@@ -128,9 +134,11 @@ export class LeasedBucket {
 
   #goAlone(now: number): LocalShare {
     if (this.#alone !== undefined) return this.#alone;
-    const earned = ((now - this.#leftAt) * this.#limit.rate) / 1000;
-    const left = this.#left === undefined ? undefined : this.#left + earned;
-    this.#alone = new LocalShare(this.#limit, this.#parts.liveGateways(), left, now, now + ALONE_MS);
+    const gateways = this.#parts.liveGateways();
+    // The others are taken to have used as much alone as this one.
+    const earned = ((now - this.#leftAt) * this.#limit.rate) / 1000 - this.#owed * gateways;
+    const left = this.#left === undefined ? undefined : Math.max(0, this.#left + earned);
+    this.#alone = new LocalShare(this.#limit, gateways, left, now, now + ALONE_MS);
     return this.#alone;
   }
 
@@ -145,16 +153,20 @@ export class LeasedBucket {
     if (alone === undefined) return true;
     if (alone.until === Number.POSITIVE_INFINITY) {
       alone.until = now + REPORT_MS;
+      this.#reportAt = now;
       this.#blockedUntil = 0;
-      this.#report(now);
     }
-    if (now < alone.until) return false;
+    if (now < alone.until) {
+      if (now >= this.#reportAt) this.#report(now);
+      return false;
+    }
     this.#alone = undefined;
     return true;
   }
 
   /** Tells what is owed, and asks for nothing. */
   #report(now: number): void {
+    this.#reportAt = now + REPORT_EVERY_MS;
     if (this.#owed > 0 && this.#pending === undefined) this.#ask(now, 0);
   }
 

@@ -44,8 +44,8 @@ function bucketKey(bucket: string): string {
 
 /** @throws when a reply is not so many numbers: the script and this file do not fit */
 export function numbersOf(reply: RedisReply, count: number): readonly number[] {
-  const numbers = typeof reply === 'object' && reply !== null ? reply.filter((each) => typeof each === 'number') : [];
-  if (numbers.length !== count) {
+  const numbers = typeof reply === 'object' && reply !== null ? reply.map(Number) : [];
+  if (numbers.length !== count || numbers.some(Number.isNaN)) {
     throw new TypeError(`${count} numbers were expected, not ${JSON.stringify(reply)}`);
   }
   return numbers;

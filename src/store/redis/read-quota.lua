@@ -2,7 +2,8 @@
 --
 -- KEYS[1]  the counter, as in lease-quota.lua
 -- ARGV     none
--- Reply:   {units used or leased, units of these that live leases held when their owners last asked}
+-- Reply:   {units used or leased, units of these that live leases held when their owners last asked}, as text: the client
+--          gets whole numbers next to 2^53 wrong
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local fields = redis.call('HGETALL', KEYS[1])
@@ -15,4 +16,4 @@ for i = 1, #fields, 2 do
     if tonumber(expires) > now then leased = leased + tonumber(held) end
   end
 end
-return { total, math.min(leased, total) }
+return { string.format('%.0f', total), string.format('%.0f', math.min(leased, total)) }

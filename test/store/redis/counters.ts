@@ -34,8 +34,21 @@ export class RedisFixture {
     return new RedisFixture(await connected(redisSettings(port, { keyPrefix })));
   }
 
+  static over(connection: RedisConnection): RedisFixture {
+    return new RedisFixture(connection);
+  }
+
   get client(): RedisClient {
     return this.#connection.client;
+  }
+
+  /** Resolves when the store answers again. */
+  async back(): Promise<void> {
+    if (!this.guard.silent) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = this.guard.onChange((state) => state === 'back' && resolve());
+    await promise;
+    end();
   }
 
   close(): void {
