@@ -15,8 +15,8 @@ const REST_SHARE = 0.1;
 const LEASE_LASTS_MS = 1000;
 /** A counter that had too few units is asked again after this: others may have given some back. */
 const RECHECK_MS = 1000;
-/** After a question that was not answered in time a meter decides alone for so long. */
-const ALONE_MS = 70;
+/** After a question that was not answered in time nothing is asked for so long. */
+const UNANSWERED_MS = 30;
 
 /** What meters share. `onError` is told when units could not be given back: they stay counted as used. */
 export interface MeterParts extends OverdraftParts {
@@ -60,7 +60,7 @@ export class Meter {
   #backlog = 0;
   /** Units that nobody had leased, as the store last said of this period. */
   #left: number | undefined = undefined;
-  #aloneUntil = 0;
+  #unansweredUntil = 0;
   /** Used without the store. `#alone` are those of this period since the store last said what is left. */
   readonly #overdraft: Overdraft;
   #alone = 0;
@@ -114,7 +114,11 @@ export class Meter {
       if (this.#asynchronous && this.#units < this.#size / 4) this.#prefetch(cost, now);
       return undefined;
     }
-    if (this.#isAlone(now)) return this.reserveAlone(cost, period, whenSilent);
+    if (this.#parts.store.silent === true) return this.reserveAlone(cost, period, whenSilent);
+    if (isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) {
+      // Perhaps it is slow, and the others go on leasing: a share beside that would be more than the limit.
+      return whenSilent === 'open' ? this.reserveAlone(cost, period, whenSilent) : storeUnavailable();
+    }
     if (isWithin(now, this.#exhaustedUntil, RECHECK_MS) && cost - this.#units >= this.#exhaustedFor) {
       return this.#refuse();
     }
@@ -177,10 +181,6 @@ export class Meter {
     this.#refusal = undefined;
   }
 
-  #isAlone(now: number): boolean {
-    return this.#parts.store.silent === true || isWithin(now, this.#aloneUntil, ALONE_MS);
-  }
-
   #lease(cost: number, now: number): Promise<void> | undefined {
     if (this.#overdraft.any) void this.#overdraft.settle();
     const least = cost - this.#units;
@@ -220,7 +220,8 @@ export class Meter {
       }
     } catch (error) {
       if (!(error instanceof StoreSilent)) throw error;
-      this.#aloneUntil = now + ALONE_MS;
+      // Asked at `now`, and waited for.
+      this.#unansweredUntil = now + UNANSWERED_MS;
     } finally {
       this.#pending = undefined;
       this.#waiting = 0;
@@ -228,7 +229,8 @@ export class Meter {
   }
 
   #prefetch(cost: number, now: number): void {
-    if (this.#pending !== undefined || this.#scarce || this.#closed || this.#isAlone(now)) return;
+    if (this.#pending !== undefined || this.#scarce || this.#closed) return;
+    if (this.#parts.store.silent === true || isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) return;
     if (isWithin(now, this.#exhaustedUntil, RECHECK_MS)) return;
     try {
       // A failure shows again, to the call that then has to wait.
