@@ -38,7 +38,7 @@ const VIEW: View<Plan> = {
     ['quotas', plan.quotas.map(formatQuota).join(' ')],
     ['concurrency', plan.concurrency === 0 ? 'no limit' : String(plan.concurrency)],
     ['priority', NAMES[plan.priority]],
-    ['store silent', SILENT_NAMES[plan.whenStoreSilent ?? 0]],
+    ['silence', SILENT_NAMES[plan.whenStoreSilent ?? 0]],
     ['created', formatTime(plan.createTime)],
     ['etag', plan.etag],
   ],

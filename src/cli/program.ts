@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { packagePath } from '../contracts/package-root.ts';
 import { addBreakerCommands } from './breakers.ts';
 import { check } from './check.ts';
+import { addGatewayCommands } from './gateways.ts';
 import { CliError, type Io } from './io.ts';
 import { addKeyCommands } from './keys.ts';
 import { addMetricsCommand } from './metrics.ts';
@@ -57,6 +58,7 @@ function createProgram(io: Io): Command {
   addKeyCommands(program, io);
   addMetricsCommand(program, io);
   addBreakerCommands(program, io);
+  addGatewayCommands(program, io);
   return program;
 }
 
