@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Config, Store_Redis } from '../../generated/tollgate/config/v1/config.ts';
+import type { AdmittedCall } from '../fleet/checker.ts';
 import { Child } from '../fleet/child.ts';
 import { CountingBackend } from '../fleet/counting-backend.ts';
 import { type Answer, Load } from '../fleet/load.ts';
+import { monotonicMs } from '../fleet/monotonic.ts';
 import type { RelayRequest } from '../fleet/relay-process.ts';
+import { readSilences, type Silence } from '../fleet/silences.ts';
 import { AdminClient } from './admin-client.ts';
 import { GatewayProcess } from './gateway-process.ts';
 import { type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
@@ -127,10 +130,29 @@ export class Fleet {
   /** Units that Redis counts as used, those leased included, of a tenant's quota in all periods. */
   async quotaUsed(tenant: string, metric: string): Promise<number> {
     let used = 0;
-    for (const key of (await this.redis.command('KEYS', `*{t:${tenant}}:quota:${metric}:*`)) as string[]) {
+    for (const key of (await this.redis.command('KEYS', `*{t:${tenant}}:quota:${metric}*`)) as string[]) {
       used += Number(await this.redis.command('HGET', key, 'total'));
     }
     return used;
+  }
+
+  /** Calls of a tenant that the backend has seen. */
+  async callsOf(tenant: string): Promise<AdmittedCall[]> {
+    return (await this.backend.fetch()).filter((call) => call.tenant === tenant);
+  }
+
+  /** When gateways did not hear from Redis in time, as they said: since their last start. */
+  silences(): Silence[] {
+    const now = monotonicMs();
+    const wallToMonotonic = now - Date.now();
+    return this.gateways.flatMap(({ output }, gateway) => readSilences(output, gateway, wallToMonotonic, now));
+  }
+
+  /** Lines of the gateways' logs that match, with the gateway's index before them. */
+  logged(pattern: RegExp): string[] {
+    return this.gateways.flatMap(({ output }, gateway) =>
+      output.split('\n').flatMap((line) => (pattern.test(line) ? [`${gateway}: ${line}`] : [])),
+    );
   }
 
   async dispose(): Promise<void> {
