@@ -285,9 +285,12 @@ export class Meter {
 
   /** Fulfilled in any case: units that could not be given back stay counted as used, which is on the safe side. */
   async #tryGiveBack(units: number, periodStart: number): Promise<void> {
-    if (units <= 0) return;
+    // Whoever reads the counter is told, too, when the last unit of a lease was used.
+    const tells = this.#closed && this.#asynchronous && this.#leased > 0;
+    if (units <= 0 && !tells) return;
     try {
-      const counter = { tenantId: this.#tenantId, metric: counterOf(this.#quota), periodStart };
+      const held = this.#closed || periodStart !== this.#period.start ? 0 : this.#units;
+      const counter = { tenantId: this.#tenantId, metric: counterOf(this.#quota), periodStart, held };
       await this.#parts.store.giveBack(counter, units);
     } catch (error) {
       this.#parts.onError(error);

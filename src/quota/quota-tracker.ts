@@ -29,6 +29,8 @@ export interface QuotaTrackerOptions {
   readonly quotas: QuotaStore;
   /** Unix milliseconds: periods follow the calendar, in a fleet that of its store. */
   readonly now: () => number;
+  /** Monotonic milliseconds; default `performance.now()`. */
+  readonly monotonic?: (() => number) | undefined;
   /** Tenants whose leases are kept; default 100,000. */
   readonly maxTenants?: number | undefined;
   /** The store failed where nobody waits for it: a lease was not given back. */
@@ -52,6 +54,7 @@ export interface QuotaTrackerOptions {
 export class QuotaTracker implements Stage {
   readonly name = 'quota';
   readonly #now: () => number;
+  readonly #monotonic: () => number;
   readonly #periods = new Periods();
   readonly #parts: MeterParts;
   readonly #tenants: TenantStates<TrackerState>;
@@ -60,6 +63,7 @@ export class QuotaTracker implements Stage {
 
   constructor(options: QuotaTrackerOptions) {
     this.#now = options.now;
+    this.#monotonic = options.monotonic ?? (() => performance.now());
     let settlements = 0;
     this.#parts = {
       store: options.quotas,
@@ -146,14 +150,14 @@ export class QuotaTracker implements Stage {
   }
 
   async #wait(call: Call, state: TrackerState, cost: number, first: Promise<void>): Promise<Refusal | undefined> {
-    const until = this.#now() + MAX_STORE_WAIT_MS;
+    const until = this.#monotonic() + MAX_STORE_WAIT_MS;
     let verdict: Refusal | Promise<void> | undefined = first;
     try {
       // The store bounds each wait; all of them together are bounded here.
       await first;
       verdict = this.#reserve(state, cost);
       for (let i = 1; i < MAX_WAITS && verdict instanceof Promise; i++) {
-        if (!(await endsWithin(verdict, until - this.#now()))) break;
+        if (!(await endsWithin(verdict, until - this.#monotonic()))) break;
         verdict = this.#reserve(state, cost);
       }
       if (verdict instanceof Promise && this.#parts.store.silent === true) verdict = this.#reserve(state, cost, true);

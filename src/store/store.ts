@@ -130,9 +130,9 @@ export interface QuotaStore {
    * with StoreSilent when it does not answer.
    */
   lease(request: QuotaLeaseRequest): number | Promise<QuotaGrant>;
-  /** Gives unused units back (never below 0). Throws (or rejects) when the store fails. */
+  /** Gives unused units back (never below 0), and keeps `held`. Throws (or rejects) when the store fails. */
   giveBack(
-    request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart'>,
+    request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart' | 'held'>,
     units: number,
   ): void | Promise<void>;
   /**

@@ -8,7 +8,7 @@ const LEASE_LIFE_MS = 3600_000;
 /** Counters of ended periods stay this long: for leases that come back late, and for whoever looks at yesterday. */
 const KEEP_MS = 7 * 24 * 3600_000;
 
-type Counter = Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart'>;
+type Counter = Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart' | 'held'>;
 
 export interface RedisQuotasParts extends CounterParts {
   /** This gateway since its start: one that starts again is another owner. */
@@ -45,8 +45,8 @@ export class RedisQuotas implements QuotaStore {
 
   /** Waits as long as the connection does: no decision hangs on it. */
   async giveBack(counter: Counter, units: number): Promise<void> {
-    if (units < 1) return;
-    await this.#run('give-back-quota', counter, [this.#parts.owner, Math.floor(units)]);
+    const { held = -1 } = counter;
+    await this.#run('give-back-quota', counter, [this.#parts.owner, Math.floor(units), held]);
   }
 
   async settle(counter: Counter & { readonly periodEnd: number }, units: number, settlement: number): Promise<void> {
@@ -73,7 +73,9 @@ export class RedisQuotas implements QuotaStore {
 
   #returnLate(counter: Counter, reply: RedisReply): void {
     const [granted] = numbersOf(reply, 3);
-    this.giveBack(counter, granted!).catch(this.#parts.onError);
+    if (granted! <= 0) return;
+    const { tenantId, metric, periodStart } = counter;
+    this.giveBack({ tenantId, metric, periodStart }, granted!).catch(this.#parts.onError);
   }
 
   #run(script: string, { tenantId, metric, periodStart }: Counter, args: readonly (string | number)[]) {
