@@ -1,4 +1,3 @@
-import { Redis } from 'ioredis';
 import type {
   BreakerOverview,
   BreakerStore,
@@ -39,12 +38,7 @@ export function openRedisBreakers({ connection, scripts, onError }: RedisBreaker
   subscriber.client.on('message', (_channel: string, backend: string) => {
     for (const listener of listeners) listener(backend);
   });
-  const subscribe = () => subscriber.client.subscribe(channel).catch(onError);
-  if (subscriber.client instanceof Redis) {
-    // Left to itself ioredis subscribes again with nobody to hear of a refusal, which would end the process.
-    subscriber.client.options.autoResubscribe = false;
-    subscriber.client.on('ready', subscribe);
-  } else void subscribe();
+  subscriber.client.on('ready', () => subscriber.client.subscribe(channel).catch(onError));
 
   return {
     async report(backend, { gateway, state, epoch, calls, failures, openedAgoMs, openForMs, leases }) {
