@@ -152,6 +152,8 @@ export class RedisSync implements ConfigSync {
       if (follows(this.#head, chained)) this.#take([chained]);
       else await this.#catchUp();
     });
+    // Whoever waits for this version waits for the one who wrote it, too.
+    if (this.#timer !== undefined) void this.#announce();
     return chained.change;
   }
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
 import type { Config } from '../../generated/tollgate/config/v1/config.ts';
 import { Fleet } from '../support/fleet.ts';
+import { editBreakers, testBreakers } from './breakers.ts';
 import { testChanges } from './changes.ts';
 import { LIMIT, testLimits } from './limits.ts';
 import { NARROW, testQuotas, WIDE } from './quota.ts';
@@ -23,6 +24,7 @@ function edit(config: Config): void {
   config.tenants = ['limited', 'narrow', 'counted', 'beta'].map((id) => {
     return { id, plan: id === 'beta' ? 'wide' : id, displayName: '', keys: [] };
   });
+  editBreakers(config);
 }
 
 beforeAll(async () => {
@@ -33,4 +35,5 @@ afterAll(() => fleet?.dispose());
 testLimits(() => fleet);
 testRevoking(() => fleet);
 testChanges(() => fleet);
+testBreakers(() => fleet);
 testQuotas(() => fleet);
