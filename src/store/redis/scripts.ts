@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { RedisClient } from './connect.ts';
+import { OneWrite } from './one-write.ts';
 
 /** What a script answers: Lua numbers lose their fraction, `false` is null. */
 export type RedisReply = number | string | null | readonly RedisReply[];
@@ -36,9 +37,11 @@ export function loadScripts(folder: string = import.meta.dirname): ScriptFiles {
 export class Scripts {
   readonly #client: RedisClient;
   readonly #files: ScriptFiles;
+  readonly #oneWrite: OneWrite;
 
   constructor(client: RedisClient, files: ScriptFiles) {
     this.#client = client;
+    this.#oneWrite = new OneWrite(client);
     this.#files = files;
   }
 
@@ -49,6 +52,7 @@ export class Scripts {
   async run(name: string, keys: readonly string[], args: readonly ScriptArgument[]): Promise<RedisReply> {
     const { sha1, text } = this.#file(name);
     const rest = [keys.length, ...keys, ...args.map(toArgument)] as const;
+    this.#oneWrite.begin();
     try {
       return toReply(await this.#client.call('EVALSHA', [sha1, ...rest]));
     } catch (error) {
