@@ -18,6 +18,11 @@ export const OPTIONS: Partial<BreakerOptions> = {
 
 const FILES = loadScripts();
 
+export interface RedisNode {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** One gateway's part: its breakers, with a connection of its own. */
 export interface Member {
   readonly name: string;
@@ -33,9 +38,10 @@ export interface Member {
 }
 
 export async function openMember(
-  node: { host: string; port: number } | readonly { host: string; port: number }[],
+  node: RedisNode | readonly RedisNode[],
   name: string,
   options: Partial<BreakerOptions> = {},
+  backend = 'shop',
 ): Promise<Member> {
   const settings: RedisSettings = {
     kind: Array.isArray(node) ? 'cluster' : 'single',
@@ -52,7 +58,7 @@ export async function openMember(
   const scripts = new Scripts(connection.client, FILES);
   const store = openRedisBreakers({ connection, scripts, onError: () => {} });
   const breakers = new FleetBreakers({ store, gateway: name, now: () => performance.now() });
-  const breaker = breakers.open('shop', { ...OPTIONS, ...options });
+  const breaker = breakers.open(backend, { ...OPTIONS, ...options });
   // The first answer is there, and what follows is heard.
   await breaker.report();
   const admit = () => {

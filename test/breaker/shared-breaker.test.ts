@@ -1,42 +1,63 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import type { Permit } from '../../src/breaker/circuit-breaker.ts';
 import type { BreakerOptions } from '../../src/breaker/options.ts';
 import { Code } from '../../src/grpc/status.ts';
 import { type RedisServer, startRedis, startRedisCluster } from '../support/redis-server.ts';
-import { failFor, type Member, nextProbe, openMember, until } from './fleet-fixture.ts';
+import { failFor, type Member, nextProbe, openMember, type RedisNode, until } from './fleet-fixture.ts';
 
 // Several gateways' breakers, each with its own connection, on a real Redis.
 
 let redis: RedisServer;
-let members: Member[] = [];
+let backends = 0;
 
 beforeAll(async () => {
   redis = await startRedis();
 });
 afterAll(() => redis.stop());
-beforeEach(async () => {
-  await redis.command('FLUSHALL');
-});
-afterEach(() => {
-  for (const member of members) member.die();
-  members = [];
-});
 
-async function fleet(count: number, options: Partial<BreakerOptions> = {}): Promise<Member[]> {
-  members = await Promise.all(Array.from({ length: count }, (_, i) => openMember(redis.node, `g${i + 1}`, options)));
-  return members;
+/** Gateways that call a backend of the test's own. */
+class Fleet {
+  readonly backend = `shop-${++backends}`;
+  readonly members: Member[] = [];
+
+  async join(name: string, options: Partial<BreakerOptions>, nodes?: readonly RedisNode[]): Promise<Member> {
+    const member = await openMember(nodes ?? redis.node, name, options, this.backend);
+    this.members.push(member);
+    return member;
+  }
+
+  phases(): string[] {
+    return this.members.map(({ breaker }) => breaker.phase);
+  }
+
+  all(phase: string): () => boolean {
+    return () => this.phases().every((each) => each === phase);
+  }
+
+  /** Everybody has told the store what it sees now, and heard what came of it. */
+  async agreed(): Promise<void> {
+    for (let round = 0; round < 2; round++) await Promise.all(this.members.map(({ breaker }) => breaker.report()));
+  }
 }
 
-const phases = () => members.map(({ breaker }) => breaker.phase);
-const all = (phase: string) => () => phases().every((each) => each === phase);
-/** Everybody has told the store what it sees now, and heard what came of it. */
-async function agreed(): Promise<void> {
-  for (let round = 0; round < 2; round++) await Promise.all(members.map(({ breaker }) => breaker.report()));
+async function open(
+  ctx: TestContext,
+  count: number,
+  options: Partial<BreakerOptions> = {},
+  nodes?: readonly RedisNode[],
+): Promise<Fleet> {
+  const fleet = new Fleet();
+  ctx.onTestFinished(() => {
+    for (const member of fleet.members) member.die();
+  });
+  await Promise.all(Array.from({ length: count }, (_, i) => fleet.join(`g${i + 1}`, options, nodes)));
+  fleet.members.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return fleet;
 }
 
-describe('a quorum', () => {
-  it.each([
+describe.concurrent('a quorum', () => {
+  it.for<[number, number, number, boolean]>([
     // gateways, of them calling, of them failing, and whether the fleet opens
     [1, 1, 1, false],
     [2, 1, 1, false],
@@ -51,70 +72,76 @@ describe('a quorum', () => {
     [5, 3, 2, true],
     [5, 5, 2, false],
     [5, 5, 3, true],
-  ])('of %i gateways %i call, and it fails for %i: opens the fleet: %s', async (count, calling, failing, opens) => {
-    await fleet(count, { openForMs: 60_000 });
-    for (const member of members.slice(failing, calling)) member.call(Code.OK, 20);
-    await agreed();
-    failFor(members.slice(0, failing));
-    await until(() => members.slice(0, failing).every(({ breaker }) => breaker.local.state === 'open'), 'local');
-    await agreed();
-    if (opens) await until(all('open'), 'open everywhere');
-    else expect(phases()).toEqual(phases().map(() => 'closed'));
-    expect(members.map((member) => typeof member.breaker.acquire() === 'number')).toEqual(
-      members.map((_, i) => opens || i < failing),
-    );
-  });
+  ])(
+    'of %i gateways %i call, and it fails for %i: opens the fleet: %s',
+    async ([count, calling, failing, opens], ctx) => {
+      const f = await open(ctx, count, { openForMs: 60_000 });
+      for (const member of f.members.slice(failing, calling)) member.call(Code.OK, 20);
+      await f.agreed();
+      failFor(f.members.slice(0, failing));
+      await until(() => f.members.slice(0, failing).every(({ breaker }) => breaker.local.state === 'open'), 'local');
+      await f.agreed();
+      if (opens) await until(f.all('open'), 'open everywhere');
+      else expect(f.phases()).toEqual(f.phases().map(() => 'closed'));
+      expect(f.members.map((member) => typeof member.breaker.acquire() === 'number')).toEqual(
+        f.members.map((_, i) => opens || i < failing),
+      );
+    },
+  );
 
-  it('is not made by one gateway that says it again and again', async () => {
-    const [bad, ...good] = await fleet(3, { openForMs: 50 });
+  it('is not made by one gateway that says it again and again', async (ctx) => {
+    const f = await open(ctx, 3, { openForMs: 50 });
+    const [bad, ...good] = f.members;
     for (let i = 0; i < 10; i++) {
       for (const each of good) each.call(Code.OK, 10);
       bad!.call(Code.UNAVAILABLE, 20);
-      await agreed();
-      expect(phases()).toEqual(['closed', 'closed', 'closed']);
+      await f.agreed();
+      expect(f.phases()).toEqual(['closed', 'closed', 'closed']);
       await delay(20);
     }
     expect(good.map((each) => each.call(Code.OK, 10))).toEqual([10, 10]);
   });
 
-  it('does not count gateways that have gone', async () => {
-    const [first, second, third, fourth] = await fleet(4, { openForMs: 60_000 });
+  it('does not count gateways that have gone', async (ctx) => {
+    const f = await open(ctx, 4, { openForMs: 60_000 });
+    const [first, second, third, fourth] = f.members;
     for (const each of [second, third, fourth]) each!.call(Code.OK, 5);
-    await agreed();
+    await f.agreed();
     await third!.close();
     fourth!.die();
     failFor([first!, second!]);
     await until(() => first!.breaker.phase === 'open', 'the two that are left agree');
   });
 
-  it('makes others careful, who open sooner, and no more once the doubts are gone', async () => {
-    const [doubter, other] = await fleet(2, { openForMs: 60_000 });
+  it('makes others careful, who open sooner, and no more once the doubts are gone', async (ctx) => {
+    const f = await open(ctx, 2, { openForMs: 60_000 });
+    const [doubter, other] = f.members;
     other!.call(Code.OK, 1);
-    await agreed();
+    await f.agreed();
     failFor([doubter!]);
     await until(() => other!.breaker.local.careful, 'careful');
-    await doubter!.breakers.reset('shop');
+    await doubter!.breakers.reset(f.backend);
     await until(() => !other!.breaker.local.careful, 'careless');
     failFor([doubter!]);
     await until(() => other!.breaker.local.careful, 'careful');
     // Half of what it takes otherwise.
     other!.call(Code.OK, 3);
     other!.call(Code.UNAVAILABLE, 2);
-    await until(all('open'), 'open everywhere');
+    await until(f.all('open'), 'open everywhere');
   });
 });
 
-describe('an open fleet', () => {
-  it('lets through at most the configured probes together, and the first good verdict closes all', async () => {
-    for (const probes of [1, 3]) {
-      await redis.command('FLUSHALL');
-      await fleet(5, { probes });
-      failFor(members);
-      await until(all('open'), 'open everywhere');
+describe.concurrent('an open fleet', () => {
+  it.for([1, 3])(
+    'lets through at most %i probes together, and the first good verdict closes all',
+    async (probes, ctx) => {
+      const f = await open(ctx, 5, { probes });
+      failFor(f.members);
+      await until(f.all('open'), 'open everywhere');
       const permits: Permit[] = [];
       const storm = performance.now() + 900;
       while (performance.now() < storm) {
-        for (const member of members) {
+        for (const member of f.members) {
           const permit = member.admit();
           if (permit !== undefined) permits.push(permit);
         }
@@ -122,47 +149,48 @@ describe('an open fleet', () => {
       }
       expect(permits).toHaveLength(probes);
       permits[0]!.settle(Code.OK);
-      expect(await until(all('closed'), 'closed everywhere')).toBeLessThan(1000);
-      await until(() => members.every((member) => member.call(Code.OK, 1) === 1), 'admitted everywhere');
+      expect(await until(f.all('closed'), 'closed everywhere')).toBeLessThan(1000);
+      await until(() => f.members.every((member) => member.call(Code.OK, 1) === 1), 'admitted everywhere');
       // What comes after the verdict changes nothing.
       for (const permit of permits.slice(1)) permit.settle(Code.UNAVAILABLE);
-      await agreed();
-      expect(phases()).toEqual(['closed', 'closed', 'closed', 'closed', 'closed']);
-      for (const member of members) member.die();
-      members = [];
-    }
-  });
+      await f.agreed();
+      expect(f.phases()).toEqual(['closed', 'closed', 'closed', 'closed', 'closed']);
+    },
+  );
 
-  it('opens again everywhere when a probe fails', async () => {
-    const [first] = await fleet(3);
-    failFor(members);
-    await until(all('open'), 'open everywhere');
+  it('opens again everywhere when a probe fails', async (ctx) => {
+    const f = await open(ctx, 3);
+    const [first] = f.members;
+    failFor(f.members);
+    await until(f.all('open'), 'open everywhere');
     const probe = await nextProbe(first!);
-    await until(all('half_open'), 'half open everywhere');
+    await until(f.all('half_open'), 'half open everywhere');
     probe.settle(Code.UNAVAILABLE);
-    await until(all('open'), 'open everywhere');
-    expect(members.map((member) => member.call(Code.OK, 10))).toEqual([0, 0, 0]);
+    await until(f.all('open'), 'open everywhere');
+    expect(f.members.map((member) => member.call(Code.OK, 10))).toEqual([0, 0, 0]);
   });
 
-  it('lets others probe first when the last probe failed for one, whose own network it may be', async () => {
-    const [bad, good] = await fleet(2);
-    failFor(members);
-    await until(all('open'), 'open everywhere');
+  it('lets others probe first when the last probe failed for one, whose own network it may be', async (ctx) => {
+    const f = await open(ctx, 2);
+    const [bad, good] = f.members;
+    failFor(f.members);
+    await until(f.all('open'), 'open everywhere');
     await until(() => bad!.call(Code.UNAVAILABLE, 1) === 1, 'a probe that fails');
-    await until(all('open'), 'open everywhere');
+    await until(f.all('open'), 'open everywhere');
     // It asks all the time; the other only now and then.
     await until(() => {
       bad!.call(Code.UNAVAILABLE, 1);
       return bad!.breaker.phase === 'half_open';
     }, 'half open');
     await until(() => good!.call(Code.OK, 1) === 1 || bad!.call(Code.UNAVAILABLE, 1) === 1, 'a probe');
-    await until(all('closed'), 'closed everywhere');
+    await until(f.all('closed'), 'closed everywhere');
   });
 
-  it('gives the leave of a probe that said nothing, or that no call used, to others', async () => {
-    const [first, second] = await fleet(2);
-    failFor(members);
-    await until(all('open'), 'open everywhere');
+  it('gives the leave of a probe that said nothing, or that no call used, to others', async (ctx) => {
+    const f = await open(ctx, 2);
+    const [first, second] = f.members;
+    failFor(f.members);
+    await until(f.all('open'), 'open everywhere');
     let probe = await nextProbe(first!);
     expect(second!.admit()).toBeUndefined();
     probe.ignore();
@@ -171,58 +199,47 @@ describe('an open fleet', () => {
     // Leave is fetched in the background; the call that made it be fetched was refused, and no other comes.
     await until(() => first!.breaker.acquire() === 400, 'asked');
     await until(() => second!.call(Code.OK, 1) === 1, 'leave that nobody used');
-    await until(all('closed'), 'closed everywhere');
+    await until(f.all('closed'), 'closed everywhere');
   }, 10_000);
 
-  it('takes a probe that hangs for a failure, and one whose gateway died for none', async () => {
-    const [first, second] = await fleet(2, { probeTimeoutMs: 300 });
-    failFor(members);
-    await until(all('open'), 'open everywhere');
+  it('takes a probe that hangs for a failure, and one whose gateway died for none', async (ctx) => {
+    const f = await open(ctx, 2, { probeTimeoutMs: 300 });
+    const [first, second] = f.members;
+    failFor(f.members);
+    await until(f.all('open'), 'open everywhere');
     let probe = await nextProbe(first!);
-    await until(all('open'), 'open again');
+    await until(f.all('open'), 'open again');
     probe.settle(Code.OK);
     probe = await nextProbe(second!);
-    const ids = await redis.command('ZRANGE', 'tollgate:{b:shop}:probes', 0, -1);
+    const ids = await redis.command('ZRANGE', `tollgate:{b:${f.backend}}:probes`, 0, -1);
     expect(ids).toHaveLength(1);
     second!.die();
     // Nobody prolongs the lease: as if its time had come.
-    await redis.command('ZADD', 'tollgate:{b:shop}:probes', 1, (ids as string[])[0]!);
+    await redis.command('ZADD', `tollgate:{b:${f.backend}}:probes`, 1, (ids as string[])[0]!);
     await until(() => first!.call(Code.OK, 1) === 1, 'a probe in its place');
     await until(() => first!.breaker.phase === 'closed', 'closed');
   });
 
-  it('is told to a gateway that comes later', async () => {
-    await fleet(2, { openForMs: 60_000 });
-    failFor(members);
-    await until(all('open'), 'open everywhere');
-    const late = await openMember(redis.node, 'late', { openForMs: 60_000 });
-    members.push(late);
+  it('is told to a gateway that comes later', async (ctx) => {
+    const f = await open(ctx, 2, { openForMs: 60_000 });
+    failFor(f.members);
+    await until(f.all('open'), 'open everywhere');
+    const late = await f.join('late', { openForMs: 60_000 });
     expect(late.breaker.phase).toBe('open');
     expect(typeof late.breaker.acquire()).toBe('number');
   });
-
-  it('reaches those whose pub/sub is lost, by reading', async () => {
-    await fleet(3, { openForMs: 60_000 });
-    await redis.command('ACL', 'SETUSER', 'default', 'resetchannels');
-    await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    try {
-      failFor(members.slice(0, 2));
-      await until(all('open'), 'open everywhere');
-    } finally {
-      await redis.command('ACL', 'SETUSER', 'default', 'allchannels');
-    }
-  });
 });
 
-describe('an operator', () => {
-  it('isolates a backend everywhere until it is reset, and sees what each gateway thinks', async () => {
-    const [first, second] = await fleet(3);
+describe.concurrent('an operator', () => {
+  it('isolates a backend everywhere until it is reset, and sees what each gateway thinks', async (ctx) => {
+    const f = await open(ctx, 3);
+    const [first, second] = f.members;
     second!.call(Code.OK, 3);
     failFor([first!]);
-    await agreed();
+    await f.agreed();
     expect(await first!.breakers.list()).toMatchObject([
       {
-        backend: 'shop',
+        backend: f.backend,
         phase: 'closed',
         local: 'open',
         storeSilent: false,
@@ -232,33 +249,28 @@ describe('an operator', () => {
         ],
       },
     ]);
-    expect(await second!.breakers.isolate('shop')).toMatchObject({ phase: 'isolated' });
-    await until(all('isolated'), 'isolated everywhere');
+    expect(await second!.breakers.isolate(f.backend)).toMatchObject({ phase: 'isolated' });
+    await until(f.all('isolated'), 'isolated everywhere');
     // Longer than it is open otherwise.
     await delay(500);
-    expect(members.map((member) => member.call(Code.OK, 10))).toEqual([0, 0, 0]);
+    expect(f.members.map((member) => member.call(Code.OK, 10))).toEqual([0, 0, 0]);
     expect(first!.breaker.state).toBe('open');
-    expect(await first!.breakers.reset('shop')).toMatchObject({ phase: 'closed' });
-    await until(() => members.every((member) => member.call(Code.OK, 1) === 1), 'admitted everywhere');
+    expect(await first!.breakers.reset(f.backend)).toMatchObject({ phase: 'closed' });
+    await until(() => f.members.every((member) => member.call(Code.OK, 1) === 1), 'admitted everywhere');
     expect(await first!.breakers.isolate('nobody')).toBeUndefined();
   });
 });
 
-describe('a Redis Cluster', () => {
-  it('holds the breakers of each backend on one of its nodes', async () => {
+describe.concurrent('a Redis Cluster', () => {
+  it('holds the breakers of each backend on one of its nodes', async (ctx) => {
     const cluster = await startRedisCluster();
-    try {
-      members = await Promise.all(['g1', 'g2'].map((name) => openMember(cluster.nodes, name)));
-      failFor(members);
-      await until(all('open'), 'open everywhere');
-      await until(() => members[0]!.call(Code.OK, 1) === 1, 'a probe');
-      await until(all('closed'), 'closed everywhere');
-      expect((await members[1]!.breakers.isolate('shop'))?.phase).toBe('isolated');
-      await until(all('isolated'), 'isolated everywhere');
-    } finally {
-      for (const member of members) member.die();
-      members = [];
-      await cluster.stop();
-    }
+    ctx.onTestFinished(() => cluster.stop());
+    const f = await open(ctx, 2, {}, cluster.nodes);
+    failFor(f.members);
+    await until(f.all('open'), 'open everywhere');
+    await until(() => f.members[0]!.call(Code.OK, 1) === 1, 'a probe');
+    await until(f.all('closed'), 'closed everywhere');
+    expect((await f.members[1]!.breakers.isolate(f.backend))?.phase).toBe('isolated');
+    await until(f.all('isolated'), 'isolated everywhere');
   }, 20_000);
 });
