@@ -29,7 +29,9 @@ describe('windows', () => {
 
   test('what a lease may add is allowed, one call more is not', () => {
     expect(checkWindows(times(30, 0, 0), LIMIT)).toEqual([]);
-    expect(checkWindows(times(31, 0, 0), LIMIT)).toEqual(['31 calls admitted within 0.000 s, allowed 30.0']);
+    expect(checkWindows(times(31, 0, 0), LIMIT)).toEqual([
+      '31 calls admitted within 0.000 s (from 0.000 s on), allowed 30.0',
+    ]);
   });
 
   test('a rate that is slightly too high shows after a while', () => {

@@ -68,15 +68,18 @@ export function worstWindow(
   return { admitted, allowed, fromMs, seconds };
 }
 
-/** @returns what is broken, in one line */
+/** @param begin times are told from there on @returns what is broken, in one line */
 export function checkWindows(
   calls: readonly AdmittedCall[],
   limit: Limit,
   allowances: readonly Allowance[] = [],
+  begin = 0,
 ): string[] {
   const worst = worstWindow(calls, limit, allowances);
   if (worst === undefined || worst.admitted <= worst.allowed + 1e-6) return [];
-  return [`${worst.admitted} calls admitted within ${worst.seconds.toFixed(3)} s, allowed ${worst.allowed.toFixed(1)}`];
+  const { admitted, allowed, seconds, fromMs } = worst;
+  const when = `from ${((fromMs - begin) / 1000).toFixed(3)} s on`;
+  return [`${admitted} calls admitted within ${seconds.toFixed(3)} s (${when}), allowed ${allowed.toFixed(1)}`];
 }
 
 /** Between two moments demand was above the limit: what was admitted must be at least `share` of rate x time. */

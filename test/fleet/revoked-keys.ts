@@ -1,12 +1,16 @@
 import { setTimeout } from 'node:timers/promises';
+import type { Gateway } from '../../generated/tollgate/admin/v1/fleet.ts';
 import type { AdminClient } from '../support/admin-client.ts';
 import type { Fleet } from '../support/fleet.ts';
 import type { Revocation } from './checker.ts';
 import { monotonicMs } from './monotonic.ts';
+import { waitForAll } from './revoking.ts';
 
 const TENANT = 'beta';
 /** How long a key is used before it is revoked, and after: milliseconds. */
 const USED_MS = 300;
+/** A change is everywhere after this in any case: milliseconds. */
+const WITHOUT_MESSAGES_MS = 5_000;
 /** Calls per second with a key at each gateway. */
 const RATE = 20;
 
@@ -39,6 +43,12 @@ export class RevokedKeys {
     }
   }
 
+  /** Gateways that were named have as long as it takes without any message. */
+  #named(missing: readonly Gateway[], at: number): Map<number, number> {
+    const ports = this.#fleet.gateways.map(({ public: port }) => `127.0.0.1:${port}`);
+    return new Map(missing.map(({ address }) => [ports.indexOf(address), at + WITHOUT_MESSAGES_MS]));
+  }
+
   async #turn(admin: AdminClient, turn: number): Promise<void> {
     const { id, key } = await admin.createKey(TENANT, `chaos-${turn}`);
     const loads = this.#fleet.gateways.map((_, gateway) => this.#fleet.load(gateway, key));
@@ -46,7 +56,9 @@ export class RevokedKeys {
       for (const load of loads) load.rate = RATE;
       await setTimeout(USED_MS);
       await admin.deleteKey(id);
-      this.revocations.push({ principal: id, acknowledgedAt: monotonicMs() });
+      const { missing } = await waitForAll(admin);
+      const acknowledgedAt = monotonicMs();
+      this.revocations.push({ principal: id, acknowledgedAt, excused: this.#named(missing, acknowledgedAt) });
       await setTimeout(USED_MS);
     } finally {
       for (const load of loads) await this.#fleet.unload(load);

@@ -9,7 +9,7 @@ const FROZEN = 3;
 const [OK, UNAUTHENTICATED] = [0, 16];
 
 /** What was written before is everywhere, or who has not said so. */
-function wait(admin: AdminClient): Promise<WaitForVersionResponse> {
+export function waitForAll(admin: AdminClient): Promise<WaitForVersionResponse> {
   return admin.call(FleetServiceService.waitForVersion, { version: 0, timeout: { seconds: 2, nanos: 0 } });
 }
 
@@ -22,7 +22,7 @@ export function testRevoking(fleetOf: () => Fleet): void {
     const admin = fleet.admin(0);
     const make = async () => {
       const { id, key } = await admin.createKey('limited', 'revoked');
-      await wait(admin);
+      await waitForAll(admin);
       const loads = fleet.gateways.map((_, gateway) => fleet.load(gateway, key));
       for (const load of loads) expect((await load.call()).status).toBe(OK);
       return { id, loads };
@@ -30,7 +30,7 @@ export function testRevoking(fleetOf: () => Fleet): void {
     const first = await make();
     const begun = monotonicMs();
     await admin.deleteKey(first.id);
-    const all = await wait(admin);
+    const all = await waitForAll(admin);
     const took = monotonicMs() - begun;
     expect(all.missing).toEqual([]);
     expect(all.reached).toBe(true);
@@ -40,7 +40,7 @@ export function testRevoking(fleetOf: () => Fleet): void {
     fleet.gateways[FROZEN]!.signal('SIGSTOP');
     try {
       await admin.deleteKey(second.id);
-      const some = await wait(admin);
+      const some = await waitForAll(admin);
       expect(some.reached).toBe(false);
       expect(some.missing.map(({ address }) => address)).toEqual([`127.0.0.1:${fleet.gateways[FROZEN]!.public}`]);
       for (const [gateway, load] of second.loads.entries()) {

@@ -32,6 +32,7 @@ export class Fleet {
   readonly #relays: Child<RelayRequest, 'done'> | undefined;
   readonly #keys: ReadonlyMap<string, string>;
   readonly #loads = new Map<Load, number>();
+  readonly #pastSilences: Silence[] = [];
 
   private constructor(parts: FleetParts, gateways: readonly GatewayProcess[]) {
     this.backend = parts.backend;
@@ -110,6 +111,8 @@ export class Fleet {
 
   /** Starts one again that was killed, on what it has on its disk. */
   async restart(gateway: number): Promise<void> {
+    // A start forgets what was printed before.
+    this.#pastSilences.push(...this.#silencesOf(gateway));
     await this.gateways[gateway]!.start();
     for (const [load, of] of this.#loads) if (of === gateway) load.aim(this.gateways[gateway]!.public);
   }
@@ -141,11 +144,9 @@ export class Fleet {
     return (await this.backend.fetch()).filter((call) => call.tenant === tenant);
   }
 
-  /** When gateways did not hear from Redis in time, as they said: since their last start. */
+  /** When gateways did not hear from Redis in time, as they said. */
   silences(): Silence[] {
-    const now = monotonicMs();
-    const wallToMonotonic = now - Date.now();
-    return this.gateways.flatMap(({ output }, gateway) => readSilences(output, gateway, wallToMonotonic, now));
+    return [...this.#pastSilences, ...this.gateways.flatMap((_, gateway) => this.#silencesOf(gateway))];
   }
 
   /** Lines of the gateways' logs that match, with the gateway's index before them. */
@@ -160,6 +161,11 @@ export class Fleet {
     // A stopped process dies of SIGKILL, too.
     await Promise.all(this.gateways.map((gateway) => gateway.dispose()));
     await stopParts({ backend: this.backend, redis: this.#redis, relays: this.#relays });
+  }
+
+  #silencesOf(gateway: number): Silence[] {
+    const now = monotonicMs();
+    return readSilences(this.gateways[gateway]!.output, gateway, now - Date.now(), now);
   }
 }
 
