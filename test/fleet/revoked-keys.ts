@@ -4,7 +4,7 @@ import type { AdminClient } from '../support/admin-client.ts';
 import type { Fleet } from '../support/fleet.ts';
 import type { Revocation } from './checker.ts';
 import { monotonicMs } from './monotonic.ts';
-import { waitForAll } from './revoking.ts';
+import { waitForAll } from './wait-for-all.ts';
 
 const TENANT = 'beta';
 /** How long a key is used before it is revoked, and after: milliseconds. */

@@ -1,17 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { FleetServiceService, type WaitForVersionResponse } from '../../generated/tollgate/admin/v1/fleet.ts';
-import type { AdminClient } from '../support/admin-client.ts';
 import type { Fleet } from '../support/fleet.ts';
 import { monotonicMs } from './monotonic.ts';
+import { waitForAll } from './wait-for-all.ts';
 
 const FROZEN = 3;
 const [OK, UNAUTHENTICATED] = [0, 16];
-
-/** What was written before is everywhere, or who has not said so. */
-export function waitForAll(admin: AdminClient): Promise<WaitForVersionResponse> {
-  return admin.call(FleetServiceService.waitForVersion, { version: 0, timeout: { seconds: 2, nanos: 0 } });
-}
 
 /** Promise 4: a revocation that was waited for holds everywhere, or names where it does not. */
 export function testRevoking(fleetOf: () => Fleet): void {
