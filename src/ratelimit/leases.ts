@@ -20,15 +20,15 @@ export class Leases {
       return true;
     }
     if (this.#nextUnits === 0 || now >= this.#nextUntil) return false;
-    this.#units = this.#nextUnits - 1;
-    this.#until = this.#nextUntil;
-    this.#nextUnits = 0;
+    this.#moveUp();
+    this.#units--;
     return true;
   }
 
   /** @param askedAt the lease's life begins when it was asked for: the store took the units no earlier */
   add(units: number, askedAt: number, now: number): void {
     const until = askedAt + LEASE_LIFE_MS;
+    if ((this.#units === 0 || now >= this.#until) && this.#nextUnits > 0) this.#moveUp();
     if (this.#units === 0 || now >= this.#until) {
       this.#units = units;
       this.#until = until;
@@ -53,6 +53,12 @@ export class Leases {
 
   clear(): void {
     this.#units = 0;
+    this.#nextUnits = 0;
+  }
+
+  #moveUp(): void {
+    this.#units = this.#nextUnits;
+    this.#until = this.#nextUntil;
     this.#nextUnits = 0;
   }
 }
