@@ -44,15 +44,11 @@ export class ProbeLeases {
     return old;
   }
 
-  /** Drops those of other epochs: nobody listens to their verdict. */
-  keep(epoch: number): void {
+  /** Takes out those of other epochs that wait; what runs goes on, and counts until it ends. */
+  takeOutdated(epoch: number): ProbeLease[] {
     const others = this.#waiting.filter((lease) => lease.epoch !== epoch);
     for (const lease of others) this.#waiting.splice(this.#waiting.indexOf(lease), 1);
-    for (const lease of this.#running) if (lease.epoch !== epoch) this.#running.delete(lease);
-  }
-
-  get running(): number {
-    return this.#running.size;
+    return others;
   }
 
   get ids(): string[] {

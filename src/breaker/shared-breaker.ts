@@ -178,8 +178,9 @@ export class SharedBreaker {
       const request = { gateway: this.#gateway, want: 1, probes, openForMs };
       const answer = await this.#store.lease(this.backend, request);
       this.#apply(question, answer);
-      // Overtaken by an answer of another epoch: the store has forgotten the lease.
-      if (answer.epoch === this.#epoch) this.#leases.add(answer.epoch, answer.leases, this.#now());
+      this.#leases.add(answer.epoch, answer.leases, this.#now());
+      // Overtaken by an answer of another epoch.
+      for (const lease of this.#leases.takeOutdated(this.#epoch ?? 0)) this.#settle(lease, 'none');
     } catch {
       // Whether the store is silent is for the reports to find out.
     } finally {
@@ -245,7 +246,7 @@ export class SharedBreaker {
     const before = this.#phase;
     this.#epoch = epoch;
     this.#phase = phase;
-    this.#leases.keep(epoch);
+    for (const lease of this.#leases.takeOutdated(epoch)) this.#settle(lease, 'none');
     if (phase === 'open') this.#openUntil = this.#now() + leftMs;
     if (epoch !== known || phase !== before) {
       this.#mayAskAt = 0;

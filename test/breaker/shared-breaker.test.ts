@@ -158,6 +158,29 @@ describe.concurrent('an open fleet', () => {
     },
   );
 
+  it('counts a probe of an earlier round that still runs', async (ctx) => {
+    const f = await open(ctx, 3, { probes: 2 });
+    const [first, second, third] = f.members;
+    failFor(f.members);
+    await until(f.all('open'), 'open everywhere');
+    const hanging = await nextProbe(first!);
+    const failing = await nextProbe(second!);
+    failing.settle(Code.UNAVAILABLE);
+    await until(f.all('open'), 'open again');
+    await nextProbe(third!);
+    const storm = performance.now() + 1500;
+    let more = 0;
+    while (performance.now() < storm) {
+      for (const member of f.members) if (member.admit() !== undefined) more++;
+      await delay(5);
+    }
+    expect(more).toBe(0);
+    // It says nothing of this round, and makes room.
+    hanging.settle(Code.OK);
+    await nextProbe(second!);
+    expect(f.phases()).toEqual(['half_open', 'half_open', 'half_open']);
+  });
+
   it('opens again everywhere when a probe fails', async (ctx) => {
     const f = await open(ctx, 3);
     const [first] = f.members;

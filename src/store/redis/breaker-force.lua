@@ -1,8 +1,7 @@
 -- An operator isolates a backend, or closes its breaker. What gateways reported before is forgotten.
 --
 -- KEYS[1] state: hash of the shared breaker (phase, epoch)
--- KEYS[2] probes: sorted set, lease -> expiry
--- KEYS[3] views: hash, gateway -> view
+-- KEYS[2] views: hash, gateway -> view
 -- ARGV[1] phase: isolated or closed
 -- ARGV[2] channel for changes
 -- ARGV[3] backend
@@ -10,7 +9,7 @@
 local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'phase', ARGV[1])
 redis.call('HDEL', KEYS[1], 'until', 'failed_by')
-redis.call('DEL', KEYS[2], KEYS[3])
+redis.call('DEL', KEYS[2])
 -- Isolation holds until somebody ends it.
 if ARGV[1] == 'isolated' then
   redis.call('PERSIST', KEYS[1])

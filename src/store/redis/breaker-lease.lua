@@ -1,4 +1,5 @@
--- Leave to probe a backend. Begins HALF_OPEN when the time in OPEN is over; gives leases while fewer than the limit are held.
+-- Leave to probe a backend. Begins HALF_OPEN when the time in OPEN is over; gives leases while fewer than the limit are held,
+-- those of earlier rounds included: their probes still run.
 --
 -- KEYS[1] state: hash of the shared breaker (phase, epoch, until, since, failed_by, lease)
 -- KEYS[2] probes: sorted set, lease -> expiry
@@ -30,7 +31,6 @@ if phase == 'open' then
     phase, epoch, since, left = 'half_open', epoch + 1, now, 0
     redis.call('HSET', KEYS[1], 'phase', phase, 'epoch', epoch, 'since', since)
     redis.call('PEXPIRE', KEYS[1], 86400000)
-    redis.call('DEL', KEYS[2])
     redis.pcall('PUBLISH', ARGV[7], ARGV[8])
   end
 end

@@ -67,7 +67,6 @@ if phase == 'closed' and agree >= math.max(2, math.floor(callers / 2) + 1) then
   redis.call('HSET', KEYS[1], 'phase', phase, 'epoch', epoch, 'until', open_until)
   redis.call('HDEL', KEYS[1], 'failed_by')
   redis.call('PEXPIRE', KEYS[1], 86400000)
-  redis.call('DEL', KEYS[3])
   redis.pcall('PUBLISH', ARGV[10], ARGV[11])
 end
 local left = phase == 'open' and open_until - now or 0

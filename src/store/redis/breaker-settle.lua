@@ -30,7 +30,6 @@ if held and ARGV[4] ~= 'none' and phase == 'half_open' and epoch == tonumber(ARG
     phase, open_until = 'open', now + tonumber(ARGV[5])
     redis.call('HSET', KEYS[1], 'phase', phase, 'epoch', epoch, 'until', open_until, 'failed_by', ARGV[1])
   end
-  redis.call('DEL', KEYS[2])
   redis.call('PEXPIRE', KEYS[1], 86400000)
   redis.pcall('PUBLISH', ARGV[6], ARGV[7])
 end

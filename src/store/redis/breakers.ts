@@ -56,7 +56,9 @@ export function openRedisBreakers({ connection, scripts, onError }: RedisBreaker
       return toFleetBreaker(await run('breaker-settle', stateProbesViews(backend), args));
     },
     async force(backend, phase) {
-      return toFleetBreaker(await run('breaker-force', stateProbesViews(backend), [phase, channel, backend]));
+      return toFleetBreaker(
+        await run('breaker-force', [key(backend, 'state'), key(backend, 'views')], [phase, channel, backend]),
+      );
     },
     async read(backend) {
       return toOverview(await run('breaker-read', stateProbesViews(backend), []));
