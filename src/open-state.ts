@@ -18,6 +18,7 @@ import type { DocumentStore, QuotaStore, RateStore } from './store/store.ts';
 import type { ConfigSync } from './sync/config-sync.ts';
 import { openLocalSync } from './sync/local-sync.ts';
 import { openRedisSync, type RedisSync } from './sync/redis-sync.ts';
+import { restore } from './sync/restore.ts';
 import type { Logger } from './telemetry/logger.ts';
 
 export interface StateOptions {
@@ -45,6 +46,8 @@ export interface State {
   readonly liveGateways: () => number;
   /** Who shares the state. */
   view(): Promise<FleetView>;
+  /** Gives the store what it has lost of the configuration. @returns whether it had. @throws StoreUnavailable */
+  restore(): Promise<boolean>;
   readonly fleet: Fleet | undefined;
   close(): Promise<void>;
 }
@@ -77,6 +80,7 @@ async function openOwn({ path, methods, clock, log, address }: StateOptions): Pr
         const own = { id: hostname(), address: address(), version, seenMsAgo: 0, alive: true };
         return { version, nonce: '', gateways: [own] };
       },
+      restore: async () => false,
       fleet: undefined,
       async close() {
         breakers.close();
@@ -112,6 +116,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
     const documents = new RedisDocuments({ connection: control, scripts: scripts.control, clock, nonce });
     const gateways = new Gateways(control, scripts.control);
     const onState = stateLogger(log);
+    const restoreCopy = () => restore({ connection: control, scripts: scripts.control, replica, nonce });
     const onListenerError = onError;
     const sync = await openRedisSync({
       documents,
@@ -123,6 +128,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
       address,
       onListenerError,
       onState,
+      restore: restoreCopy,
     });
     closers.push(() => sync.close());
     if (sync.status.state !== 'away') for (const wrong of await checkServer(control.client)) log.warn(wrong);
@@ -144,6 +150,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
       calendar: time.now,
       liveGateways: () => sync.liveGateways,
       view: () => sync.view(),
+      restore: () => sync.restore(),
       fleet: { sync, store: counts },
       close,
     };

@@ -19,13 +19,23 @@ const VIEW: View<Gateway> = {
 const WAIT_SECONDS = 5;
 
 export function addGatewayCommands(program: Command, io: Io): void {
-  const gateways = program.command('gateways').description('the gateways that share a store: list');
+  const gateways = program.command('gateways').description('the gateways that share a store: list, restore');
   addAdminOptions(
     gateways.command('list').description('list them, with the version of the configuration that they have'),
   ).action((options: AdminOptions) =>
     withAdminClient(options, io, async (client) => {
       const { gateways: list } = await client.call(service.listGateways, {});
       printList(io, options.output, VIEW, { items: list, more: false }, 'No gateways.');
+    }),
+  );
+  addAdminOptions(
+    gateways.command('restore').description("give Redis this gateway's copy of a configuration that Redis has lost"),
+  ).action((options: AdminOptions) =>
+    withAdminClient(options, io, async (client) => {
+      const { restored } = await client.call(service.restoreConfiguration, {});
+      io.stderr.write(
+        restored ? 'Restored: every gateway reads it.\n' : 'Nothing to restore: Redis has lost nothing.\n',
+      );
     }),
   );
 }

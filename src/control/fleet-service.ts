@@ -14,6 +14,8 @@ import { createUnaryHandler } from './unary-handler.ts';
 export interface FleetSource {
   /** @throws StoreUnavailable */
   view(): Promise<FleetView>;
+  /** @throws StoreUnavailable */
+  restore(): Promise<boolean>;
 }
 
 const DEFAULT_TIMEOUT_MS = 2000;
@@ -27,6 +29,7 @@ export function createFleetService(fleet: FleetSource, now: () => number, log: L
       const { version, gateways } = await fleet.view();
       return { version, gateways: gateways.map((gateway) => toGateway(gateway, now())) };
     }),
+    restoreConfiguration: createUnaryHandler(log, async () => ({ restored: await fleet.restore() })),
     waitForVersion: createUnaryHandler(log, (request: WaitForVersionRequest) => waitForVersion(fleet, now, request)),
   };
 }

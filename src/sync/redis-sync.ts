@@ -28,6 +28,8 @@ export interface RedisSyncOptions {
   readonly address: () => string;
   readonly onListenerError: (error: unknown) => void;
   readonly onState?: ((state: SyncState, previous: SyncState, error: unknown) => void) | undefined;
+  /** Writes this gateway's copy into a Redis that has lost it. @throws StoreUnavailable */
+  readonly restore: () => Promise<boolean>;
   /** Milliseconds between looks at the version, whether or not a message came; default 1000. */
   readonly pollMs?: number | undefined;
 }
@@ -56,6 +58,8 @@ export class StoreBehind extends Error {
   }
 }
 
+/** Polls for which Redis is behind before its configuration is restored: every gateway has said what it has by then. */
+const RESTORE_AFTER = 3;
 const PAGE = 500;
 const DEFAULT_POLL_MS = 1000;
 const START_TIMEOUT_MS = 3000;
@@ -95,6 +99,9 @@ export class RedisSync implements ConfigSync {
   readonly #waiting: (() => void)[] = [];
   #refused = 0;
   #readings = 0;
+  /** The last version that Redis had, as this process saw it: to know what it has lost. */
+  #witnessed = 0;
+  #behind = 0;
   /** The version that was refused, and how often it was seen since. */
   #refusal: { readonly version: number; readonly error: unknown; seen: number } | undefined;
 
@@ -149,8 +156,9 @@ export class RedisSync implements ConfigSync {
     const { version } = chained.change;
     await this.#exclusive(async () => {
       if (this.#head.version >= version) return;
-      if (follows(this.#head, chained)) this.#take([chained]);
-      else await this.#catchUp();
+      if (!follows(this.#head, chained)) return this.#catchUp();
+      this.#take([chained]);
+      this.#witnessed = this.#head.version;
     });
     // Whoever waits for this version waits for the one who wrote it, too.
     if (this.#timer !== undefined) void this.#announce();
@@ -228,9 +236,34 @@ export class RedisSync implements ConfigSync {
   async #poll(): Promise<void> {
     const { version, nonce } = (await this.#announce()) ?? this.#head;
     if (this.#closed) return;
+    if (this.#state === 'behind') await this.#restoreInTime();
+    else this.#behind = 0;
     if (version !== this.#head.version || nonce !== this.#head.nonce || this.#state !== 'synced') this.wake();
     const every = this.#options.pollMs ?? DEFAULT_POLL_MS;
     this.#timer = setTimeout(() => void this.#poll(), every).unref();
+  }
+
+  /**
+   * Redis was seen to have our version, and now has an earlier one: it was restarted without its file, or failed over to a
+   * replica that lagged. The gateway that has the most gives it back. One that has it only from its disk does not: perhaps
+   * somebody began anew on purpose.
+   */
+  async #restoreInTime(): Promise<void> {
+    const { version } = this.#head;
+    if (++this.#behind < RESTORE_AFTER || this.#witnessed < version) return;
+    if (this.#gateways.some((gateway) => gateway.alive && gateway.version > version)) return;
+    try {
+      await this.restore();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Gives Redis this gateway's copy, if it has lost it. @returns whether it had. @throws StoreUnavailable */
+  async restore(): Promise<boolean> {
+    const restored = await this.#exclusive(() => this.#options.restore());
+    this.wake();
+    return restored;
   }
 
   /** Tells the fleet which version is applied here. */
@@ -270,6 +303,7 @@ export class RedisSync implements ConfigSync {
       }
     }
     this.#refusal = undefined;
+    this.#witnessed = this.#head.version;
     this.#become('synced', undefined);
     // Somebody may wait for it.
     if (this.#head.version !== before && this.#timer !== undefined) void this.#announce();

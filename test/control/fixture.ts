@@ -43,7 +43,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     tenants: options.tenants,
     metrics: options.metrics ?? { getMetrics: () => ({ series: [], refusals: {}, backends: [], floods: [] }) },
     breakers: options.breakers ?? new LocalBreakers(() => performance.now()),
-    fleet: options.fleet ?? { view: async () => ({ version: 0, nonce: '', gateways: [] }) },
+    fleet: options.fleet ?? { view: async () => ({ version: 0, nonce: '', gateways: [] }), restore: async () => false },
     now: () => Date.now(),
     contracts: new Map(contracts.map((contract) => [contract.name, contract])),
     health,

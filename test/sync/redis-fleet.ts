@@ -10,6 +10,7 @@ import { Gateways } from '../../src/store/redis/gateways.ts';
 import { loadScripts, Scripts } from '../../src/store/redis/scripts.ts';
 import type { Write } from '../../src/store/store.ts';
 import { openRedisSync, type RedisSync, type SyncState } from '../../src/sync/redis-sync.ts';
+import { restore } from '../../src/sync/restore.ts';
 import { nextNonce } from '../store/redis/support.ts';
 
 const scripts = loadScripts();
@@ -65,6 +66,7 @@ export class Member {
         onListenerError: (error) => void this.errors.push(error),
         onState: (state) => void this.states.push(state),
         pollMs: this.#pollMs,
+        restore: () => restore({ connection, scripts: run, replica, nonce: nextNonce }),
       });
       this.#running = { sync, replica, documents, connection };
       sync.onChange((change, snapshot) => {

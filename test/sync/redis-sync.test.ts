@@ -136,7 +136,7 @@ describe('the sync of a fleet', () => {
   });
 
   it('keeps the last good snapshot when Redis has lost changes, and takes no new ones', async () => {
-    const [a] = fleet(1, 20);
+    const [a] = fleet(1);
     await a!.start();
     await a!.sync.change([plan('free'), tenant('t')]);
     const { version } = await a!.sync.change([plan('free', 9)]);
@@ -146,6 +146,41 @@ describe('the sync of a fleet', () => {
     await until(() => a!.sync.status.state === 'behind');
     expect(a!.sync.current.version).toBe(version);
     expect(a!.sync.current.tenants.get('t')).toBeDefined();
+  });
+
+  it('gives back what Redis has lost, from the gateway that has the most', async () => {
+    const [a, b] = fleet(2, 30);
+    await a!.start();
+    await a!.sync.change([plan('free'), tenant('t'), key('k', 't', 'h1')]);
+    await b!.start();
+    const { version } = await b!.sync.change([plan('free', 9)]);
+    await a!.reached(version);
+    await redis.command('FLUSHALL');
+    await Promise.all([a!.reached(version + 1), b!.reached(version + 1)]);
+    await until(() => a!.sync.status.state === 'synced' && b!.sync.status.state === 'synced');
+    expect((await a!.documents.get('plan', 'free'))?.version).toBe(version);
+    expect((await a!.documents.getByHash('api_key', 'h1'))?.parent).toBe('t');
+    expect(contents(a!.sync, ['t'])).toEqual(contents(b!.sync, ['t']));
+    // Links are there too: a plan that is in use stays, a tenant goes with its keys.
+    await expect(a!.sync.change([{ op: 'delete', kind: 'plan', id: 'free' }])).rejects.toThrow('used by tenant t');
+    const gone = await a!.sync.change([{ op: 'delete', kind: 'tenant', id: 't' }]);
+    expect(gone.hashes).toEqual(['h1']);
+  });
+
+  it('does not bring back from its disk what somebody may have removed on purpose, unless told to', async () => {
+    const [a] = fleet(1, 10);
+    await a!.start();
+    await a!.sync.change([plan('free'), tenant('t')]);
+    await a!.stop();
+    await redis.command('FLUSHALL');
+    await a!.start();
+    expect(a!.sync.status.state).toBe('behind');
+    expect(a!.sync.current.tenants.get('t')).toBeDefined();
+    expect(await a!.documents.version()).toBe(0);
+    expect(await a!.sync.restore()).toBe(true);
+    await a!.sync.whenSynced();
+    expect((await a!.documents.get('tenant', 't'))?.reference).toBe('free');
+    expect(await a!.sync.restore()).toBe(false);
   });
 
   it('notices another history of the same length', async () => {
@@ -240,6 +275,8 @@ async function persist<T>(ask: () => Promise<T>): Promise<T> {
       return await ask();
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
+      // The connection's end has to be heard before it is asked again.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 }

@@ -6,6 +6,7 @@
 -- KEYS[5] children    sorted set, all scores 0: "<kind>/<parent>\0<id>"
 -- KEYS[6] references  sorted set, all scores 0: "<kind>/<reference>\0<id>"
 -- KEYS[7] changes     stream: "<version>-0" -> nonce, prev, entries (JSON)
+-- KEYS[8] restoring   there while everything is written anew
 -- ARGV[1] channel     told of the new version
 -- ARGV[2] nonce       names this change, so that another history is noticed
 -- ARGV[3] now         Unix milliseconds
@@ -13,10 +14,11 @@
 -- ARGV[5] known       the version that the writer has: a store that is behind it has lost changes
 -- ARGV[6] links       JSON: {parent: {kind: kind}, reference: {kind: kind}}
 -- ARGV[7] writes      JSON: [{op, kind, id, expected?, body?, hash?, parent?, reference?}], bodies in base64
--- Reply: {"ok", version, nonce, prev, entries}, {"none", version}, {"behind", version}, {"conflict", kind, id, version},
+-- Reply: {"ok", version, nonce, prev, entries}, {"none", version}, {"behind", version}, {"restoring"}, {"conflict", kind, id, version},
 --   {"missing", kind, id}, {"referenced", kind, id, kind of who refers, its id}, {"taken", kind, id}
 local head, documents, ids, hashes, children, references, changes =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+if redis.call('EXISTS', KEYS[8]) == 1 then return { 'restoring' } end
 local now = tonumber(ARGV[3])
 local links = cjson.decode(ARGV[6])
 local version = tonumber(redis.call('HGET', head, 'version') or '0')

@@ -12,6 +12,8 @@ export function documentKeys(connection: Pick<RedisConnection, 'key'>) {
     references: key('references'),
     changes: key('changes'),
     gateways: key('gateways'),
+    /** There while a gateway writes everything anew. */
+    restoring: key('restoring'),
     /** A channel: told of each new version. */
     changed: key('changed'),
   };

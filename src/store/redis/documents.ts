@@ -95,7 +95,7 @@ export class RedisDocuments implements DocumentStore {
   async commitAfter(known: number, writes: readonly Write[]): Promise<ChainedChange> {
     const { clock, nonce } = this.#options;
     const k = this.#keys;
-    const keys = [k.head, k.documents, k.ids, k.hashes, k.children, k.references, k.changes];
+    const keys = [k.head, k.documents, k.ids, k.hashes, k.children, k.references, k.changes, k.restoring];
     const text = JSON.stringify(writes.map(toJson));
     const reply = await this.#run('commit-documents', keys, [
       k.changed,
@@ -172,6 +172,8 @@ function toCommitted(reply: RedisReply): ChainedChange {
       throw new HashTaken(kindOf(a), String(b));
     case 'behind':
       throw new StoreUnavailable(new Error(`Redis has lost changes: it is at version ${String(a)}`));
+    case 'restoring':
+      throw new StoreUnavailable(new Error('the configuration in Redis is being restored'));
     default:
       throw new UnreadableRecord('the answer to a change');
   }

@@ -23,6 +23,12 @@ export function parseDocument(kind: DocumentKind, id: string, text: string): Doc
   return toDocument(kind, id, parseJson(`the ${kind} ${id}`, text));
 }
 
+/** The other way round; what is undefined is left out. */
+export function toRecord(document: Document): object {
+  const { version: v, createdAt: c, updatedAt: u, hash: h, parent: p, reference: r, body } = document;
+  return { v, c, u, h, p, r, b: Buffer.from(body).toString('base64') };
+}
+
 /** Reads the entries of a change. @throws UnreadableRecord */
 export function parseChange(version: number, text: string): Change {
   const what = `the change ${version}`;

@@ -58,6 +58,14 @@ export interface WaitForVersionResponse {
   missing: Gateway[];
 }
 
+export interface RestoreConfigurationRequest {
+}
+
+export interface RestoreConfigurationResponse {
+  /** False when the store has lost nothing that this gateway has. */
+  restored: boolean;
+}
+
 function createBaseGateway(): Gateway {
   return { id: "", address: "", version: 0, lastSeen: undefined, alive: false };
 }
@@ -520,6 +528,125 @@ export const WaitForVersionResponse: MessageFns<WaitForVersionResponse> = {
   },
 };
 
+function createBaseRestoreConfigurationRequest(): RestoreConfigurationRequest {
+  return {};
+}
+
+export const RestoreConfigurationRequest: MessageFns<RestoreConfigurationRequest> = {
+  encode(_: RestoreConfigurationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestoreConfigurationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestoreConfigurationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RestoreConfigurationRequest {
+    return {};
+  },
+
+  toJSON(_: RestoreConfigurationRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RestoreConfigurationRequest>, I>>(base?: I): RestoreConfigurationRequest {
+    return RestoreConfigurationRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RestoreConfigurationRequest>, I>>(_: I): RestoreConfigurationRequest {
+    const message = createBaseRestoreConfigurationRequest();
+    return message;
+  },
+};
+
+function createBaseRestoreConfigurationResponse(): RestoreConfigurationResponse {
+  return { restored: false };
+}
+
+export const RestoreConfigurationResponse: MessageFns<RestoreConfigurationResponse> = {
+  encode(message: RestoreConfigurationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.restored !== false) {
+      writer.uint32(8).bool(message.restored);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestoreConfigurationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestoreConfigurationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.restored = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RestoreConfigurationResponse {
+    return { restored: isSet(object.restored) ? globalThis.Boolean(object.restored) : false };
+  },
+
+  toJSON(message: RestoreConfigurationResponse): unknown {
+    const obj: any = {};
+    if (message.restored !== false) {
+      obj.restored = message.restored;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RestoreConfigurationResponse>, I>>(base?: I): RestoreConfigurationResponse {
+    return RestoreConfigurationResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RestoreConfigurationResponse>, I>>(object: I): RestoreConfigurationResponse {
+    const message = createBaseRestoreConfigurationResponse();
+    message.restored = object.restored ?? false;
+    return message;
+  },
+};
+
 /** The gateways that share a store. */
 export type FleetServiceService = typeof FleetServiceService;
 export const FleetServiceService = {
@@ -545,12 +672,32 @@ export const FleetServiceService = {
       Buffer.from(WaitForVersionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WaitForVersionResponse => WaitForVersionResponse.decode(value),
   },
+  /**
+   * Writes the asked gateway's copy of the configuration into a store that has lost it, or the last of it. Gateways that saw
+   * the loss do so by themselves; after all of them were started anew somebody has to say that it was one.
+   */
+  restoreConfiguration: {
+    path: "/tollgate.admin.v1.FleetService/RestoreConfiguration" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RestoreConfigurationRequest): Buffer =>
+      Buffer.from(RestoreConfigurationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RestoreConfigurationRequest => RestoreConfigurationRequest.decode(value),
+    responseSerialize: (value: RestoreConfigurationResponse): Buffer =>
+      Buffer.from(RestoreConfigurationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RestoreConfigurationResponse => RestoreConfigurationResponse.decode(value),
+  },
 } as const;
 
 export interface FleetServiceServer extends UntypedServiceImplementation {
   listGateways: handleUnaryCall<ListGatewaysRequest, ListGatewaysResponse>;
   /** Answers as soon as every gateway that lives has applied a version, or when the time is up. */
   waitForVersion: handleUnaryCall<WaitForVersionRequest, WaitForVersionResponse>;
+  /**
+   * Writes the asked gateway's copy of the configuration into a store that has lost it, or the last of it. Gateways that saw
+   * the loss do so by themselves; after all of them were started anew somebody has to say that it was one.
+   */
+  restoreConfiguration: handleUnaryCall<RestoreConfigurationRequest, RestoreConfigurationResponse>;
 }
 
 export interface FleetServiceClient extends Client {
@@ -584,6 +731,25 @@ export interface FleetServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: WaitForVersionResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Writes the asked gateway's copy of the configuration into a store that has lost it, or the last of it. Gateways that saw
+   * the loss do so by themselves; after all of them were started anew somebody has to say that it was one.
+   */
+  restoreConfiguration(
+    request: RestoreConfigurationRequest,
+    callback: (error: ServiceError | null, response: RestoreConfigurationResponse) => void,
+  ): ClientUnaryCall;
+  restoreConfiguration(
+    request: RestoreConfigurationRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RestoreConfigurationResponse) => void,
+  ): ClientUnaryCall;
+  restoreConfiguration(
+    request: RestoreConfigurationRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RestoreConfigurationResponse) => void,
   ): ClientUnaryCall;
 }
 
