@@ -129,7 +129,8 @@ export class RateLimiter implements Stage {
         if (!(await endsWithin(verdict, until - this.#now()))) break;
         verdict = this.#draw(state, limit);
       }
-      if (verdict instanceof Promise && this.#parts.store.silent === true) verdict = this.#drawAlone(state, limit);
+      // The time is up, silent or not: as the plan says.
+      if (verdict instanceof Promise) verdict = this.#drawAlone(state, limit);
     } catch {
       verdict = storeUnavailable();
     }
