@@ -28,6 +28,12 @@ export class CountingBackend {
     return this.calls;
   }
 
+  /** What was logged so far never was. */
+  async forget(): Promise<void> {
+    await this.fetch();
+    this.calls.length = 0;
+  }
+
   /** Calls of these gateways fail with UNAVAILABLE from now on; those of others do not. */
   async fail(gateways: readonly number[]): Promise<void> {
     await this.#child.ask({ ask: 'fail', gateways });

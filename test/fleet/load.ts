@@ -1,6 +1,6 @@
 import { Client, HeaderBlock, type Stream, type StreamHandler } from '../../src/http2/index.ts';
 import { HEADER_NAMES } from '../../src/routing/header-names.ts';
-import { everythingPath } from '../support/everything-methods.ts';
+import { type EverythingMethod, everythingPath } from '../support/everything-methods.ts';
 import { HELLO } from '../support/h2-client.ts';
 
 /** An answer as the caller got it. */
@@ -39,16 +39,21 @@ export class Load {
   #due = 0;
   #outstanding = 0;
 
-  constructor(key: string, onAnswer: (answer: Answer) => void = () => {}) {
+  /** @param key undefined for a method that needs none */
+  constructor(
+    key: string | undefined,
+    onAnswer: (answer: Answer) => void = () => {},
+    method: EverythingMethod = 'Unary',
+  ) {
     this.#onAnswer = onAnswer;
     const fields = {
       ':method': 'POST',
       ':scheme': 'http',
       ':authority': 'fleet',
-      ':path': everythingPath('Unary'),
+      ':path': everythingPath(method),
       'content-type': 'application/grpc',
       te: 'trailers',
-      authorization: `Bearer ${key}`,
+      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
     };
     this.#block = new HeaderBlock(Object.entries(fields).map(([name, value]) => HEADER_NAMES.field(name, value)));
   }

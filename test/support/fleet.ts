@@ -70,6 +70,8 @@ export class Fleet {
         for (const gateway of gateways) await gateway.dispose();
         throw failed.reason;
       }
+      for (const gateway of gateways) await warmUp(gateway);
+      await parts.backend.forget();
       return new Fleet(parts, gateways);
     } catch (error) {
       await stopParts(parts);
@@ -195,6 +197,14 @@ async function startGateway(options: FleetOptions, parts: FleetParts, index: num
     },
     { env: { TOLLGATE_ADMIN_KEY: parts.adminKey } },
   );
+}
+
+/** The way to the backend is made by the first call: those that wait for it would come to its log all at once. */
+async function warmUp(gateway: GatewayProcess): Promise<void> {
+  const load = new Load(undefined, undefined, 'Open');
+  load.aim(gateway.public);
+  await load.call();
+  await load.stop();
 }
 
 /** The same key on all gateways. */
