@@ -54,7 +54,7 @@ async function start(
   const folder = join(bench.folder, proxy.name.replace(':', '-').toLowerCase());
   mkdirSync(folder);
   const { children, backend, paths } = bench;
-  const service = proxy.start({ children, folder, port, backendPort: backend.port, tenants });
+  const service = await proxy.start({ children, folder, port, backendPort: backend.port, tenants });
   try {
     await accepting(service, port);
     await probe(port, paths[0]!, tenants[0]!.key, proxy.authenticates);

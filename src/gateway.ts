@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../generated/tollgate/config/v1/config.ts';
 import { AuthenticationManager } from './auth/authentication-manager.ts';
 import { AuthorizationStage } from './auth/authorize.ts';
-import { CircuitBreaker } from './breaker/circuit-breaker.ts';
+import type { Breakers } from './breaker/breaker-admin.ts';
 import { MiddlewareChain } from './chain/chain.ts';
 import { Deadlines } from './chain/deadlines.ts';
 import { trustConfig } from './config/load.ts';
@@ -21,6 +21,8 @@ import { answerHttp1, answerProbe } from './control/probes.ts';
 import { Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
 import { FloodCounts } from './metrics/flood-counts.ts';
 import { GatewayMetrics } from './metrics/gateway-metrics.ts';
+import { storeMetrics } from './metrics/store-metrics.ts';
+import { openState, type State } from './open-state.ts';
 import { createMemoryProbe, type MemoryFacts } from './overload/memory-share.ts';
 import { OverloadMonitor } from './overload/overload-monitor.ts';
 import { OverloadStage } from './overload/overload-stage.ts';
@@ -33,10 +35,9 @@ import { ListenerView } from './routing/listener-view.ts';
 import { type BackendParts, type BackendTarget, openBackend } from './routing/open-backend.ts';
 import { RequestIds } from './routing/request-id.ts';
 import { RequestRouter } from './routing/router.ts';
-import { openEmbeddedStore } from './store/embedded/open.ts';
-import { openLocalSync } from './sync/local-sync.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
+import { retryConflicts } from './tenants/retry-conflicts.ts';
 import { TenantManager } from './tenants/tenant-manager.ts';
 import { CertificateRenewal, type Renewable } from './tls/certificate-renewal.ts';
 import { clientTlsPaths, readClientTls } from './tls/client-certificates.ts';
@@ -125,40 +126,50 @@ export class Gateway {
     for (const warning of warnings) log.warn(warning, 'configuration');
 
     // State: the store below, the snapshot above it.
-    const store = openEmbeddedStore({ path: settings.storePath, clock });
-    this.#closers.push(() => store.close());
+    const { storePath: path, redis } = settings;
+    const state = await openState({ path, redis, methods, clock, log, address: () => this.#firstAddress() });
+    this.#closers.push(() => state.close());
     const onError = (error: unknown) => log.error({ err: error }, 'unexpected');
-    const sync = await openLocalSync({ documents: store.documents, methods, onListenerError: onError });
-    const tenants = new TenantManager({ documents: store.documents, sync, random: randomBytes, clock });
-    await tenants.applyFile(settings);
-    this.adminKey = await tenants.ensureAdminKey(env.TOLLGATE_ADMIN_KEY);
+    const { sync, breakers, liveGateways } = state;
+    const tenants = new TenantManager({ documents: state.documents, sync, random: randomBytes, clock });
+    await this.#writeConfiguration(state, async () => {
+      await tenants.applyFile(settings);
+      this.adminKey = await tenants.ensureAdminKey(env.TOLLGATE_ADMIN_KEY);
+    });
 
     // The way of a call: these stages, then the backend.
     const authentication = new AuthenticationManager({
-      documents: store.documents,
+      documents: state.credentials,
       sync,
       clock,
       onStoreError: onError,
     });
     this.#closers.push(() => authentication.close());
-    const limiter = new RateLimiter({ rates: store.rates, now: clock.monotonic });
-    const quota = new QuotaTracker({ quotas: store.quotas, now: clock.now, onError });
+    const limiter = new RateLimiter({ rates: state.rates, now: clock.monotonic, liveGateways });
+    const quota = new QuotaTracker({ quotas: state.quotas, now: state.calendar, onError, liveGateways });
     this.#closers.push(() => quota.drain());
     const overload = this.#watchOverload(settings, memory);
     const chain = new MiddlewareChain([authentication, overload, new AuthorizationStage(), limiter, quota]);
 
     const floods = new FloodCounts(clock.monotonic, (fields) => log.warn(fields, 'a peer broke a limit'));
-    const metrics = new GatewayMetrics({ now: clock.now, floods: () => floods.list() });
+    const metrics = new GatewayMetrics({
+      now: clock.now,
+      floods: () => floods.list(),
+      store: () => storeMetrics(state),
+    });
     const control = await startControlServer({
       tenants,
       metrics,
+      breakers,
+      fleet: state,
+      now: clock.now,
       contracts: new Map(contracts.map((contract) => [contract.name, contract])),
       health: this.#health,
       log,
       socketFolders: [tmpdir(), dirname(settings.storePath)],
     });
     this.#closers.push((graceMs) => control.stop(graceMs));
-    const backends = this.#openBackends(settings, control.path, metrics, floods);
+    const backends = this.#openBackends(settings, control.path, breakers, metrics, floods);
     const deadlines = new Deadlines(clock.monotonic);
     this.#closers.push(() => deadlines.close());
     const accessLog = createAccessLog(log, clock.monotonic);
@@ -186,6 +197,20 @@ export class Gateway {
     }
   }
 
+  /** What the file says, and the admin key. Without Redis it has to wait; the copy of the configuration holds meanwhile. */
+  async #writeConfiguration({ fleet }: State, write: () => Promise<void>): Promise<void> {
+    const writeWithOthers = () => retryConflicts(write);
+    if (fleet === undefined || fleet.sync.status.state === 'synced') return writeWithOthers();
+    this.#log.warn('degraded: started from the last configuration, for Redis cannot be used');
+    const onError = (error: unknown) => this.#log.error({ err: error }, 'the configuration file could not be applied');
+    void fleet.sync.whenSynced().then(writeWithOthers).catch(onError);
+  }
+
+  #firstAddress(): string {
+    const [first] = this.addresses.values();
+    return first === undefined ? '' : `${first.host}:${first.port}`;
+  }
+
   /** Health and admin services are never refused: they are what helps. */
   #watchOverload({ overload: limits }: Settings, memory: MemoryFacts | undefined): OverloadStage {
     const isExempt = (method: MethodEntry | undefined) => method?.backend === CONTROL_BACKEND;
@@ -203,13 +228,14 @@ export class Gateway {
   #openBackends(
     settings: Settings,
     controlPath: string,
+    breakers: Breakers,
     metrics: GatewayMetrics,
     floods: FloodCounts,
   ): ReadonlyMap<string, Backend> {
     const onError = (endpoint: string, error: unknown) => this.#log.warn({ endpoint, err: error }, 'backend');
     const parts = { random: Math.random, now: clock.monotonic, onError };
     const backends = settings.backends.map((target) => {
-      const breaker = new CircuitBreaker(target.breaker, clock.monotonic);
+      const breaker = breakers.open(target.name, target.breaker);
       breaker.onStateChange((state, previous) => {
         this.#log.warn({ backend: target.name, state, previous }, 'circuit breaker');
       });

@@ -5,5 +5,6 @@ import { nginx } from './nginx.ts';
 import { nodeHttp2 } from './node-http2.ts';
 import type { Contender } from './proxy.ts';
 import { tollgate } from './tollgate.ts';
+import { tollgateRedis } from './tollgate-redis.ts';
 
-export const PROXIES: readonly Contender[] = [tollgate, haproxy, nginx, nghttpx, envoy, nodeHttp2];
+export const PROXIES: readonly Contender[] = [tollgate, tollgateRedis, haproxy, nginx, nghttpx, envoy, nodeHttp2];

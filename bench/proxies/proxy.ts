@@ -28,7 +28,7 @@ export interface Contender {
   /** Its version; undefined when it is not installed. */
   version(): string | undefined;
   /** Starts it; it need not listen yet. */
-  start(setup: Setup): Service;
+  start(setup: Setup): Service | Promise<Service>;
 }
 
 /** Full path of a program: of those in PATH, and in the folders where Debian keeps servers. */

@@ -27,6 +27,9 @@ export interface Permit {
 /** Told of every change of state. Must not throw. */
 export type BreakerListener = (state: BreakerState, previous: BreakerState) => void;
 
+/** How much sooner a careful breaker opens: at half the share of failures, after half the calls. */
+const CAREFUL = 0.5;
+
 /** What refused callers are told while probes run: nobody knows when they end. */
 const PROBING_RETRY_MS = 1000;
 
@@ -48,6 +51,11 @@ export class CircuitBreaker {
   /** The window has been exceeded, and cockatiel is about to open: it takes a few microtasks. */
   #tripping = false;
   #state: BreakerState = 'closed';
+  /** Where `trip` or `reset` want it, while cockatiel is on its way. */
+  #goal: 'closed' | 'open' | undefined = undefined;
+  #isolated = false;
+  /** Others say that the backend fails: it opens sooner. */
+  careful = false;
 
   /** @param now monotonic milliseconds */
   constructor(options: Partial<BreakerOptions>, now: () => number) {
@@ -60,14 +68,36 @@ export class CircuitBreaker {
       breaker: {
         state: undefined,
         success: () => this.#window.reset(),
-        failure: (state) => state !== CircuitState.Closed || this.#exceeded(),
+        // While closed it is asked only to trip; a reset may have come in between.
+        failure: (state) => state !== CircuitState.Closed || this.#tripping,
       },
     });
     this.#policy.onStateChange((state) => this.#onChange(state));
   }
 
+  /** An isolated breaker is open. */
   get state(): BreakerState {
-    return this.#state;
+    return this.#isolated ? 'open' : this.#state;
+  }
+
+  /** The state, or the one that `trip` or `reset` asked for and that comes within microtasks. */
+  get heading(): BreakerState {
+    return this.#goal ?? this.#state;
+  }
+
+  /** An operator holds it open. */
+  get isolated(): boolean {
+    return this.#isolated;
+  }
+
+  /** Milliseconds until probes are admitted; 0 unless it is open. */
+  get retryAfterMs(): number {
+    return this.#state === 'open' ? Math.max(0, this.#openedAt + this.options.openForMs - this.#now()) : 0;
+  }
+
+  /** Calls that ended within the window, and those of them that failed. */
+  totals(): { readonly calls: number; readonly failures: number } {
+    return this.#window.totals(this.#now());
   }
 
   /** Probes that run now. */
@@ -77,6 +107,7 @@ export class CircuitBreaker {
 
   /** A permit, or the milliseconds until it is worth to ask again. Never waits. */
   acquire(): Permit | number {
+    if (this.#isolated) return this.options.openForMs;
     switch (this.#state) {
       case 'closed':
         return this.#tripping ? this.options.openForMs : this.#closedPermit;
@@ -85,6 +116,34 @@ export class CircuitBreaker {
       case 'half_open':
         return this.#probe();
     }
+  }
+
+  /** Opens it now, or anew, for `openForMs`, whatever was counted. */
+  trip(): void {
+    this.#goal = 'open';
+    if (this.#state === 'open') this.#goal = undefined;
+    this.#openedAt = this.#now();
+    this.#pursue();
+  }
+
+  /** Closes it, isolated or not, and forgets what was counted. */
+  reset(): void {
+    const before = this.state;
+    this.#isolated = false;
+    this.#tripping = false;
+    this.#window.reset();
+    this.#closedPermit = new ClosedPermit(this);
+    this.#goal = this.#state === 'closed' ? undefined : 'closed';
+    // Where only isolation held it, cockatiel has nothing to tell.
+    this.#tell(before);
+    this.#pursue();
+  }
+
+  /** Holds it open until `reset`. */
+  isolate(): void {
+    const before = this.state;
+    this.#isolated = true;
+    this.#tell(before);
   }
 
   /** @returns a function that ends the subscription */
@@ -97,14 +156,14 @@ export class CircuitBreaker {
   count(permit: Permit, status: number, durationMs: number | undefined): void {
     if (permit !== this.#closedPermit || this.#state !== 'closed') return;
     const failed = this.isFailure(status);
-    if (failed && this.#isHasty(status, durationMs)) return;
+    if (failed && this.saysNothing(status, durationMs)) return;
     this.#window.count(failed, this.#now());
     if (failed && !this.#tripping && this.#exceeded()) this.#trip();
   }
 
   /** Ends a probe; for permits alone. */
   endProbe(round: ProbeRound, slot: number, status: number, durationMs: number | undefined): void {
-    if (this.#isHasty(status, durationMs)) round.ignore(slot);
+    if (this.saysNothing(status, durationMs)) round.ignore(slot);
     else if (this.isFailure(status)) round.fail(slot);
     else round.succeed(slot);
   }
@@ -114,12 +173,15 @@ export class CircuitBreaker {
     return this.options.failureStatuses.has(status);
   }
 
-  #isHasty(status: number, durationMs: number | undefined): boolean {
+  /** Whether the call's deadline was too short to blame the backend for. */
+  saysNothing(status: number, durationMs: number | undefined): boolean {
     return status === Code.DEADLINE_EXCEEDED && durationMs !== undefined && durationMs < this.options.minDeadlineMs;
   }
 
   #exceeded(): boolean {
-    return this.#window.exceeds(this.options.failureRatio, this.options.minCalls, this.#now());
+    const factor = this.careful ? CAREFUL : 1;
+    const { failureRatio, minCalls } = this.options;
+    return this.#window.exceeds(failureRatio * factor, minCalls * factor, this.#now());
   }
 
   /** Gives cockatiel the failure that opens it. */
@@ -135,14 +197,29 @@ export class CircuitBreaker {
       .then(settled, settled);
   }
 
+  /** Brings it to the goal; where cockatiel needs a few microtasks, the next change of state calls again. */
+  #pursue(): void {
+    if (this.#goal === 'open') {
+      if (this.#state === 'closed' && !this.#tripping) this.#trip();
+      else this.#round?.abandon();
+    } else if (this.#goal === 'closed') {
+      if (this.#state === 'open') this.#beginRound();
+      this.#round?.recover();
+    }
+  }
+
   #tryHalfOpen(): Permit | number {
     const left = this.#openedAt + this.options.openForMs - this.#now();
     if (left > 0) return left;
+    this.#beginRound();
+    return this.#state === 'half_open' ? this.#probe() : PROBING_RETRY_MS;
+  }
+
+  #beginRound(): void {
     const round = new ProbeRound(this.options.probes);
     this.#round = round;
     // Runs up to the state's change before it returns; how the round ends is told by the state alone.
     this.#policy.execute(() => round.outcome).catch(() => {});
-    return this.#state === 'half_open' ? this.#probe() : PROBING_RETRY_MS;
   }
 
   #probe(): Permit | number {
@@ -159,7 +236,7 @@ export class CircuitBreaker {
   }
 
   #onChange(state: CircuitState): void {
-    const previous = this.#state;
+    const previous = this.state;
     this.#state = stateName(state);
     if (this.#state === 'open') this.#openedAt = this.#now();
     if (this.#state !== 'half_open') this.#round = undefined;
@@ -167,7 +244,15 @@ export class CircuitBreaker {
       this.#window.reset();
       this.#closedPermit = new ClosedPermit(this);
     }
-    for (const listener of this.#listeners) listener(this.#state, previous);
+    if (this.#state === this.#goal) this.#goal = undefined;
+    this.#tell(previous);
+    if (this.#state !== 'half_open') this.#pursue();
+  }
+
+  #tell(previous: BreakerState): void {
+    const { state } = this;
+    if (state === previous) return;
+    for (const listener of this.#listeners) listener(state, previous);
   }
 }
 

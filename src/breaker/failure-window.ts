@@ -29,6 +29,12 @@ export class FailureWindow {
     this.#totalFailures++;
   }
 
+  /** What is in the window. */
+  totals(now: number): { readonly calls: number; readonly failures: number } {
+    this.#advance(now);
+    return { calls: this.#totalCalls, failures: this.#totalFailures };
+  }
+
   /** Whether at least `minCalls` are in the window, and at least `ratio` of them failed. */
   exceeds(ratio: number, minCalls: number, now: number): boolean {
     this.#advance(now);

@@ -70,6 +70,11 @@ export class ProbeRound {
     this.#end('failing');
   }
 
+  /** Ends the round as recovered: somebody else knows. */
+  recover(): void {
+    this.#end('recovered');
+  }
+
   #free(slot: number): void {
     this.#startedAt[slot] = Number.POSITIVE_INFINITY;
     this.#running--;

@@ -5,6 +5,7 @@ import {
   ApiKeyServiceService as service,
 } from '../../generated/tollgate/admin/v1/api_key.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import { waitForFleet } from './gateways.ts';
 import type { Io } from './io.ts';
 import { listAll } from './list-all.ts';
 import { parseCount, parseExpiry, parseList } from './parse-values.ts';
@@ -113,10 +114,12 @@ function addUpdate(keys: Command, io: Io): void {
 function addDelete(keys: Command, io: Io): void {
   addAdminOptions(keys.command('delete <id>').description('revoke a key for good'))
     .option('--etag <etag>', 'delete it only if it is still this version')
-    .action((id: string, options: AdminOptions & { etag?: string }) =>
+    .option('--wait', 'until every gateway of the fleet refuses it; names those that do not say so')
+    .action((id: string, options: AdminOptions & { etag?: string; wait?: boolean }) =>
       withAdminClient(options, io, async (client) => {
         await client.call(service.deleteApiKey, { id, etag: options.etag ?? '' });
         io.stderr.write(`Revoked key ${id}.\n`);
+        if (options.wait) await waitForFleet(client, io);
       }),
     );
 }

@@ -6,6 +6,7 @@ import {
   type CallSeries,
   GetMetricsResponse,
   GetMetricsRequest_Label as Label,
+  type StoreMetrics,
   MetricsServiceService as service,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
@@ -103,7 +104,19 @@ function formatMetrics(response: GetMetricsResponse, labels: readonly LabelName[
       ),
     );
   }
+  if (response.store !== undefined) parts.push(formatStore(response.store));
   return parts.join('\n');
+}
+
+const SYNC_STATES = ['', 'in step', 'away', 'behind', 'refused'] as const;
+
+function formatStore(store: StoreMetrics): string {
+  const { silent, silences, unanswered, version, refusedChanges, liveGateways } = store;
+  const row = [silent ? 'silent' : 'answers', silences, unanswered, SYNC_STATES[store.syncState] ?? '', version];
+  return formatTable(
+    ['store', 'silences', 'unanswered', 'configuration', 'version', 'refused', 'gateways'],
+    [[...row, refusedChanges, liveGateways].map(String)],
+  );
 }
 
 function formatSeries(series: CallSeries, labels: readonly LabelName[]): string[] {

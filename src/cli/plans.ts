@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import {
   Plan,
   Plan_Priority,
+  Plan_WhenStoreSilent,
   type Quota,
   type RateLimit,
   PlanServiceService as service,
@@ -21,6 +22,14 @@ const PRIORITIES = {
 /** By number; what is not said is normal. */
 const NAMES = ['normal', 'low', 'normal', 'high'] as const;
 
+const SILENT_POLICIES = {
+  local_share: Plan_WhenStoreSilent.WHEN_STORE_SILENT_LOCAL_SHARE,
+  open: Plan_WhenStoreSilent.WHEN_STORE_SILENT_OPEN,
+  closed: Plan_WhenStoreSilent.WHEN_STORE_SILENT_CLOSED,
+} as const;
+/** By number; what is not said is local_share. */
+const SILENT_NAMES = ['local_share', 'local_share', 'open', 'closed'] as const;
+
 const VIEW: View<Plan> = {
   toJson: (plan) => Plan.toJSON(plan),
   fields: (plan) => [
@@ -29,6 +38,7 @@ const VIEW: View<Plan> = {
     ['quotas', plan.quotas.map(formatQuota).join(' ')],
     ['concurrency', plan.concurrency === 0 ? 'no limit' : String(plan.concurrency)],
     ['priority', NAMES[plan.priority]],
+    ['silence', SILENT_NAMES[plan.whenStoreSilent ?? 0]],
     ['created', formatTime(plan.createTime)],
     ['etag', plan.etag],
   ],
@@ -39,6 +49,7 @@ interface PlanFields {
   readonly quota?: Quota[];
   readonly concurrency?: number;
   readonly priority?: keyof typeof PRIORITIES;
+  readonly whenStoreSilent?: keyof typeof SILENT_POLICIES;
 }
 
 export function addPlanCommands(program: Command, io: Io): void {
@@ -94,6 +105,7 @@ function addUpdate(plans: Command, io: Io): void {
         ...(options.quota === undefined ? [] : ['quotas']),
         ...(options.concurrency === undefined ? [] : ['concurrency']),
         ...(options.priority === undefined ? [] : ['priority']),
+        ...(options.whenStoreSilent === undefined ? [] : ['when_store_silent']),
       ];
       requireChange(update, updateMask);
       return withAdminClient(options, io, async (client) => {
@@ -127,14 +139,20 @@ function addFields(command: Command): Command {
       new Option('--priority <priority>', 'whose calls an overloaded gateway refuses first').choices(
         Object.keys(PRIORITIES),
       ),
+    )
+    .addOption(
+      new Option('--when-store-silent <policy>', "what holds while the fleet's store does not answer").choices(
+        Object.keys(SILENT_POLICIES),
+      ),
     );
 }
 
-function toPlan({ limit, quota, concurrency, priority }: PlanFields): Partial<Plan> {
+function toPlan({ limit, quota, concurrency, priority, whenStoreSilent }: PlanFields): Partial<Plan> {
   return {
     ...(limit === undefined ? {} : { limits: limit }),
     ...(quota === undefined ? {} : { quotas: quota }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(priority === undefined ? {} : { priority: PRIORITIES[priority] }),
+    ...(whenStoreSilent === undefined ? {} : { whenStoreSilent: SILENT_POLICIES[whenStoreSilent] }),
   };
 }

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packagePath } from '../contracts/package-root.ts';
+import { addBreakerCommands } from './breakers.ts';
 import { check } from './check.ts';
+import { addGatewayCommands } from './gateways.ts';
 import { CliError, type Io } from './io.ts';
 import { addKeyCommands } from './keys.ts';
 import { addMetricsCommand } from './metrics.ts';
@@ -55,6 +57,8 @@ function createProgram(io: Io): Command {
   addPlanCommands(program, io);
   addKeyCommands(program, io);
   addMetricsCommand(program, io);
+  addBreakerCommands(program, io);
+  addGatewayCommands(program, io);
   return program;
 }
 

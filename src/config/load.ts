@@ -7,6 +7,7 @@ import { createFileCheck } from './check-context.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkReferences } from './check-references.ts';
 import { checkRules } from './check-rules.ts';
+import { checkStore } from './check-store.ts';
 import { checkTelemetry } from './check-telemetry.ts';
 import { checkPlans, checkTenants, type Environment } from './check-tenants.ts';
 import { ConfigError } from './config-error.ts';
@@ -66,6 +67,7 @@ export function parseConfig(text: string, fileName: string, options: ParseOption
   checkListeners(context, config);
   checkBackends(context, config);
   checkReferences(source, config);
+  checkStore(context, config, options.env);
   checkPlans(context, config);
   checkTenants(context, config, options.env);
   checkTelemetry(context, config);

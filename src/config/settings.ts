@@ -1,6 +1,7 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   type Plan_Priority,
+  type Plan_WhenStoreSilent,
   Quota_Period,
   type Quota as QuotaMessage,
   type RateLimit,
@@ -11,13 +12,15 @@ import type {
   Listener,
   Overload,
   ServerTls,
+  Store,
   Tenant as TenantMessage,
 } from '../../generated/tollgate/config/v1/config.ts';
 import { Listener_Errors, ServerTls_ClientAuth } from '../../generated/tollgate/config/v1/config.ts';
 import { type BreakerOptions, DEFAULT_BREAKER } from '../breaker/options.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import { codeOf } from '../grpc/status.ts';
-import { toPriority } from '../sync/from-document.ts';
+import type { RedisSettings } from '../store/redis/connect.ts';
+import { toPriority, toWhenStoreSilent } from '../sync/from-document.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
 import { hashKey } from '../tenants/key-text.ts';
 import { type Address, parseAddress } from './address.ts';
@@ -25,12 +28,15 @@ import { isLogLevel, type LogLevel } from './check-telemetry.ts';
 import type { Environment } from './check-tenants.ts';
 import type { LoadedConfig } from './load.ts';
 import { type LimitSettings, toLimits } from './to-limits.ts';
+import { toRedis } from './to-redis.ts';
 
 /** The configuration as the parts use it: every default filled in, paths absolute, durations in milliseconds. */
 export interface Settings {
   readonly listeners: readonly ListenerSettings[];
-  /** The SQLite file. */
+  /** The SQLite file: the store itself, or beside Redis this gateway's copy of the configuration. */
   readonly storePath: string;
+  /** Undefined: the embedded store. */
+  readonly redis: RedisSettings | undefined;
   readonly backends: readonly BackendSettings[];
   readonly plans: readonly Plan[];
   readonly tenants: readonly TenantSettings[];
@@ -103,6 +109,7 @@ export interface TenantSettings {
   readonly keys: readonly { readonly name: string; readonly sha256: string; readonly scopes: readonly string[] }[];
 }
 
+const DEFAULT_DATA = './data';
 const DEFAULT_STORE = './data/tollgate.db';
 const DEFAULT_MAX_DELAY_MS = 200;
 const MIB = 1024 * 1024;
@@ -113,7 +120,7 @@ export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'b
   const logLevel = config.telemetry?.logLevel ?? '';
   return {
     listeners: config.listeners.map((listener) => toListener(listener, file)),
-    storePath: file(config.store?.kind?.embedded.path ?? DEFAULT_STORE),
+    ...toStore(config.store, file, env),
     backends: config.backends.map((backend) => toBackend(backend, file)),
     plans: config.plans.map((plan) => toPlan(plan.name, plan)),
     tenants: config.tenants.map((tenant) => toTenant(tenant, env)),
@@ -121,6 +128,17 @@ export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'b
     otlpEndpoint: config.telemetry?.otlp?.endpoint,
     overload: toOverload(config.overload),
   };
+}
+
+function toStore(
+  store: Store | undefined,
+  file: (path: string) => string,
+  env: Environment,
+): Pick<Settings, 'storePath' | 'redis'> {
+  if (store?.kind?.$case !== 'redis')
+    return { storePath: file(store?.kind?.embedded.path ?? DEFAULT_STORE), redis: undefined };
+  const { redis } = store.kind;
+  return { storePath: file(join(redis.data || DEFAULT_DATA, 'replica.db')), redis: toRedis(redis, file, env) };
 }
 
 function toListener(listener: Listener, file: (path: string) => string): ListenerSettings {
@@ -203,6 +221,7 @@ export function toPlan(
     readonly quotas: readonly QuotaMessage[];
     readonly concurrency: number;
     readonly priority: Plan_Priority;
+    readonly whenStoreSilent?: Plan_WhenStoreSilent | undefined;
   },
 ): Plan {
   const limits = plan.limits.map(({ name, rate, burst }) => ({ name, rate, burst }));
@@ -212,6 +231,7 @@ export function toPlan(
     quotas: plan.quotas.map(toQuota),
     concurrency: plan.concurrency,
     priority: toPriority(plan.priority),
+    whenStoreSilent: toWhenStoreSilent(plan.whenStoreSilent),
   };
 }
 

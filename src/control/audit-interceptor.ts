@@ -4,7 +4,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { type Caller, readCaller } from './caller.ts';
 
 /** Writes say who did what, at `info`; everything else is of interest only to those who look for it. */
-const WRITES = /^\/tollgate\.admin\.v1\.\w+\/(Create|Update|Delete)/;
+const WRITES = /^\/tollgate\.admin\.v1\.\w+\/(Create|Update|Delete|Restore)/;
 
 /** One line for the end of each control call: who (tenant, key id, request id), which method, which status. */
 export function createAuditInterceptor(log: Logger): ServerInterceptor {

@@ -5,14 +5,19 @@ import { HealthService } from '../../generated/grpc/health/v1/health.ts';
 import { ServerReflectionService } from '../../generated/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionService as ServerReflectionServiceAlpha } from '../../generated/grpc/reflection/v1alpha/reflection.ts';
 import { ApiKeyServiceService } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { BreakerServiceService } from '../../generated/tollgate/admin/v1/breaker.ts';
+import { FleetServiceService } from '../../generated/tollgate/admin/v1/fleet.ts';
 import { PlanServiceService } from '../../generated/tollgate/admin/v1/plan.ts';
 import { TenantServiceService } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { MetricsServiceService } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import type { BreakerAdmin } from '../breaker/breaker-admin.ts';
 import { readOwnDescriptors } from '../contracts/builtin.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { TenantManager } from '../tenants/tenant-manager.ts';
 import { createApiKeyService } from './api-key-service.ts';
 import { createAuditInterceptor } from './audit-interceptor.ts';
+import { createBreakerService } from './breaker-service.ts';
+import { createFleetService, type FleetSource } from './fleet-service.ts';
 import type { Health } from './health.ts';
 import { createHealthService } from './health-service.ts';
 import { createMetricsService, type MetricsSource } from './metrics-service.ts';
@@ -26,6 +31,10 @@ import { type ContractSource, createVisibleContracts } from './visible-contracts
 export interface ControlServerOptions {
   readonly tenants: TenantManager;
   readonly metrics: MetricsSource;
+  readonly breakers: BreakerAdmin;
+  readonly fleet: FleetSource;
+  /** Milliseconds of the Unix epoch. */
+  readonly now: () => number;
   /** By name, those of the gateway itself (`tollgate`, `health`, `reflection`) among them. Asked anew for each call. */
   readonly contracts: ContractSource;
   readonly health: Health;
@@ -80,7 +89,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
 }
 
 function createServices(options: ControlServerOptions): [ServiceDefinition, UntypedServiceImplementation][] {
-  const { tenants, metrics, health, log } = options;
+  const { tenants, metrics, breakers, fleet, now, health, log } = options;
   const visibleTo = createVisibleContracts(options.contracts);
   const reflection = createReflectionService(visibleTo);
   return [
@@ -88,6 +97,8 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
     [PlanServiceService, createPlanService(tenants, log)],
     [ApiKeyServiceService, createApiKeyService(tenants, log)],
     [MetricsServiceService, createMetricsService(metrics, log)],
+    [BreakerServiceService, createBreakerService(breakers, now, log)],
+    [FleetServiceService, createFleetService(fleet, now, log)],
     [HealthService, createHealthService(health, visibleTo, log)],
     [ServerReflectionService, reflection],
     [ServerReflectionServiceAlpha, reflection],

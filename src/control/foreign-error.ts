@@ -1,4 +1,5 @@
 import { Code } from '../grpc/status.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import { AlreadyExists, EtagMismatch, FailedPrecondition, InvalidArgument, NotFound } from '../tenants/errors.ts';
 import { ControlError } from './control-error.ts';
 
@@ -25,6 +26,10 @@ export function fromForeignError(error: unknown): ControlError | undefined {
     return new ControlError(Code.INVALID_ARGUMENT, 'INVALID_REQUEST', error.message, {
       fields: [{ field: error.field, description: withoutPrefix(error.message, `${error.field}: `) }],
     });
+  }
+  if (error instanceof StoreUnavailable) {
+    const message = "the fleet's store is not available; a change that was asked for may have been made";
+    return new ControlError(Code.UNAVAILABLE, 'STORE_UNAVAILABLE', message);
   }
   return undefined;
 }

@@ -1,4 +1,8 @@
-import type { GetMetricsRequest, GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import type {
+  GetMetricsRequest,
+  GetMetricsResponse,
+  StoreMetrics,
+} from '../../generated/tollgate/metrics/v1/metrics.ts';
 import type { Call, Outcome } from '../chain/call.ts';
 import { codeName } from '../grpc/status.ts';
 import type { FloodCount } from './flood-counts.ts';
@@ -75,16 +79,19 @@ export class GatewayMetrics {
   readonly #refusals = new Map<string, number>();
   readonly #backends = new Map<string, BackendCounters>();
   readonly #floods: () => readonly FloodCount[];
+  readonly #store: () => StoreMetrics | undefined;
 
   /**
    * @param options `now`: Unix milliseconds; `maxSeries`: beyond that many, default 10,000, series are folded into `other`;
-   *   `floods`: limits that peers broke
+   *   `floods`: limits that peers broke; `store`: how the fleet's store is
    */
   constructor(options: {
     now: () => number;
     maxSeries?: number | undefined;
     floods?: (() => readonly FloodCount[]) | undefined;
+    store?: (() => StoreMetrics | undefined) | undefined;
   }) {
+    this.#store = options.store ?? (() => undefined);
     this.#floods = options.floods ?? (() => []);
     this.#now = options.now;
     this.startedAt = options.now();
@@ -142,7 +149,7 @@ export class GatewayMetrics {
 
   /** Answers `tollgate.metrics.v1.MetricsService.GetMetrics`. */
   getMetrics(request: GetMetricsRequest): GetMetricsResponse {
-    return reportMetrics(this, request, this.#now());
+    return { ...reportMetrics(this, request, this.#now()), store: this.#store() };
   }
 
   /** Numbers of the series that pass the filters, by the labels that are kept. */

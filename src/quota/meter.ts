@@ -1,7 +1,8 @@
 import type { Refusal } from '../chain/call.ts';
-import { quotaExhausted } from '../chain/refusal.ts';
-import type { QuotaStore } from '../store/store.ts';
-import type { Quota } from '../sync/snapshot.ts';
+import { quotaExhausted, storeUnavailable } from '../chain/refusal.ts';
+import { type QuotaGrant, StoreSilent } from '../store/store.ts';
+import type { Quota, WhenStoreSilent } from '../sync/snapshot.ts';
+import { Overdraft, type OverdraftParts } from './overdraft.ts';
 import type { Period } from './period.ts';
 
 /** No lease takes more than this share of the limit: what kill -9 may burn. */
@@ -14,12 +15,13 @@ const REST_SHARE = 0.1;
 const LEASE_LASTS_MS = 1000;
 /** A counter that had too few units is asked again after this: others may have given some back. */
 const RECHECK_MS = 1000;
+/** After a question that was not answered in time nothing is asked for so long. */
+const UNANSWERED_MS = 30;
 
-/** What meters share. */
-export interface MeterParts {
-  readonly store: QuotaStore;
-  /** Told when units could not be given back: they stay counted as used. */
-  readonly onError: (error: unknown) => void;
+/** What meters share. `onError` is told when units could not be given back: they stay counted as used. */
+export interface MeterParts extends OverdraftParts {
+  /** Gateways that were last known to live, this one included. */
+  readonly liveGateways: () => number;
 }
 
 /** The name of a quota's counter in the store. A tenant may have a quota per day and one per month of the same metric. */
@@ -53,12 +55,22 @@ export class Meter {
   /** The store answers with promises: refill before the lease is empty. */
   #asynchronous = false;
   #closed = false;
+  /** Units that calls wait for, and that they waited for in vain with the answer before. */
+  #waiting = 0;
+  #backlog = 0;
+  /** Units that nobody had leased, as the store last said of this period. */
+  #left: number | undefined = undefined;
+  #unansweredUntil = 0;
+  /** Used without the store. `#alone` are those of this period since the store last said what is left. */
+  readonly #overdraft: Overdraft;
+  #alone = 0;
 
   constructor(parts: MeterParts, tenantId: string, quota: Quota, period: Period) {
     this.#parts = parts;
     this.#tenantId = tenantId;
     this.#quota = quota;
     this.#period = period;
+    this.#overdraft = new Overdraft(parts, tenantId, counterOf(quota));
   }
 
   /** Units in hand. */
@@ -86,22 +98,47 @@ export class Meter {
   /**
    * Takes `cost` units.
    * @param period the quota's period at `now`
+   * @param whenSilent what holds while the store is silent
    * @returns undefined when there were enough; a refusal when there are not; a promise when the store has to be waited for:
    * try again when it is fulfilled. Throws or rejects when the store fails.
    */
-  reserve(cost: number, period: Period, now: number): Refusal | Promise<void> | undefined {
+  reserve(
+    cost: number,
+    period: Period,
+    now: number,
+    whenSilent: WhenStoreSilent = 'local_share',
+  ): Refusal | Promise<void> | undefined {
     if (period.start !== this.#period.start) this.#begin(period);
     if (this.#units >= cost) {
       this.#units -= cost;
       if (this.#asynchronous && this.#units < this.#size / 4) this.#prefetch(cost, now);
       return undefined;
     }
-    if (now < this.#exhaustedUntil && cost - this.#units >= this.#exhaustedFor) return this.#refuse();
-    if (this.#pending !== undefined) return this.#pending;
-    const waiting = this.#lease(cost, now);
-    if (waiting !== undefined) return waiting;
+    if (this.#parts.store.silent === true) return this.reserveAlone(cost, period, whenSilent);
+    if (isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) {
+      // Perhaps it is slow, and the others go on leasing: a share beside that would be more than the limit.
+      return whenSilent === 'open' ? this.reserveAlone(cost, period, whenSilent) : storeUnavailable();
+    }
+    if (isWithin(now, this.#exhaustedUntil, RECHECK_MS) && cost - this.#units >= this.#exhaustedFor) {
+      return this.#refuse();
+    }
+    if (this.#pending !== undefined || this.#lease(cost, now) !== undefined) {
+      this.#waiting += cost;
+      return this.#pending;
+    }
     if (this.#units < cost) return this.#refuse();
     this.#units -= cost;
+    return undefined;
+  }
+
+  /** Takes `cost` units without the store, as the plan says; it is told of them later. */
+  reserveAlone(cost: number, period: Period, whenSilent: WhenStoreSilent = 'local_share'): Refusal | undefined {
+    if (whenSilent === 'closed') return storeUnavailable();
+    if (period.start !== this.#period.start) this.#begin(period);
+    const share = Math.floor((this.#left ?? this.#quota.limit) / Math.max(1, this.#parts.liveGateways()));
+    if (whenSilent === 'local_share' && this.#alone + cost > share) return this.#refuse();
+    this.#alone += cost;
+    this.#overdraft.add(period, cost);
     return undefined;
   }
 
@@ -115,7 +152,7 @@ export class Meter {
     this.#units += cost;
     this.#exhaustedUntil = 0;
     const most = this.#closed ? 0 : this.#mostUnits(cost);
-    if (this.#units <= most) return;
+    if (this.#units <= most || (this.#parts.store.silent === true && !this.#closed)) return;
     const surplus = this.#units - most;
     this.#units = most;
     this.#giveBack(surplus, this.#period.start);
@@ -125,6 +162,7 @@ export class Meter {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#pending?.catch(() => {});
+    if (this.#overdraft.any) await this.#overdraft.settle();
     const units = this.#units;
     this.#units = 0;
     await this.#tryGiveBack(units, this.#period.start);
@@ -136,12 +174,15 @@ export class Meter {
     if (units > 0) this.#giveBack(units, this.#period.start);
     this.#period = period;
     this.#leased = 0;
+    this.#left = undefined;
+    this.#alone = 0;
     this.#scarce = false;
     this.#exhaustedUntil = 0;
     this.#refusal = undefined;
   }
 
   #lease(cost: number, now: number): Promise<void> | undefined {
+    if (this.#overdraft.any) void this.#overdraft.settle();
     const least = cost - this.#units;
     const want = this.#wish(cost, least, now);
     this.#leasedAt = now;
@@ -154,6 +195,7 @@ export class Meter {
       limit: this.#quota.limit,
       want,
       least,
+      held: this.#units,
     });
     if (typeof granted === 'number') {
       this.#apply(granted, want, least, now);
@@ -164,20 +206,32 @@ export class Meter {
     return this.#pending;
   }
 
-  async #await(granted: Promise<number>, period: Period, want: number, least: number, now: number): Promise<void> {
+  async #await(answer: Promise<QuotaGrant>, period: Period, want: number, least: number, now: number): Promise<void> {
     const quota = this.#quota;
     try {
-      const units = await granted;
+      const { granted, left, otherPeriod } = await answer;
       // Of a period that is over, or under a limit that has changed: not ours to use any more.
-      if (period !== this.#period || quota.limit !== this.#quota.limit) this.#giveBack(units, period.start);
-      else this.#apply(units, want, least, now);
+      if (period !== this.#period || quota.limit !== this.#quota.limit) this.#giveBack(granted, period.start);
+      else if (!otherPeriod) {
+        this.#left = left;
+        this.#alone = 0;
+        this.#apply(granted, want, least, now);
+        this.#backlog = Math.max(0, this.#waiting - this.#units);
+      }
+    } catch (error) {
+      if (!(error instanceof StoreSilent)) throw error;
+      // Asked at `now`, and waited for.
+      this.#unansweredUntil = now + UNANSWERED_MS;
     } finally {
       this.#pending = undefined;
+      this.#waiting = 0;
     }
   }
 
   #prefetch(cost: number, now: number): void {
-    if (this.#pending !== undefined || this.#scarce || this.#closed || now < this.#exhaustedUntil) return;
+    if (this.#pending !== undefined || this.#scarce || this.#closed) return;
+    if (this.#parts.store.silent === true || isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) return;
+    if (isWithin(now, this.#exhaustedUntil, RECHECK_MS)) return;
     try {
       // A failure shows again, to the call that then has to wait.
       this.#lease(this.#units + cost, now)?.catch(() => {});
@@ -202,9 +256,12 @@ export class Meter {
     if (lasted < LEASE_LASTS_MS) this.#size *= 2;
     else if (lasted > 2 * LEASE_LASTS_MS) this.#size = Math.floor(this.#size / 2);
     this.#size = Math.max(cost, Math.min(this.#size, this.#mostUnits(cost)));
-    if (this.#scarce || this.#closed) return least;
-    const rest = Math.floor((this.#quota.limit - this.#leased) * REST_SHARE);
-    return Math.max(least, Math.min(this.#size, rest) - this.#units);
+    const waiting = Math.max(least, Math.min(this.#backlog, this.#left ?? 0));
+    this.#backlog = 0;
+    if (this.#scarce || this.#closed) return waiting;
+    const left = Math.min(this.#quota.limit - this.#leased, this.#left ?? Number.POSITIVE_INFINITY);
+    const rest = Math.floor(left * REST_SHARE);
+    return Math.max(waiting, Math.min(this.#size, rest) - this.#units);
   }
 
   /** The most units that are held at once. */
@@ -228,12 +285,20 @@ export class Meter {
 
   /** Fulfilled in any case: units that could not be given back stay counted as used, which is on the safe side. */
   async #tryGiveBack(units: number, periodStart: number): Promise<void> {
-    if (units <= 0) return;
+    // Whoever reads the counter is told, too, when the last unit of a lease was used.
+    const tells = this.#closed && this.#asynchronous && this.#leased > 0;
+    if (units <= 0 && !tells) return;
     try {
-      const counter = { tenantId: this.#tenantId, metric: counterOf(this.#quota), periodStart };
+      const held = this.#closed || periodStart !== this.#period.start ? 0 : this.#units;
+      const counter = { tenantId: this.#tenantId, metric: counterOf(this.#quota), periodStart, held };
       await this.#parts.store.giveBack(counter, units);
     } catch (error) {
       this.#parts.onError(error);
     }
   }
+}
+
+/** Whether `now` lies within the time that ends at `end`: a clock that goes back does not make it longer. */
+function isWithin(now: number, end: number, ms: number): boolean {
+  return now < end && now >= end - ms;
 }

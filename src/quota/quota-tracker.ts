@@ -1,6 +1,7 @@
 import type { Call, Outcome, Refusal, Stage, Verdict } from '../chain/call.ts';
 import { storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
+import { endsWithin, MAX_STORE_WAIT_MS } from '../chain/within.ts';
 import type { QuotaStore } from '../store/store.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
 import { Meter, type MeterParts } from './meter.ts';
@@ -26,12 +27,16 @@ interface TrackerState extends TenantState {
 
 export interface QuotaTrackerOptions {
   readonly quotas: QuotaStore;
-  /** Unix milliseconds: periods follow the calendar. */
+  /** Unix milliseconds: periods follow the calendar, in a fleet that of its store. */
   readonly now: () => number;
+  /** Monotonic milliseconds; default `performance.now()`. */
+  readonly monotonic?: (() => number) | undefined;
   /** Tenants whose leases are kept; default 100,000. */
   readonly maxTenants?: number | undefined;
   /** The store failed where nobody waits for it: a lease was not given back. */
   readonly onError?: ((error: unknown) => void) | undefined;
+  /** Gateways that were last known to live, this one included; default 1. */
+  readonly liveGateways?: (() => number) | undefined;
 }
 
 /**
@@ -49,6 +54,7 @@ export interface QuotaTrackerOptions {
 export class QuotaTracker implements Stage {
   readonly name = 'quota';
   readonly #now: () => number;
+  readonly #monotonic: () => number;
   readonly #periods = new Periods();
   readonly #parts: MeterParts;
   readonly #tenants: TenantStates<TrackerState>;
@@ -57,7 +63,14 @@ export class QuotaTracker implements Stage {
 
   constructor(options: QuotaTrackerOptions) {
     this.#now = options.now;
-    this.#parts = { store: options.quotas, onError: options.onError ?? (() => {}) };
+    this.#monotonic = options.monotonic ?? (() => performance.now());
+    let settlements = 0;
+    this.#parts = {
+      store: options.quotas,
+      onError: options.onError ?? (() => {}),
+      nextSettlement: () => ++settlements,
+      liveGateways: options.liveGateways ?? (() => 1),
+    };
     this.#tenants = new TenantStates(
       options.maxTenants ?? 100_000,
       (state) => state.metered.every(({ meter }) => meter.pending === undefined),
@@ -112,16 +125,20 @@ export class QuotaTracker implements Stage {
     while (this.#closing.size > 0) await Promise.all(this.#closing);
   }
 
-  /** Takes the units from every quota, or from none. */
-  #reserve(state: TrackerState, cost: number): Refusal | Promise<void> | undefined {
+  /** Takes the units from every quota, or from none. @param alone without asking the store */
+  #reserve(state: TrackerState, cost: number, alone = false): Refusal | Promise<void> | undefined {
     const now = this.#now();
     const { metered } = state;
+    const { whenStoreSilent } = state.plan;
     let reserved = 0;
     let verdict: Refusal | Promise<void> | undefined;
     try {
       for (; reserved < metered.length && verdict === undefined; reserved++) {
         const { quota, meter } = metered[reserved]!;
-        verdict = meter.reserve(cost, this.#periods.at(quota, now), now);
+        const period = this.#periods.at(quota, now);
+        verdict = alone
+          ? meter.reserveAlone(cost, period, whenStoreSilent)
+          : meter.reserve(cost, period, now, whenStoreSilent);
       }
       if (verdict === undefined) return undefined;
       reserved--;
@@ -133,12 +150,17 @@ export class QuotaTracker implements Stage {
   }
 
   async #wait(call: Call, state: TrackerState, cost: number, first: Promise<void>): Promise<Refusal | undefined> {
+    const until = this.#monotonic() + MAX_STORE_WAIT_MS;
     let verdict: Refusal | Promise<void> | undefined = first;
     try {
-      for (let i = 0; i < MAX_WAITS && verdict instanceof Promise; i++) {
-        await verdict;
+      // The store bounds each wait; all of them together are bounded here.
+      await first;
+      verdict = this.#reserve(state, cost);
+      for (let i = 1; i < MAX_WAITS && verdict instanceof Promise; i++) {
+        if (!(await endsWithin(verdict, until - this.#monotonic()))) break;
         verdict = this.#reserve(state, cost);
       }
+      if (verdict instanceof Promise && this.#parts.store.silent === true) verdict = this.#reserve(state, cost, true);
     } catch {
       verdict = storeUnavailable();
     }

@@ -1,60 +1,97 @@
 import type { Refusal } from '../chain/call.ts';
-import type { RateGrant, RateStore } from '../store/store.ts';
-import type { RateLimit } from '../sync/snapshot.ts';
+import { storeUnavailable } from '../chain/refusal.ts';
+import { type RateGrant, type RateStore, StoreSilent } from '../store/store.ts';
+import type { RateLimit, WhenStoreSilent } from '../sync/snapshot.ts';
+import { Demand } from './demand.ts';
+import { gatherMs, leaseSize, prefetchMark, SCARCE_MS } from './lease-size.ts';
+import { Leases } from './leases.ts';
+import { LocalShare } from './local-share.ts';
 import { type RateRefusals, roundWait } from './rate-refusals.ts';
 
-/** Units that were taken from the store and not used are void after this: what the fleet may exceed a limit by. */
-export const LEASE_LIFE_MS = 100;
-/** No lease takes more than this share of the burst, so that several gateways share it. */
-const LEASE_SHARE = 0.25;
 /** A bucket that never fills (a burst below 1) is asked again once a day. */
 const MAX_BLOCK_MS = 86_400_000;
+/** After a question that was not answered in time, a bucket decides alone for so long. */
+const ALONE_MS = 10;
+/** A store that is back hears first from every gateway what was used without it, and what is still being used. */
+const REPORT_MS = 250;
+const REPORT_EVERY_MS = 40;
+
+/** What the buckets of a rate limiter share. */
+export interface BucketParts {
+  readonly store: RateStore;
+  readonly refusals: RateRefusals;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Gateways that were last known to live, this one included. */
+  readonly liveGateways: () => number;
+}
 
 /**
  * One tenant's bucket of one limit as this gateway sees it: units leased from the store, and the time before which an empty
  * bucket need not be asked again. A store that answers at once is asked for one unit at a time, which is exact; a
- * store across the network for as many as were used lately.
+ * store across the network for as many as demand will use up soon. While that one is silent, the plan says what holds.
  */
 export class LeasedBucket {
-  readonly #store: RateStore;
-  readonly #refusals: RateRefusals;
+  readonly #parts: BucketParts;
   readonly #key: string;
   readonly #tenantId: string;
   #limit: RateLimit;
-  /** Units in hand, and until when they are good. Monotonic milliseconds. */
-  #units = 0;
-  #unitsUntil = 0;
+  #whenSilent: WhenStoreSilent;
+  readonly #leases = new Leases();
+  readonly #demand: Demand;
   #blockedUntil = 0;
+  #scarceUntil = 0;
   #refusal: Refusal | undefined = undefined;
   #pending: Promise<void> | undefined = undefined;
-  /** Units wished for at once: doubled when they were used within their life, halved when they were not. */
-  #want = 1;
+  /** Calls that wait for `#pending`, and those that the answer before left without a unit. */
+  #waiting = 0;
+  #backlog = 0;
+  /** The store answers with promises. */
+  #remote = false;
+  /** With so many units in hand more are asked for. */
+  #prefetchAt = -1;
+  /** Units left in the store's bucket as it last said, and when. */
+  #left: number | undefined = undefined;
+  #leftAt = 0;
+  /** Decides while the store is silent. */
+  #alone: LocalShare | undefined = undefined;
+  /** Units that were used without the store, the last of them when, and when it is told of them next. */
+  #owed = 0;
+  #owedAt = 0;
+  #reportAt = 0;
 
-  constructor(store: RateStore, refusals: RateRefusals, tenantId: string, limit: RateLimit) {
-    this.#store = store;
-    this.#refusals = refusals;
+  constructor(parts: BucketParts, tenantId: string, limit: RateLimit, whenSilent: WhenStoreSilent = 'local_share') {
+    this.#parts = parts;
     this.#tenantId = tenantId;
     this.#limit = limit;
+    this.#whenSilent = whenSilent;
     this.#key = `${tenantId}/${limit.name}`;
+    this.#demand = new Demand(parts.now());
   }
 
   /** Takes a changed rate or burst; what was learned under the old ones is forgotten, the store's debt is not. */
-  change(limit: RateLimit): void {
+  change(limit: RateLimit, whenSilent: WhenStoreSilent = 'local_share'): void {
     const { rate, burst } = this.#limit;
     this.#limit = limit;
+    this.#whenSilent = whenSilent;
     if (limit.rate === rate && limit.burst === burst) return;
-    this.#units = 0;
+    this.#leases.clear();
     this.#blockedUntil = 0;
-    this.#want = 1;
+    this.#left = undefined;
+    this.#alone = undefined;
   }
 
+  /** Known to be empty, so that the store is not even asked. */
   isBlocked(now: number): boolean {
-    return now < this.#blockedUntil;
+    if (now >= this.#blockedUntil || this.#leases.any(now)) return false;
+    return this.#alone === undefined && this.#parts.store.silent !== true;
   }
 
   /** Nothing is lost when it is dropped and made again. */
   isIdle(now: number): boolean {
-    return now >= this.#blockedUntil && this.#pending === undefined && (this.#units === 0 || now >= this.#unitsUntil);
+    if (now < this.#blockedUntil || this.#pending !== undefined || this.#leases.any(now)) return false;
+    // What is owed is void when the store's bucket is full again.
+    return this.#owed === 0 || now - this.#owedAt > (this.#limit.burst * 1000) / this.#limit.rate;
   }
 
   /**
@@ -63,66 +100,154 @@ export class LeasedBucket {
    * again when it is fulfilled. Rejects or throws when the store fails.
    */
   take(now: number): Refusal | Promise<void> | undefined {
-    if (now < this.#blockedUntil) return this.#refuse(now);
-    if (this.#units > 0 && now < this.#unitsUntil) {
-      this.#units--;
+    this.#demand.count();
+    if (this.#leases.take(now)) {
+      if (this.#leases.units <= this.#prefetchAt) this.#prefetch(now);
       return undefined;
     }
-    if (this.#pending !== undefined) return this.#pending;
-    this.#adapt(now);
-    const grant = this.#store.take(this.#key, this.#limit.rate, this.#limit.burst, this.#want);
-    if (grant instanceof Promise) return this.#await(grant, now);
-    this.#apply(grant, now);
-    if (this.#units === 0) return this.#refuse(now);
-    this.#units--;
-    return undefined;
-  }
-
-  /** A unit that was taken and not used is there for the next call, for as long as a lease lives. */
-  putBack(now: number): void {
-    if (now >= this.#unitsUntil) {
-      this.#units = 0;
-      this.#unitsUntil = now + LEASE_LIFE_MS;
+    if (this.#alone !== undefined || this.#parts.store.silent === true) {
+      if (!this.#mayAskAgain(now)) return this.takeAlone(now);
     }
-    this.#units++;
-  }
-
-  #await(grant: Promise<RateGrant>, now: number): Promise<void> {
-    const limit = this.#limit;
-    this.#pending = grant.then(
-      (got) => {
-        this.#pending = undefined;
-        // Under a limit that has changed meanwhile the answer says nothing. The lease lives from before it was asked for.
-        if (limit === this.#limit) this.#apply(got, now);
-        this.#want = Math.max(this.#want, 2);
-      },
-      (error: unknown) => {
-        this.#pending = undefined;
-        throw error;
-      },
-    );
+    if (now < this.#blockedUntil) return this.#refuse(this.#blockedUntil - now);
+    if (this.#pending === undefined) {
+      const granted = this.#ask(now);
+      if (granted !== undefined) return this.#leases.take(now) ? undefined : this.#refuse(this.#blockedUntil - now);
+    }
+    this.#waiting++;
     return this.#pending;
   }
 
-  #apply(grant: RateGrant, now: number): void {
-    this.#units = grant.granted;
-    this.#unitsUntil = now + LEASE_LIFE_MS;
-    if (grant.granted === 0) this.#blockedUntil = now + Math.min(grant.retryAfterMs, MAX_BLOCK_MS);
+  /** Takes one unit without the store, as the plan says. */
+  takeAlone(now: number): Refusal | undefined {
+    if (this.#whenSilent === 'closed') return storeUnavailable();
+    const share = this.#goAlone(now);
+    if (this.#whenSilent !== 'open' && !share.take(now)) return this.#refuse(share.retryAfterMs(now));
+    this.#owed++;
+    this.#owedAt = now;
+    return undefined;
   }
 
-  /** How many units to ask for. At 1 it stays, until a store has answered with a promise. */
-  #adapt(now: number): void {
-    if (this.#want === 1) return;
-    const most = Math.max(2, Math.min(this.#limit.rate * (LEASE_LIFE_MS / 1000), this.#limit.burst * LEASE_SHARE));
-    const usedUp = this.#units === 0 && now < this.#unitsUntil;
-    this.#want = Math.floor(usedUp ? Math.min(most, this.#want * 2) : Math.max(2, this.#want / 2));
+  /** A unit that was taken just now and not used is there for the next call. */
+  putBack(now: number): void {
+    this.#leases.putBack(now);
+  }
+
+  #goAlone(now: number): LocalShare {
+    if (this.#alone !== undefined) return this.#alone;
+    const gateways = this.#parts.liveGateways();
+    // The others are taken to have used as much alone as this one.
+    const earned = ((now - this.#leftAt) * this.#limit.rate) / 1000 - this.#owed * gateways;
+    const left = this.#left === undefined ? undefined : Math.max(0, this.#left + earned);
+    this.#alone = new LocalShare(this.#limit, gateways, left, now, now + ALONE_MS);
+    return this.#alone;
+  }
+
+  /** Whether the store answers again, and has had the time to hear from all gateways. */
+  #mayAskAgain(now: number): boolean {
+    const { store } = this.#parts;
+    if (store.silent === true) {
+      this.#goAlone(now).until = Number.POSITIVE_INFINITY;
+      return false;
+    }
+    const alone = this.#alone;
+    if (alone === undefined) return true;
+    if (alone.until === Number.POSITIVE_INFINITY) {
+      alone.until = now + REPORT_MS;
+      this.#reportAt = now;
+      this.#blockedUntil = 0;
+    }
+    if (now < alone.until) {
+      if (now >= this.#reportAt) this.#report(now);
+      return false;
+    }
+    this.#alone = undefined;
+    return true;
+  }
+
+  /** Tells what is owed, and asks for nothing. */
+  #report(now: number): void {
+    this.#reportAt = now + REPORT_EVERY_MS;
+    if (this.#owed > 0 && this.#pending === undefined) this.#ask(now, 0);
+  }
+
+  #prefetch(now: number): void {
+    if (this.#pending !== undefined || now < this.#blockedUntil) return;
+    if (this.#alone !== undefined || this.#parts.store.silent === true) return;
+    try {
+      this.#ask(now);
+    } catch {
+      // A failure shows again, to the call that then has to wait.
+    }
+  }
+
+  /** @returns undefined when the answer has to be waited for */
+  #ask(now: number, want = this.#wish(now)): RateGrant | undefined {
+    const { rate, burst } = this.#limit;
+    const owed = Math.min(this.#owed, Math.floor(burst));
+    const grant = this.#parts.store.take(this.#key, rate, burst, want, owed);
+    if (grant instanceof Promise) {
+      this.#remote = true;
+      this.#pending = this.#await(grant, want, this.#owed, now);
+      // A failure is told to the calls that wait; perhaps there is none.
+      this.#pending.catch(() => {});
+      return undefined;
+    }
+    this.#leases.add(grant.granted, now, now);
+    if (grant.granted === 0) this.#block(grant.retryAfterMs, now);
+    return grant;
+  }
+
+  async #await(grant: Promise<RateGrant>, want: number, owed: number, askedAt: number): Promise<void> {
+    const limit = this.#limit;
+    try {
+      const got = await grant;
+      this.#owed -= owed;
+      // Under a limit that has changed meanwhile the answer says nothing.
+      if (limit === this.#limit) this.#apply(got, want, askedAt);
+    } catch (error) {
+      if (!(error instanceof StoreSilent)) throw error;
+      this.#goAlone(this.#parts.now());
+    } finally {
+      this.#pending = undefined;
+      this.#waiting = 0;
+    }
+  }
+
+  #apply(got: RateGrant, want: number, askedAt: number): void {
+    const now = this.#parts.now();
+    this.#left = got.left;
+    this.#leftAt = now;
+    this.#backlog = Math.max(0, this.#waiting - got.granted);
+    this.#leases.add(got.granted, askedAt, now);
+    // Less than was asked for: the bucket is empty. It is left alone until there is more in it than a unit or two.
+    if (got.granted < want) {
+      this.#block(Math.max(got.retryAfterMs, gatherMs(this.#limit)), now);
+      this.#scarceUntil = now + SCARCE_MS;
+    }
+  }
+
+  #block(ms: number, now: number): void {
+    this.#blockedUntil = now + Math.min(ms, MAX_BLOCK_MS);
+  }
+
+  /** How many units to ask for. One, until a store has answered with a promise. */
+  #wish(now: number): number {
+    if (!this.#remote) return 1;
+    const demand = this.#demand.at(now);
+    const want = Math.max(
+      leaseSize(this.#limit, demand, now < this.#scarceUntil),
+      Math.min(this.#backlog, Math.floor(this.#limit.burst)),
+    );
+    this.#backlog = 0;
+    this.#prefetchAt = prefetchMark(want, demand);
+    return want;
   }
 
   /** One refusal serves a flood for as long as the time that it tells is about right. */
-  #refuse(now: number): Refusal {
-    const wait = roundWait(this.#blockedUntil - now);
+  #refuse(ms: number): Refusal {
+    const wait = roundWait(Math.min(ms, MAX_BLOCK_MS));
     if (this.#refusal?.retryAfterMs !== wait)
-      this.#refusal = this.#refusals.get(this.#tenantId, this.#limit.name, wait);
+      this.#refusal = this.#parts.refusals.get(this.#tenantId, this.#limit.name, wait);
     return this.#refusal;
   }
 }

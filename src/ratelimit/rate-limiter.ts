@@ -1,9 +1,10 @@
 import type { Call, Refusal, Stage, Verdict } from '../chain/call.ts';
 import { concurrencyLimited, storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
+import { endsWithin, MAX_STORE_WAIT_MS } from '../chain/within.ts';
 import type { RateStore } from '../store/store.ts';
 import type { Plan } from '../sync/snapshot.ts';
-import { LeasedBucket } from './leased-bucket.ts';
+import { type BucketParts, LeasedBucket } from './leased-bucket.ts';
 import { RateRefusals } from './rate-refusals.ts';
 
 /** The limit that every call draws on. */
@@ -30,6 +31,8 @@ export interface RateLimiterOptions {
   readonly now: () => number;
   /** Tenants whose state is kept; default 100,000. */
   readonly maxTenants?: number | undefined;
+  /** Gateways that were last known to live, this one included; default 1. */
+  readonly liveGateways?: (() => number) | undefined;
 }
 
 /**
@@ -39,14 +42,18 @@ export interface RateLimiterOptions {
  */
 export class RateLimiter implements Stage {
   readonly name = 'rate_limit';
-  readonly #rates: RateStore;
-  readonly #refusals = new RateRefusals();
+  readonly #parts: BucketParts;
   readonly #now: () => number;
   readonly #tenants: TenantStates<LimiterState>;
 
   constructor(options: RateLimiterOptions) {
-    this.#rates = options.rates;
     this.#now = options.now;
+    this.#parts = {
+      store: options.rates,
+      refusals: new RateRefusals(),
+      now: options.now,
+      liveGateways: options.liveGateways ?? (() => 1),
+    };
     this.#tenants = new TenantStates(options.maxTenants ?? 100_000, (state) => this.#isIdle(state));
   }
 
@@ -111,18 +118,32 @@ export class RateLimiter implements Stage {
   /** The store answers later. The call counts as running meanwhile: many that wait must not pass the bound together. */
   async #wait(call: Call, state: LimiterState, first: Promise<void>): Promise<Refusal | undefined> {
     count(call, state);
+    const limit = call.method?.policy.limit;
+    const until = this.#now() + MAX_STORE_WAIT_MS;
     let verdict: Refusal | Promise<void> | undefined = first;
     try {
-      for (let i = 0; i < MAX_WAITS && verdict instanceof Promise; i++) {
-        await verdict;
-        verdict = this.#draw(state, call.method?.policy.limit);
+      // The store bounds each wait; all of them together are bounded here.
+      await first;
+      verdict = this.#draw(state, limit);
+      for (let i = 1; i < MAX_WAITS && verdict instanceof Promise; i++) {
+        if (!(await endsWithin(verdict, until - this.#now()))) break;
+        verdict = this.#draw(state, limit);
       }
+      // The time is up, silent or not: as the plan says.
+      if (verdict instanceof Promise) verdict = this.#drawAlone(state, limit);
     } catch {
       verdict = storeUnavailable();
     }
     if (verdict === undefined) return undefined;
     this.settle(call);
     return verdict instanceof Promise ? storeUnavailable() : verdict;
+  }
+
+  /** Decides without the store. */
+  #drawAlone(state: LimiterState, limitName: string | undefined): Refusal | undefined {
+    const now = this.#now();
+    const named = limitName === undefined || limitName === CALLS ? undefined : this.#bucket(state, limitName);
+    return named?.takeAlone(now) ?? state.calls?.takeAlone(now);
   }
 
   #begin(tenantId: string, plan: Plan): LimiterState {
@@ -146,7 +167,7 @@ export class RateLimiter implements Stage {
     for (const [name, bucket] of state.buckets) {
       const limit = plan.limits.find((each) => each.name === name);
       if (limit === undefined) state.buckets.delete(name);
-      else bucket.change(limit);
+      else bucket.change(limit, plan.whenStoreSilent);
     }
     state.calls = this.#bucket(state, CALLS);
   }
@@ -157,7 +178,7 @@ export class RateLimiter implements Stage {
     if (known !== undefined) return known;
     const limit = state.plan.limits.find((each) => each.name === name);
     if (limit === undefined) return undefined;
-    const bucket = new LeasedBucket(this.#rates, this.#refusals, state.tenantId, limit);
+    const bucket = new LeasedBucket(this.#parts, state.tenantId, limit, state.plan.whenStoreSilent);
     state.buckets.set(name, bucket);
     return bucket;
   }

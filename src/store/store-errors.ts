@@ -66,3 +66,19 @@ export class StoreUnusable extends Error {
     this.name = 'StoreUnusable';
   }
 }
+
+/** The store does not answer, or cannot take changes now; to try again later is right. */
+export class StoreUnavailable extends Error {
+  constructor(cause: unknown) {
+    super(`the store is not available: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = 'StoreUnavailable';
+  }
+}
+
+/** The store did not answer in time, or is known not to answer: whoever asked decides without it. */
+export class StoreSilent extends Error {
+  constructor() {
+    super('the store does not answer');
+    this.name = 'StoreSilent';
+  }
+}

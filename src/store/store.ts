@@ -1,4 +1,12 @@
-export { HashTaken, ReferenceMissing, StillReferenced, StoreUnusable, VersionConflict } from './store-errors.ts';
+export {
+  HashTaken,
+  ReferenceMissing,
+  StillReferenced,
+  StoreSilent,
+  StoreUnavailable,
+  StoreUnusable,
+  VersionConflict,
+} from './store-errors.ts';
 
 /** A stored configuration document: what an admin or the configuration file said. */
 export interface Document {
@@ -100,17 +108,42 @@ export interface QuotaLeaseRequest {
   /** Units wished for, and the least that is of use. */
   readonly want: number;
   readonly least: number;
+  /** Units of earlier leases in hand: what can be told apart from used ones by whoever reads the counter. */
+  readonly held?: number | undefined;
+}
+
+/** What a store across the network answers. */
+export interface QuotaGrant {
+  readonly granted: number;
+  /** Units that nobody has leased. */
+  readonly left: number;
+  /** By the store's clock it is another period than the one that was asked for: work it out anew, and ask again. */
+  readonly otherPeriod: boolean;
 }
 
 /** Durable counters of used units. What is leased counts as used until it is given back. */
 export interface QuotaStore {
-  /** Takes up to `want` units from what is left; 0 when less than `least` is left. Throws (or rejects) when the store fails. */
-  lease(request: QuotaLeaseRequest): number | Promise<number>;
-  /** Gives unused units back (never below 0). Throws (or rejects) when the store fails. */
+  /** True while the store does not answer: asking is of no use. */
+  readonly silent?: boolean;
+  /**
+   * Takes up to `want` units from what is left; 0 when less than `least` is left. Throws (or rejects) when the store fails;
+   * with StoreSilent when it does not answer.
+   */
+  lease(request: QuotaLeaseRequest): number | Promise<QuotaGrant>;
+  /** Gives unused units back (never below 0), and keeps `held`. Throws (or rejects) when the store fails. */
   giveBack(
-    request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart'>,
+    request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart' | 'held'>,
     units: number,
   ): void | Promise<void>;
+  /**
+   * Counts units that were used while the store was silent, even above the limit. A store that is never silent has none.
+   * @param settlement rising; one whose answer was lost may be sent again and counts once
+   */
+  settle?(
+    request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart' | 'periodEnd'>,
+    units: number,
+    settlement: number,
+  ): Promise<void>;
   /** Units used or leased. */
   used(request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart'>): Promise<number>;
 }
@@ -119,18 +152,25 @@ export interface QuotaStore {
 export interface RateGrant {
   /** Units taken from the bucket for the asker. */
   readonly granted: number;
-  /** When `granted` is 0: milliseconds until one unit conforms. */
+  /** When nothing is left: milliseconds until one unit conforms. */
   readonly retryAfterMs: number;
+  /** Whole units left in the bucket, where the store says so. */
+  readonly left?: number | undefined;
 }
 
 /** GCRA buckets (generic cell rate algorithm, ITU-T I.371). */
 export interface RateStore {
+  /** True while the store does not answer: asking is of no use. */
+  readonly silent?: boolean;
   /**
-   * Takes up to `want` units that conform now.
+   * Takes up to `want` units that conform now. Throws (or rejects) when the store fails; with StoreSilent when it does not
+   * answer.
+   * @param bucket `<tenant>/<limit>`
    * @param rate units per second, above 0
    * @param burst whole units, at least 1
+   * @param owed units that were used while the store was silent: taken first, as far as the bucket has any
    */
-  take(bucket: string, rate: number, burst: number, want: number): RateGrant | Promise<RateGrant>;
+  take(bucket: string, rate: number, burst: number, want: number, owed?: number): RateGrant | Promise<RateGrant>;
 }
 
 /** One state behind a gateway, or a fleet of them. */

@@ -53,7 +53,10 @@ export function checkReadable(writes: readonly Write[]): void {
  * Reads everything, page by page. Should the store change meanwhile (another gateway), it is read again.
  * @throws UnreadableDocument, and what the store throws
  */
-export async function readSnapshot(documents: DocumentStore, methods: Snapshot['methods']): Promise<StoreSnapshot> {
+export async function readSnapshot(
+  documents: Pick<DocumentStore, 'list' | 'version'>,
+  methods: Snapshot['methods'],
+): Promise<StoreSnapshot> {
   for (;;) {
     const version = await documents.version();
     const plans = new Map<string, Plan>();
@@ -66,7 +69,7 @@ export async function readSnapshot(documents: DocumentStore, methods: Snapshot['
 }
 
 async function* all<T>(
-  documents: DocumentStore,
+  documents: Pick<DocumentStore, 'list'>,
   kind: 'plan' | 'tenant',
   read: (document: { id: string; body: Uint8Array }) => T,
 ): AsyncGenerator<T> {

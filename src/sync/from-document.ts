@@ -1,7 +1,12 @@
-import { Plan_Priority, Plan as PlanMessage, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
+import {
+  Plan_Priority,
+  Plan_WhenStoreSilent,
+  Plan as PlanMessage,
+  Quota_Period,
+} from '../../generated/tollgate/admin/v1/plan.ts';
 import { Tenant_State, Tenant as TenantMessage } from '../../generated/tollgate/admin/v1/tenant.ts';
 import type { Document, DocumentKind } from '../store/store.ts';
-import { type Plan, Priority, type Quota, type Tenant } from './snapshot.ts';
+import { type Plan, Priority, type Quota, type Tenant, type WhenStoreSilent } from './snapshot.ts';
 
 /** Thrown when a stored document does not decode: the store is damaged, or written by something else. */
 export class UnreadableDocument extends Error {
@@ -31,6 +36,7 @@ export function planFromDocument({ id, body }: Pick<Document, 'id' | 'body'>): P
     quotas: message.quotas.map(toQuota),
     concurrency: message.concurrency,
     priority: toPriority(message.priority),
+    whenStoreSilent: toWhenStoreSilent(message.whenStoreSilent),
   };
 }
 
@@ -38,6 +44,13 @@ export function planFromDocument({ id, body }: Pick<Document, 'id' | 'body'>): P
 export function toPriority(priority: Plan_Priority): Priority {
   if (priority === Plan_Priority.PRIORITY_LOW) return Priority.LOW;
   return priority === Plan_Priority.PRIORITY_HIGH ? Priority.HIGH : Priority.NORMAL;
+}
+
+/** What is not said is undefined: local share. So is what only a later version knows. */
+export function toWhenStoreSilent(policy: Plan_WhenStoreSilent | undefined): WhenStoreSilent | undefined {
+  if (policy === Plan_WhenStoreSilent.WHEN_STORE_SILENT_LOCAL_SHARE) return 'local_share';
+  if (policy === Plan_WhenStoreSilent.WHEN_STORE_SILENT_OPEN) return 'open';
+  return policy === Plan_WhenStoreSilent.WHEN_STORE_SILENT_CLOSED ? 'closed' : undefined;
 }
 
 function toQuota(quota: PlanMessage['quotas'][number]): Quota {

@@ -23,6 +23,9 @@ export interface Quota {
 export const Priority = { LOW: 0, NORMAL: 1, HIGH: 2 } as const;
 export type Priority = (typeof Priority)[keyof typeof Priority];
 
+/** What holds while the fleet's store does not answer: the limit divided by the gateways, all calls, or none. */
+export type WhenStoreSilent = 'local_share' | 'open' | 'closed';
+
 export interface Plan {
   readonly id: string;
   readonly limits: readonly RateLimit[];
@@ -30,6 +33,8 @@ export interface Plan {
   /** Calls at once of one tenant; 0 is no limit. */
   readonly concurrency: number;
   readonly priority: Priority;
+  /** Undefined is `local_share`. */
+  readonly whenStoreSilent?: WhenStoreSilent | undefined;
 }
 
 export interface Tenant {

@@ -1,5 +1,10 @@
 import { type ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
-import { Plan_Priority, type Plan as PlanMessage, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
+import {
+  Plan_Priority,
+  Plan_WhenStoreSilent,
+  type Plan as PlanMessage,
+  Quota_Period,
+} from '../../generated/tollgate/admin/v1/plan.ts';
 import { type Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { type Document, type DocumentStore, HashTaken, type Write } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
@@ -151,6 +156,12 @@ const PRIORITIES = {
   [Priority.HIGH]: Plan_Priority.PRIORITY_HIGH,
 } as const;
 
+const SILENT_POLICIES = {
+  local_share: Plan_WhenStoreSilent.WHEN_STORE_SILENT_LOCAL_SHARE,
+  open: Plan_WhenStoreSilent.WHEN_STORE_SILENT_OPEN,
+  closed: Plan_WhenStoreSilent.WHEN_STORE_SILENT_CLOSED,
+} as const;
+
 function toPlanMessage(plan: Plan): PlanMessage {
   return {
     id: plan.id,
@@ -164,6 +175,7 @@ function toPlanMessage(plan: Plan): PlanMessage {
       anchor,
     })),
     concurrency: plan.concurrency,
+    whenStoreSilent: plan.whenStoreSilent && SILENT_POLICIES[plan.whenStoreSilent],
     etag: '',
   };
 }

@@ -13,7 +13,7 @@ import { maskedFields } from './field-mask.ts';
 import { planContent, planOf } from './stored.ts';
 import { checkPlan, checkPlanId } from './validate.ts';
 
-const FIELDS = ['limits', 'quotas', 'concurrency', 'priority'] as const;
+const FIELDS = ['limits', 'quotas', 'concurrency', 'priority', 'when_store_silent'] as const;
 
 /** Plans, in the requests and answers of `tollgate.admin.v1.PlanService`. */
 export class PlanRegistry {
@@ -53,6 +53,7 @@ export class PlanRegistry {
       if (fields.has('quotas')) next.quotas = plan.quotas;
       if (fields.has('concurrency')) next.concurrency = plan.concurrency;
       if (fields.has('priority')) next.priority = plan.priority;
+      if (fields.has('when_store_silent')) next.whenStoreSilent = plan.whenStoreSilent;
       checkPlan(next);
       return planContent(next);
     });

@@ -2,6 +2,7 @@ import { type ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api
 import {
   type Plan,
   Plan_Priority,
+  Plan_WhenStoreSilent,
   type Quota,
   Quota_Period,
   type RateLimit,
@@ -16,6 +17,7 @@ const PLAN_ID = /^[a-z][a-z0-9-]{0,62}$/;
 const LIMIT_NAME = /^[a-z][a-z0-9_-]{0,62}$/;
 const SCOPE = /^[A-Za-z0-9][A-Za-z0-9._:/*-]{0,127}$/;
 const PRIORITIES: ReadonlySet<number> = new Set(Object.values(Plan_Priority));
+const SILENT_POLICIES: ReadonlySet<number> = new Set(Object.values(Plan_WhenStoreSilent));
 const MAX_LIST = 64;
 const MAX_DISPLAY_NAME = 200;
 const MAX_UINT32 = 0xffff_ffff;
@@ -43,6 +45,7 @@ export function checkPlan(plan: Plan): void {
   checkPlanId('plan.id', plan.id);
   checkUint32('plan.concurrency', plan.concurrency, 0);
   check(PRIORITIES.has(plan.priority), 'plan.priority', 'must be PRIORITY_LOW, PRIORITY_NORMAL or PRIORITY_HIGH');
+  check(SILENT_POLICIES.has(plan.whenStoreSilent ?? 0), 'plan.when_store_silent', 'must be one of its values');
   check(plan.limits.length <= MAX_LIST, 'plan.limits', `must be at most ${MAX_LIST}`);
   check(plan.quotas.length <= MAX_LIST, 'plan.quotas', `must be at most ${MAX_LIST}`);
   plan.limits.forEach((limit, i) => {

@@ -53,7 +53,7 @@ test('plans: create, get, list, update, delete', async () => {
   expect(updated.out).toMatch(/limits: +calls=50:100 heavy=0.5:1\n(.*\n)*concurrency: no limit/);
   expect(await json('plans', 'get', 'gold')).toMatchObject({ id: 'gold', quotas: [{ metric: 'units', anchor: 6 }] });
   const list = await admin('plans', 'list');
-  expect(list.out.split('\n')[0]).toMatch(/^ID +LIMITS +QUOTAS +CONCURRENCY +PRIORITY +CREATED +ETAG$/);
+  expect(list.out.split('\n')[0]).toMatch(/^ID +LIMITS +QUOTAS +CONCURRENCY +PRIORITY +SILENCE +CREATED +ETAG$/);
   expect(list.out).toContain('gold');
   expect(await admin('plans', 'delete', 'gold')).toEqual({ code: 0, out: '', err: 'Deleted plan gold.\n' });
 });

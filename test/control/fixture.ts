@@ -1,8 +1,10 @@
 import { tmpdir } from 'node:os';
 import { Client, credentials, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import { type BreakerAdmin, LocalBreakers } from '../../src/breaker/breaker-admin.ts';
 import { builtinContracts } from '../../src/contracts/builtin.ts';
 import type { Contract } from '../../src/contracts/contract.ts';
 import { type ControlServer, startControlServer } from '../../src/control/control-server.ts';
+import type { FleetSource } from '../../src/control/fleet-service.ts';
 import { Health } from '../../src/control/health.ts';
 import type { MetricsSource } from '../../src/control/metrics-service.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -27,6 +29,8 @@ export interface ControlFixture {
 export interface FixtureOptions {
   readonly tenants: TenantManager;
   readonly metrics?: MetricsSource;
+  readonly breakers?: BreakerAdmin;
+  readonly fleet?: FleetSource;
   readonly contracts?: readonly Contract[];
 }
 
@@ -38,6 +42,9 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
   const server = await startControlServer({
     tenants: options.tenants,
     metrics: options.metrics ?? { getMetrics: () => ({ series: [], refusals: {}, backends: [], floods: [] }) },
+    breakers: options.breakers ?? new LocalBreakers(() => performance.now()),
+    fleet: options.fleet ?? { view: async () => ({ version: 0, nonce: '', gateways: [] }), restore: async () => false },
+    now: () => Date.now(),
     contracts: new Map(contracts.map((contract) => [contract.name, contract])),
     health,
     log: createLogger('debug', { write: (line) => void log.push(line) }),

@@ -24,6 +24,8 @@ const ALWAYS = [
 ];
 const ADMIN = [
   'tollgate.admin.v1.ApiKeyService',
+  'tollgate.admin.v1.BreakerService',
+  'tollgate.admin.v1.FleetService',
   'tollgate.admin.v1.PlanService',
   'tollgate.admin.v1.TenantService',
   'tollgate.metrics.v1.MetricsService',

@@ -1,4 +1,4 @@
-import type { QuotaLeaseRequest, QuotaStore } from '../../src/store/store.ts';
+import type { QuotaGrant, QuotaLeaseRequest, QuotaStore } from '../../src/store/store.ts';
 
 type Counter = Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart'>;
 
@@ -9,7 +9,7 @@ export class FakeQuotas implements QuotaStore {
   later = false;
   broken = false;
 
-  lease(request: QuotaLeaseRequest): number | Promise<number> {
+  lease(request: QuotaLeaseRequest): number | Promise<QuotaGrant> {
     this.requests.push(request);
     if (this.broken) {
       if (this.later) return Promise.reject(new Error('no store'));
@@ -20,7 +20,8 @@ export class FakeQuotas implements QuotaStore {
     const granted = Math.min(request.want, request.limit - used);
     const units = granted < request.least || granted <= 0 ? 0 : granted;
     this.counters.set(key, used + units);
-    return this.later ? Promise.resolve(units) : units;
+    const left = Math.max(0, request.limit - used - units);
+    return this.later ? Promise.resolve({ granted: units, left, otherPeriod: false }) : units;
   }
 
   giveBack(counter: Counter, units: number): void | Promise<void> {

@@ -17,6 +17,8 @@ export interface LaunchOptions {
   readonly args?: readonly string[];
   /** Of Node. */
   readonly execArgv?: readonly string[];
+  /** Beside what the configuration needs, and before it. */
+  readonly env?: Readonly<Record<string, string>>;
   /** What the process sends by `process.send`; it has such a channel only when this is given. */
   readonly onMessage?: (message: unknown) => void;
 }
@@ -87,7 +89,7 @@ export class GatewayProcess {
       [...execArgv, MAIN, 'serve', '--config', join(this.folder, 'tollgate.yaml'), ...args],
       {
         cwd: this.folder,
-        env: { PATH: process.env.PATH, ...this.config.env },
+        env: { PATH: process.env.PATH, ...this.config.env, ...this.#launch.env },
         stdio: ['ignore', 'pipe', 'pipe', ...(this.#launch.onMessage ? (['ipc'] as const) : [])],
       },
     );
@@ -115,7 +117,7 @@ export class GatewayProcess {
   }
 
   /** Sends the signal, and does not wait. */
-  signal(signal: 'SIGTERM' | 'SIGHUP'): void {
+  signal(signal: 'SIGTERM' | 'SIGHUP' | 'SIGSTOP' | 'SIGCONT'): void {
     this.#child?.kill(signal);
   }
 

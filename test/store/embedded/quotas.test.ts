@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../../src/store/store.ts';
+import { quotasContract } from '../contract/quotas.ts';
 import { StoreFolder } from '../support.ts';
 
 const DAY = 24 * 3600_000;
@@ -24,53 +25,17 @@ const request = (over: object = {}) => ({
   ...over,
 });
 
-describe('quota counters', () => {
-  it('lease what is left, and not a unit more', async () => {
-    const taken = [];
-    for (let i = 0; i < 5; i++) taken.push(await store.quotas.lease(request()));
-    expect(taken).toEqual([30, 30, 30, 10, 0]);
-    expect(await store.quotas.used(request())).toBe(100);
-  });
+quotasContract(async () => {
+  const own = new StoreFolder();
+  const now = own.clock.now();
+  return { quotas: own.open().quotas, period: { start: now - DAY / 2, end: now + DAY / 2 }, close: () => own.close() };
+});
 
-  it('give nothing when less is left than is of use', async () => {
-    await store.quotas.lease(request({ want: 95 }));
-    expect(await store.quotas.lease(request({ least: 6 }))).toBe(0);
-    expect(await store.quotas.lease(request({ least: 5 }))).toBe(5);
-  });
-
-  it('are separate by tenant, metric and period', async () => {
-    await store.quotas.lease(request({ want: 100 }));
-    expect(await store.quotas.lease(request({ tenantId: 'other' }))).toBe(30);
-    expect(await store.quotas.lease(request({ metric: 'tokens' }))).toBe(30);
-    expect(await store.quotas.lease(request({ periodStart: 1 }))).toBe(30);
-  });
-
-  it('take back what was not used, but never fall below zero', async () => {
-    await store.quotas.lease(request({ want: 100 }));
-    await store.quotas.giveBack(request(), 40);
-    expect(await store.quotas.used(request())).toBe(60);
-    await store.quotas.giveBack(request(), 400);
-    expect(await store.quotas.used(request())).toBe(0);
-    await store.quotas.giveBack(request({ tenantId: 'nobody' }), 1);
-    expect(await store.quotas.used(request({ tenantId: 'nobody' }))).toBe(0);
-  });
-
-  it('grant nothing while a lowered limit lies below what was used', async () => {
-    await store.quotas.lease(request({ want: 80 }));
-    expect(await store.quotas.lease(request({ limit: 50 }))).toBe(0);
-  });
-
+describe('quota counters in SQLite', () => {
   it('survive a reopen', async () => {
     await store.quotas.lease(request());
     store = await folder.reopen(store);
     expect(await store.quotas.used(request())).toBe(30);
-  });
-
-  it('count as far as a double counts whole numbers', async () => {
-    const limit = Number.MAX_SAFE_INTEGER;
-    expect(await store.quotas.lease(request({ limit, want: limit - 1 }))).toBe(limit - 1);
-    expect(await store.quotas.lease(request({ limit, want: 5 }))).toBe(1);
-    expect(await store.quotas.used(request())).toBe(limit);
   });
 
   it('are purged some days after their period, in pieces', async () => {

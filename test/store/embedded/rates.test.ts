@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryRates } from '../../../src/store/embedded/rates.ts';
+import { ratesContract } from '../contract/rates.ts';
+
+ratesContract(async () => ({ rates: new MemoryRates(() => 0), close: async () => {} }));
 
 describe('rates of one process', () => {
   it('keeps the buckets apart, grants part of a wish, and says when to come back', () => {

@@ -33,6 +33,8 @@ export interface Plan {
     | undefined;
   /** Whose calls are refused first when the gateway is overloaded. */
   priority: Plan_Priority;
+  /** What holds for the plan's tenants while the fleet's store does not answer. */
+  whenStoreSilent?: Plan_WhenStoreSilent | undefined;
 }
 
 export const Plan_Priority = {
@@ -83,6 +85,60 @@ export function plan_PriorityToJSON(object: Plan_Priority): string {
       return "PRIORITY_HIGH";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Plan_Priority");
+  }
+}
+
+export const Plan_WhenStoreSilent = {
+  /** WHEN_STORE_SILENT_UNSPECIFIED - As WHEN_STORE_SILENT_LOCAL_SHARE. */
+  WHEN_STORE_SILENT_UNSPECIFIED: 0,
+  /** WHEN_STORE_SILENT_LOCAL_SHARE - Each gateway admits its share: the limit divided by the gateways that were alive last. */
+  WHEN_STORE_SILENT_LOCAL_SHARE: 1,
+  /** WHEN_STORE_SILENT_OPEN - Calls are admitted without asking. */
+  WHEN_STORE_SILENT_OPEN: 2,
+  /** WHEN_STORE_SILENT_CLOSED - Calls that need the store are refused. */
+  WHEN_STORE_SILENT_CLOSED: 3,
+} as const;
+
+export type Plan_WhenStoreSilent = typeof Plan_WhenStoreSilent[keyof typeof Plan_WhenStoreSilent];
+
+export namespace Plan_WhenStoreSilent {
+  export type WHEN_STORE_SILENT_UNSPECIFIED = typeof Plan_WhenStoreSilent.WHEN_STORE_SILENT_UNSPECIFIED;
+  export type WHEN_STORE_SILENT_LOCAL_SHARE = typeof Plan_WhenStoreSilent.WHEN_STORE_SILENT_LOCAL_SHARE;
+  export type WHEN_STORE_SILENT_OPEN = typeof Plan_WhenStoreSilent.WHEN_STORE_SILENT_OPEN;
+  export type WHEN_STORE_SILENT_CLOSED = typeof Plan_WhenStoreSilent.WHEN_STORE_SILENT_CLOSED;
+}
+
+export function plan_WhenStoreSilentFromJSON(object: any): Plan_WhenStoreSilent {
+  switch (object) {
+    case 0:
+    case "WHEN_STORE_SILENT_UNSPECIFIED":
+      return Plan_WhenStoreSilent.WHEN_STORE_SILENT_UNSPECIFIED;
+    case 1:
+    case "WHEN_STORE_SILENT_LOCAL_SHARE":
+      return Plan_WhenStoreSilent.WHEN_STORE_SILENT_LOCAL_SHARE;
+    case 2:
+    case "WHEN_STORE_SILENT_OPEN":
+      return Plan_WhenStoreSilent.WHEN_STORE_SILENT_OPEN;
+    case 3:
+    case "WHEN_STORE_SILENT_CLOSED":
+      return Plan_WhenStoreSilent.WHEN_STORE_SILENT_CLOSED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Plan_WhenStoreSilent");
+  }
+}
+
+export function plan_WhenStoreSilentToJSON(object: Plan_WhenStoreSilent): string {
+  switch (object) {
+    case Plan_WhenStoreSilent.WHEN_STORE_SILENT_UNSPECIFIED:
+      return "WHEN_STORE_SILENT_UNSPECIFIED";
+    case Plan_WhenStoreSilent.WHEN_STORE_SILENT_LOCAL_SHARE:
+      return "WHEN_STORE_SILENT_LOCAL_SHARE";
+    case Plan_WhenStoreSilent.WHEN_STORE_SILENT_OPEN:
+      return "WHEN_STORE_SILENT_OPEN";
+    case Plan_WhenStoreSilent.WHEN_STORE_SILENT_CLOSED:
+      return "WHEN_STORE_SILENT_CLOSED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Plan_WhenStoreSilent");
   }
 }
 
@@ -192,6 +248,7 @@ function createBasePlan(): Plan {
     createTime: undefined,
     updateTime: undefined,
     priority: 0,
+    whenStoreSilent: undefined,
   };
 }
 
@@ -220,6 +277,9 @@ export const Plan: MessageFns<Plan> = {
     }
     if (message.priority !== 0) {
       writer.uint32(64).int32(message.priority);
+    }
+    if (message.whenStoreSilent !== undefined) {
+      writer.uint32(72).int32(message.whenStoreSilent);
     }
     return writer;
   },
@@ -301,6 +361,14 @@ export const Plan: MessageFns<Plan> = {
             message.priority = reader.int32() as any;
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.whenStoreSilent = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -331,6 +399,11 @@ export const Plan: MessageFns<Plan> = {
         ? fromJsonTimestamp(object.update_time)
         : undefined,
       priority: isSet(object.priority) ? plan_PriorityFromJSON(object.priority) : 0,
+      whenStoreSilent: isSet(object.whenStoreSilent)
+        ? plan_WhenStoreSilentFromJSON(object.whenStoreSilent)
+        : isSet(object.when_store_silent)
+        ? plan_WhenStoreSilentFromJSON(object.when_store_silent)
+        : undefined,
     };
   },
 
@@ -360,6 +433,9 @@ export const Plan: MessageFns<Plan> = {
     if (message.priority !== 0) {
       obj.priority = plan_PriorityToJSON(message.priority);
     }
+    if (message.whenStoreSilent !== undefined) {
+      obj.whenStoreSilent = plan_WhenStoreSilentToJSON(message.whenStoreSilent);
+    }
     return obj;
   },
 
@@ -376,6 +452,7 @@ export const Plan: MessageFns<Plan> = {
     message.createTime = object.createTime ?? undefined;
     message.updateTime = object.updateTime ?? undefined;
     message.priority = object.priority ?? 0;
+    message.whenStoreSilent = object.whenStoreSilent ?? undefined;
     return message;
   },
 };

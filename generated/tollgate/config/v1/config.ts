@@ -4,7 +4,16 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../../google/protobuf/duration.ts";
-import { Plan_Priority, plan_PriorityFromJSON, plan_PriorityToJSON, Quota, RateLimit } from "../../admin/v1/plan.ts";
+import {
+  Plan_Priority,
+  plan_PriorityFromJSON,
+  plan_PriorityToJSON,
+  Plan_WhenStoreSilent,
+  plan_WhenStoreSilentFromJSON,
+  plan_WhenStoreSilentToJSON,
+  Quota,
+  RateLimit,
+} from "../../admin/v1/plan.ts";
 import { MethodPolicy } from "../../policy/v1/policy.ts";
 
 export interface Config {
@@ -211,12 +220,44 @@ export interface ServerTls_Certificate {
 }
 
 export interface Store {
-  kind?: { $case: "embedded"; embedded: Store_Embedded } | undefined;
+  kind?: { $case: "embedded"; embedded: Store_Embedded } | { $case: "redis"; redis: Store_Redis } | undefined;
 }
 
 export interface Store_Embedded {
   /** The SQLite file; its folder is made when absent. */
   path: string;
+}
+
+/** One state for several gateways (docs/fleet.md). Redis 7.0 or later. */
+export interface Store_Redis {
+  /** redis://host:port or redis://host:port/db, and rediss:// over TLS. */
+  url: string;
+  /** Instead of `url`: some nodes of a Cluster, or the Sentinels. */
+  urls: string[];
+  /** The nodes are those of a Redis Cluster. */
+  cluster: boolean;
+  /** The nodes are Sentinels: they know who the master is. */
+  sentinel?:
+    | Store_Sentinel
+    | undefined;
+  /** ACL user; Redis' default user when absent. */
+  username: string;
+  /** Name of the environment variable that holds the password. */
+  passwordFromEnv: string;
+  tls?:
+    | ClientTls
+    | undefined;
+  /** Before every key and channel. Default `tollgate:`. */
+  keyPrefix: string;
+  /** Folder of this gateway's own copy of the configuration, from which it starts when Redis is away. Default ./data. */
+  data: string;
+}
+
+export interface Store_Sentinel {
+  /** Name of the master, as the Sentinels know it. */
+  master: string;
+  username: string;
+  passwordFromEnv: string;
 }
 
 export interface Backend {
@@ -303,6 +344,8 @@ export interface Plan {
   concurrency: number;
   /** Whose calls are refused first when the gateway is overloaded. Default normal. */
   priority: Plan_Priority;
+  /** What holds for the plan's tenants while the fleet's store does not answer. Default local_share. */
+  whenStoreSilent?: Plan_WhenStoreSilent | undefined;
 }
 
 export interface Tenant {
@@ -1364,6 +1407,9 @@ export const Store: MessageFns<Store> = {
       case "embedded":
         Store_Embedded.encode(message.kind.embedded, writer.uint32(10).fork()).join();
         break;
+      case "redis":
+        Store_Redis.encode(message.kind.redis, writer.uint32(18).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1389,6 +1435,14 @@ export const Store: MessageFns<Store> = {
             message.kind = { $case: "embedded", embedded: Store_Embedded.decode(reader, reader.uint32()) };
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "redis", redis: Store_Redis.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1405,6 +1459,8 @@ export const Store: MessageFns<Store> = {
     return {
       kind: isSet(object.embedded)
         ? { $case: "embedded", embedded: Store_Embedded.fromJSON(object.embedded) }
+        : isSet(object.redis)
+        ? { $case: "redis", redis: Store_Redis.fromJSON(object.redis) }
         : undefined,
     };
   },
@@ -1413,6 +1469,8 @@ export const Store: MessageFns<Store> = {
     const obj: any = {};
     if (message.kind?.$case === "embedded") {
       obj.embedded = Store_Embedded.toJSON(message.kind.embedded);
+    } else if (message.kind?.$case === "redis") {
+      obj.redis = Store_Redis.toJSON(message.kind.redis);
     }
     return obj;
   },
@@ -1426,6 +1484,12 @@ export const Store: MessageFns<Store> = {
       case "embedded": {
         if (object.kind?.embedded !== undefined && object.kind?.embedded !== null) {
           message.kind = { $case: "embedded", embedded: Store_Embedded.fromPartial(object.kind.embedded) };
+        }
+        break;
+      }
+      case "redis": {
+        if (object.kind?.redis !== undefined && object.kind?.redis !== null) {
+          message.kind = { $case: "redis", redis: Store_Redis.fromPartial(object.kind.redis) };
         }
         break;
       }
@@ -1497,6 +1561,328 @@ export const Store_Embedded: MessageFns<Store_Embedded> = {
   fromPartial<I extends Exact<DeepPartial<Store_Embedded>, I>>(object: I): Store_Embedded {
     const message = createBaseStore_Embedded();
     message.path = object.path ?? "";
+    return message;
+  },
+};
+
+function createBaseStore_Redis(): Store_Redis {
+  return {
+    url: "",
+    urls: [],
+    cluster: false,
+    sentinel: undefined,
+    username: "",
+    passwordFromEnv: "",
+    tls: undefined,
+    keyPrefix: "",
+    data: "",
+  };
+}
+
+export const Store_Redis: MessageFns<Store_Redis> = {
+  encode(message: Store_Redis, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.url !== "") {
+      writer.uint32(10).string(message.url);
+    }
+    for (const v of message.urls) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.cluster !== false) {
+      writer.uint32(24).bool(message.cluster);
+    }
+    if (message.sentinel !== undefined) {
+      Store_Sentinel.encode(message.sentinel, writer.uint32(34).fork()).join();
+    }
+    if (message.username !== "") {
+      writer.uint32(42).string(message.username);
+    }
+    if (message.passwordFromEnv !== "") {
+      writer.uint32(50).string(message.passwordFromEnv);
+    }
+    if (message.tls !== undefined) {
+      ClientTls.encode(message.tls, writer.uint32(58).fork()).join();
+    }
+    if (message.keyPrefix !== "") {
+      writer.uint32(66).string(message.keyPrefix);
+    }
+    if (message.data !== "") {
+      writer.uint32(74).string(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Store_Redis {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStore_Redis();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.urls.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.cluster = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sentinel = Store_Sentinel.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.username = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.passwordFromEnv = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.tls = ClientTls.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.keyPrefix = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.data = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Store_Redis {
+    return {
+      url: isSet(object.url) ? globalThis.String(object.url) : "",
+      urls: globalThis.Array.isArray(object?.urls) ? object.urls.map((e: any) => globalThis.String(e)) : [],
+      cluster: isSet(object.cluster) ? globalThis.Boolean(object.cluster) : false,
+      sentinel: isSet(object.sentinel) ? Store_Sentinel.fromJSON(object.sentinel) : undefined,
+      username: isSet(object.username) ? globalThis.String(object.username) : "",
+      passwordFromEnv: isSet(object.passwordFromEnv)
+        ? globalThis.String(object.passwordFromEnv)
+        : isSet(object.password_from_env)
+        ? globalThis.String(object.password_from_env)
+        : "",
+      tls: isSet(object.tls) ? ClientTls.fromJSON(object.tls) : undefined,
+      keyPrefix: isSet(object.keyPrefix)
+        ? globalThis.String(object.keyPrefix)
+        : isSet(object.key_prefix)
+        ? globalThis.String(object.key_prefix)
+        : "",
+      data: isSet(object.data) ? globalThis.String(object.data) : "",
+    };
+  },
+
+  toJSON(message: Store_Redis): unknown {
+    const obj: any = {};
+    if (message.url !== "") {
+      obj.url = message.url;
+    }
+    if (message.urls?.length) {
+      obj.urls = message.urls;
+    }
+    if (message.cluster !== false) {
+      obj.cluster = message.cluster;
+    }
+    if (message.sentinel !== undefined) {
+      obj.sentinel = Store_Sentinel.toJSON(message.sentinel);
+    }
+    if (message.username !== "") {
+      obj.username = message.username;
+    }
+    if (message.passwordFromEnv !== "") {
+      obj.passwordFromEnv = message.passwordFromEnv;
+    }
+    if (message.tls !== undefined) {
+      obj.tls = ClientTls.toJSON(message.tls);
+    }
+    if (message.keyPrefix !== "") {
+      obj.keyPrefix = message.keyPrefix;
+    }
+    if (message.data !== "") {
+      obj.data = message.data;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Store_Redis>, I>>(base?: I): Store_Redis {
+    return Store_Redis.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Store_Redis>, I>>(object: I): Store_Redis {
+    const message = createBaseStore_Redis();
+    message.url = object.url ?? "";
+    message.urls = object.urls?.map((e) => e) || [];
+    message.cluster = object.cluster ?? false;
+    message.sentinel = (object.sentinel !== undefined && object.sentinel !== null)
+      ? Store_Sentinel.fromPartial(object.sentinel)
+      : undefined;
+    message.username = object.username ?? "";
+    message.passwordFromEnv = object.passwordFromEnv ?? "";
+    message.tls = (object.tls !== undefined && object.tls !== null) ? ClientTls.fromPartial(object.tls) : undefined;
+    message.keyPrefix = object.keyPrefix ?? "";
+    message.data = object.data ?? "";
+    return message;
+  },
+};
+
+function createBaseStore_Sentinel(): Store_Sentinel {
+  return { master: "", username: "", passwordFromEnv: "" };
+}
+
+export const Store_Sentinel: MessageFns<Store_Sentinel> = {
+  encode(message: Store_Sentinel, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.master !== "") {
+      writer.uint32(10).string(message.master);
+    }
+    if (message.username !== "") {
+      writer.uint32(18).string(message.username);
+    }
+    if (message.passwordFromEnv !== "") {
+      writer.uint32(26).string(message.passwordFromEnv);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Store_Sentinel {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStore_Sentinel();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.master = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.username = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.passwordFromEnv = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Store_Sentinel {
+    return {
+      master: isSet(object.master) ? globalThis.String(object.master) : "",
+      username: isSet(object.username) ? globalThis.String(object.username) : "",
+      passwordFromEnv: isSet(object.passwordFromEnv)
+        ? globalThis.String(object.passwordFromEnv)
+        : isSet(object.password_from_env)
+        ? globalThis.String(object.password_from_env)
+        : "",
+    };
+  },
+
+  toJSON(message: Store_Sentinel): unknown {
+    const obj: any = {};
+    if (message.master !== "") {
+      obj.master = message.master;
+    }
+    if (message.username !== "") {
+      obj.username = message.username;
+    }
+    if (message.passwordFromEnv !== "") {
+      obj.passwordFromEnv = message.passwordFromEnv;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Store_Sentinel>, I>>(base?: I): Store_Sentinel {
+    return Store_Sentinel.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Store_Sentinel>, I>>(object: I): Store_Sentinel {
+    const message = createBaseStore_Sentinel();
+    message.master = object.master ?? "";
+    message.username = object.username ?? "";
+    message.passwordFromEnv = object.passwordFromEnv ?? "";
     return message;
   },
 };
@@ -2260,7 +2646,7 @@ export const Contract_PolicyEntry: MessageFns<Contract_PolicyEntry> = {
 };
 
 function createBasePlan(): Plan {
-  return { name: "", limits: [], quotas: [], concurrency: 0, priority: 0 };
+  return { name: "", limits: [], quotas: [], concurrency: 0, priority: 0, whenStoreSilent: undefined };
 }
 
 export const Plan: MessageFns<Plan> = {
@@ -2279,6 +2665,9 @@ export const Plan: MessageFns<Plan> = {
     }
     if (message.priority !== 0) {
       writer.uint32(40).int32(message.priority);
+    }
+    if (message.whenStoreSilent !== undefined) {
+      writer.uint32(48).int32(message.whenStoreSilent);
     }
     return writer;
   },
@@ -2336,6 +2725,14 @@ export const Plan: MessageFns<Plan> = {
             message.priority = reader.int32() as any;
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.whenStoreSilent = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2355,6 +2752,11 @@ export const Plan: MessageFns<Plan> = {
       quotas: globalThis.Array.isArray(object?.quotas) ? object.quotas.map((e: any) => Quota.fromJSON(e)) : [],
       concurrency: isSet(object.concurrency) ? globalThis.Number(object.concurrency) : 0,
       priority: isSet(object.priority) ? plan_PriorityFromJSON(object.priority) : 0,
+      whenStoreSilent: isSet(object.whenStoreSilent)
+        ? plan_WhenStoreSilentFromJSON(object.whenStoreSilent)
+        : isSet(object.when_store_silent)
+        ? plan_WhenStoreSilentFromJSON(object.when_store_silent)
+        : undefined,
     };
   },
 
@@ -2375,6 +2777,9 @@ export const Plan: MessageFns<Plan> = {
     if (message.priority !== 0) {
       obj.priority = plan_PriorityToJSON(message.priority);
     }
+    if (message.whenStoreSilent !== undefined) {
+      obj.whenStoreSilent = plan_WhenStoreSilentToJSON(message.whenStoreSilent);
+    }
     return obj;
   },
 
@@ -2388,6 +2793,7 @@ export const Plan: MessageFns<Plan> = {
     message.quotas = object.quotas?.map((e) => Quota.fromPartial(e)) || [];
     message.concurrency = object.concurrency ?? 0;
     message.priority = object.priority ?? 0;
+    message.whenStoreSilent = object.whenStoreSilent ?? undefined;
     return message;
   },
 };

@@ -89,11 +89,91 @@ export interface GetMetricsResponse {
   backends: BackendMetrics[];
   /** Limits that peers broke: connections closed, streams refused (docs/limits.md). */
   floods: FloodCounter[];
+  /** Absent on the embedded store. */
+  store?: StoreMetrics | undefined;
 }
 
 export interface GetMetricsResponse_RefusalsEntry {
   key: string;
   value: number;
+}
+
+/** How the fleet's store is, as this gateway sees it. */
+export interface StoreMetrics {
+  /** It does not answer in time: plans say what holds meanwhile. */
+  silent: boolean;
+  /** How often it fell silent, and questions that were not answered in time. */
+  silences: number;
+  unanswered: number;
+  syncState: StoreMetrics_SyncState;
+  /** Of the configuration that is applied here. */
+  version: number;
+  /** Changes that could not be applied: damaged, or too large. The last good configuration stays in force. */
+  refusedChanges: number;
+  /** How often everything was read anew, because the change log had a gap. */
+  fullReadings: number;
+  /** Gateways that were alive when the store last answered. */
+  liveGateways: number;
+}
+
+export const StoreMetrics_SyncState = {
+  SYNC_STATE_UNSPECIFIED: 0,
+  SYNC_STATE_SYNCED: 1,
+  /** SYNC_STATE_AWAY - The store does not answer. */
+  SYNC_STATE_AWAY: 2,
+  /** SYNC_STATE_BEHIND - The store has lost changes that are applied here. */
+  SYNC_STATE_BEHIND: 3,
+  /** SYNC_STATE_REFUSED - The store has something that cannot be applied. */
+  SYNC_STATE_REFUSED: 4,
+} as const;
+
+export type StoreMetrics_SyncState = typeof StoreMetrics_SyncState[keyof typeof StoreMetrics_SyncState];
+
+export namespace StoreMetrics_SyncState {
+  export type SYNC_STATE_UNSPECIFIED = typeof StoreMetrics_SyncState.SYNC_STATE_UNSPECIFIED;
+  export type SYNC_STATE_SYNCED = typeof StoreMetrics_SyncState.SYNC_STATE_SYNCED;
+  export type SYNC_STATE_AWAY = typeof StoreMetrics_SyncState.SYNC_STATE_AWAY;
+  export type SYNC_STATE_BEHIND = typeof StoreMetrics_SyncState.SYNC_STATE_BEHIND;
+  export type SYNC_STATE_REFUSED = typeof StoreMetrics_SyncState.SYNC_STATE_REFUSED;
+}
+
+export function storeMetrics_SyncStateFromJSON(object: any): StoreMetrics_SyncState {
+  switch (object) {
+    case 0:
+    case "SYNC_STATE_UNSPECIFIED":
+      return StoreMetrics_SyncState.SYNC_STATE_UNSPECIFIED;
+    case 1:
+    case "SYNC_STATE_SYNCED":
+      return StoreMetrics_SyncState.SYNC_STATE_SYNCED;
+    case 2:
+    case "SYNC_STATE_AWAY":
+      return StoreMetrics_SyncState.SYNC_STATE_AWAY;
+    case 3:
+    case "SYNC_STATE_BEHIND":
+      return StoreMetrics_SyncState.SYNC_STATE_BEHIND;
+    case 4:
+    case "SYNC_STATE_REFUSED":
+      return StoreMetrics_SyncState.SYNC_STATE_REFUSED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum StoreMetrics_SyncState");
+  }
+}
+
+export function storeMetrics_SyncStateToJSON(object: StoreMetrics_SyncState): string {
+  switch (object) {
+    case StoreMetrics_SyncState.SYNC_STATE_UNSPECIFIED:
+      return "SYNC_STATE_UNSPECIFIED";
+    case StoreMetrics_SyncState.SYNC_STATE_SYNCED:
+      return "SYNC_STATE_SYNCED";
+    case StoreMetrics_SyncState.SYNC_STATE_AWAY:
+      return "SYNC_STATE_AWAY";
+    case StoreMetrics_SyncState.SYNC_STATE_BEHIND:
+      return "SYNC_STATE_BEHIND";
+    case StoreMetrics_SyncState.SYNC_STATE_REFUSED:
+      return "SYNC_STATE_REFUSED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum StoreMetrics_SyncState");
+  }
 }
 
 export interface FloodCounter {
@@ -316,7 +396,15 @@ export const GetMetricsRequest: MessageFns<GetMetricsRequest> = {
 };
 
 function createBaseGetMetricsResponse(): GetMetricsResponse {
-  return { series: [], startTime: undefined, endTime: undefined, refusals: {}, backends: [], floods: [] };
+  return {
+    series: [],
+    startTime: undefined,
+    endTime: undefined,
+    refusals: {},
+    backends: [],
+    floods: [],
+    store: undefined,
+  };
 }
 
 export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
@@ -338,6 +426,9 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
     }
     for (const v of message.floods) {
       FloodCounter.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.store !== undefined) {
+      StoreMetrics.encode(message.store, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -406,6 +497,14 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
             message.floods.push(FloodCounter.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.store = StoreMetrics.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -449,6 +548,7 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
         ? object.backends.map((e: any) => BackendMetrics.fromJSON(e))
         : [],
       floods: globalThis.Array.isArray(object?.floods) ? object.floods.map((e: any) => FloodCounter.fromJSON(e)) : [],
+      store: isSet(object.store) ? StoreMetrics.fromJSON(object.store) : undefined,
     };
   },
 
@@ -478,6 +578,9 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
     if (message.floods?.length) {
       obj.floods = message.floods.map((e) => FloodCounter.toJSON(e));
     }
+    if (message.store !== undefined) {
+      obj.store = StoreMetrics.toJSON(message.store);
+    }
     return obj;
   },
 
@@ -500,6 +603,9 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
     );
     message.backends = object.backends?.map((e) => BackendMetrics.fromPartial(e)) || [];
     message.floods = object.floods?.map((e) => FloodCounter.fromPartial(e)) || [];
+    message.store = (object.store !== undefined && object.store !== null)
+      ? StoreMetrics.fromPartial(object.store)
+      : undefined;
     return message;
   },
 };
@@ -589,6 +695,212 @@ export const GetMetricsResponse_RefusalsEntry: MessageFns<GetMetricsResponse_Ref
     const message = createBaseGetMetricsResponse_RefusalsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseStoreMetrics(): StoreMetrics {
+  return {
+    silent: false,
+    silences: 0,
+    unanswered: 0,
+    syncState: 0,
+    version: 0,
+    refusedChanges: 0,
+    fullReadings: 0,
+    liveGateways: 0,
+  };
+}
+
+export const StoreMetrics: MessageFns<StoreMetrics> = {
+  encode(message: StoreMetrics, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.silent !== false) {
+      writer.uint32(8).bool(message.silent);
+    }
+    if (message.silences !== 0) {
+      writer.uint32(16).uint64(message.silences);
+    }
+    if (message.unanswered !== 0) {
+      writer.uint32(24).uint64(message.unanswered);
+    }
+    if (message.syncState !== 0) {
+      writer.uint32(32).int32(message.syncState);
+    }
+    if (message.version !== 0) {
+      writer.uint32(40).uint64(message.version);
+    }
+    if (message.refusedChanges !== 0) {
+      writer.uint32(48).uint64(message.refusedChanges);
+    }
+    if (message.fullReadings !== 0) {
+      writer.uint32(56).uint64(message.fullReadings);
+    }
+    if (message.liveGateways !== 0) {
+      writer.uint32(64).uint32(message.liveGateways);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreMetrics {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreMetrics();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.silent = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.silences = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.unanswered = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.syncState = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.version = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.refusedChanges = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.fullReadings = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.liveGateways = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StoreMetrics {
+    return {
+      silent: isSet(object.silent) ? globalThis.Boolean(object.silent) : false,
+      silences: isSet(object.silences) ? globalThis.Number(object.silences) : 0,
+      unanswered: isSet(object.unanswered) ? globalThis.Number(object.unanswered) : 0,
+      syncState: isSet(object.syncState)
+        ? storeMetrics_SyncStateFromJSON(object.syncState)
+        : isSet(object.sync_state)
+        ? storeMetrics_SyncStateFromJSON(object.sync_state)
+        : 0,
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      refusedChanges: isSet(object.refusedChanges)
+        ? globalThis.Number(object.refusedChanges)
+        : isSet(object.refused_changes)
+        ? globalThis.Number(object.refused_changes)
+        : 0,
+      fullReadings: isSet(object.fullReadings)
+        ? globalThis.Number(object.fullReadings)
+        : isSet(object.full_readings)
+        ? globalThis.Number(object.full_readings)
+        : 0,
+      liveGateways: isSet(object.liveGateways)
+        ? globalThis.Number(object.liveGateways)
+        : isSet(object.live_gateways)
+        ? globalThis.Number(object.live_gateways)
+        : 0,
+    };
+  },
+
+  toJSON(message: StoreMetrics): unknown {
+    const obj: any = {};
+    if (message.silent !== false) {
+      obj.silent = message.silent;
+    }
+    if (message.silences !== 0) {
+      obj.silences = Math.round(message.silences);
+    }
+    if (message.unanswered !== 0) {
+      obj.unanswered = Math.round(message.unanswered);
+    }
+    if (message.syncState !== 0) {
+      obj.syncState = storeMetrics_SyncStateToJSON(message.syncState);
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.refusedChanges !== 0) {
+      obj.refusedChanges = Math.round(message.refusedChanges);
+    }
+    if (message.fullReadings !== 0) {
+      obj.fullReadings = Math.round(message.fullReadings);
+    }
+    if (message.liveGateways !== 0) {
+      obj.liveGateways = Math.round(message.liveGateways);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StoreMetrics>, I>>(base?: I): StoreMetrics {
+    return StoreMetrics.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StoreMetrics>, I>>(object: I): StoreMetrics {
+    const message = createBaseStoreMetrics();
+    message.silent = object.silent ?? false;
+    message.silences = object.silences ?? 0;
+    message.unanswered = object.unanswered ?? 0;
+    message.syncState = object.syncState ?? 0;
+    message.version = object.version ?? 0;
+    message.refusedChanges = object.refusedChanges ?? 0;
+    message.fullReadings = object.fullReadings ?? 0;
+    message.liveGateways = object.liveGateways ?? 0;
     return message;
   },
 };

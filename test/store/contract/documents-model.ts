@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Change, DocumentKind, Store, Write } from '../../../src/store/store.ts';
-import { bytes, StoreFolder } from '../support.ts';
+import type { Change, DocumentKind, DocumentStore, Write } from '../../../src/store/store.ts';
+import { bytes } from '../support.ts';
+import type { DocumentsFixture } from './fixture.ts';
 
 interface Model {
   version: number;
@@ -67,65 +68,68 @@ const write: fc.Arbitrary<Write> = fc.oneof(
   }),
 );
 
-describe('the document store, against a model', () => {
-  let folder: StoreFolder;
-  let store: Store;
-  beforeAll(() => {
-    folder = new StoreFolder();
-    store = folder.open();
-  });
-  afterAll(() => folder.close());
+/** Every store does what a model of a few lines does. */
+export function documentsModel(openFixture: () => Promise<DocumentsFixture>): void {
+  describe('the document store, against a model', () => {
+    let fixture: DocumentsFixture;
+    let store: DocumentStore;
+    beforeAll(async () => {
+      fixture = await openFixture();
+      store = await fixture.open();
+    });
+    afterAll(() => fixture.close());
 
-  it('holds what random commits and reopens leave, and its log replays to the same', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(
-          fc.oneof(
-            { weight: 9, arbitrary: fc.array(write, { maxLength: 4 }) },
-            { weight: 1, arbitrary: fc.constant('reopen' as const) },
+    it('holds what random commits and reopens leave, and its log replays to the same', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(
+            fc.oneof(
+              { weight: 9, arbitrary: fc.array(write, { maxLength: 4 }) },
+              { weight: 1, arbitrary: fc.constant('reopen' as const) },
+            ),
+            {
+              maxLength: 15,
+            },
           ),
-          {
-            maxLength: 15,
+          async (steps) => {
+            // Every run starts from nothing, at the version where the run before has ended.
+            const clean: Write[] = [];
+            for (const kind of ['tenant', 'api_key', 'plan'] as const) {
+              const page = await store.list(kind, { limit: 100 });
+              clean.push(...page.documents.map((d): Write => ({ op: 'delete', kind, id: d.id })));
+            }
+            await store.commit(clean);
+            const base = await store.version();
+            let model: Model = { version: base, documents: new Map() };
+            for (const step of steps) {
+              if (step === 'reopen') {
+                store = await fixture.reopen();
+                continue;
+              }
+              // Expected versions are drawn relative to the run's first.
+              const writes = step.map((w): Write => ({ ...w, expected: w.expected ? w.expected + base : w.expected }));
+              const next = commit(model, writes);
+              const result = await store.commit(writes).catch(() => undefined);
+              expect(result?.version).toBe(next?.version);
+              model = next ?? model;
+            }
+            expect(await contents(store)).toEqual(sorted(model));
+            expect(replay((await store.changes(base, 1000)) ?? [])).toEqual(sorted(model).map(([key]) => key));
           },
         ),
-        async (steps) => {
-          // Every run starts from nothing, at the version where the run before has ended.
-          const clean: Write[] = [];
-          for (const kind of ['tenant', 'api_key', 'plan'] as const) {
-            const page = await store.documents.list(kind, { limit: 100 });
-            clean.push(...page.documents.map((d): Write => ({ op: 'delete', kind, id: d.id })));
-          }
-          await store.documents.commit(clean);
-          const base = await store.documents.version();
-          let model: Model = { version: base, documents: new Map() };
-          for (const step of steps) {
-            if (step === 'reopen') {
-              store = await folder.reopen(store);
-              continue;
-            }
-            // Expected versions are drawn relative to the run's first.
-            const writes = step.map((w): Write => ({ ...w, expected: w.expected ? w.expected + base : w.expected }));
-            const next = commit(model, writes);
-            const result = await store.documents.commit(writes).catch(() => undefined);
-            expect(result?.version).toBe(next?.version);
-            model = next ?? model;
-          }
-          expect(await contents(store)).toEqual(sorted(model));
-          expect(replay((await store.documents.changes(base, 1000)) ?? [])).toEqual(sorted(model).map(([key]) => key));
-        },
-      ),
-      { numRuns: 60 },
-    );
+        { numRuns: 60 },
+      );
+    });
   });
-});
+}
 
-async function contents(store: Store): Promise<[string, object][]> {
+async function contents(store: DocumentStore): Promise<[string, object][]> {
   const all: [string, object][] = [];
   for (const kind of ['api_key', 'plan', 'tenant'] as const) {
-    for (const d of (await store.documents.list(kind, { limit: 100 })).documents) {
+    for (const d of (await store.list(kind, { limit: 100 })).documents) {
       const { version, hash, parent, reference } = d;
       all.push([`${kind}/${d.id}`, { version, body: new TextDecoder().decode(d.body), hash, parent, reference }]);
-      if (hash !== undefined) expect((await store.documents.getByHash(kind, hash))?.id).toBe(d.id);
+      if (hash !== undefined) expect((await store.getByHash(kind, hash))?.id).toBe(d.id);
     }
   }
   return all;

@@ -1,0 +1,83 @@
+import { Duration } from '../../generated/google/protobuf/duration.ts';
+import {
+  type Breaker,
+  type BreakerServiceServer,
+  type IsolateRequest,
+  type ListBreakersRequest,
+  type ResetRequest,
+  Breaker_State as State,
+} from '../../generated/tollgate/admin/v1/breaker.ts';
+import type { BreakerAdmin, BreakerStatus } from '../breaker/breaker-admin.ts';
+import { Code } from '../grpc/status.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { ControlError } from './control-error.ts';
+import { createUnaryHandler } from './unary-handler.ts';
+
+const STATES = {
+  closed: State.STATE_CLOSED,
+  open: State.STATE_OPEN,
+  half_open: State.STATE_HALF_OPEN,
+  isolated: State.STATE_ISOLATED,
+} as const;
+
+/** `tollgate.admin.v1.BreakerService`. */
+export function createBreakerService(breakers: BreakerAdmin, now: () => number, log: Logger): BreakerServiceServer {
+  const change = async (backend: string, what: 'isolate' | 'reset', principal: string): Promise<Breaker> => {
+    const status = await answered(breakers[what](backend));
+    if (status === undefined) {
+      throw new ControlError(Code.NOT_FOUND, 'NOT_FOUND', `there is no backend "${backend}"`, {
+        metadata: { backend },
+      });
+    }
+    log.warn({ backend, change: what, principal }, 'an operator changed a circuit breaker');
+    return toBreaker(status, now());
+  };
+  return {
+    listBreakers: createUnaryHandler(log, async (_request: ListBreakersRequest) => ({
+      breakers: (await breakers.list()).map((status) => toBreaker(status, now())),
+    })),
+    isolate: createUnaryHandler(log, ({ backend }: IsolateRequest, { principalId }) =>
+      change(backend, 'isolate', principalId),
+    ),
+    reset: createUnaryHandler(log, ({ backend }: ResetRequest, { principalId }) =>
+      change(backend, 'reset', principalId),
+    ),
+  };
+}
+
+/** The store's errors are not the caller's to read. */
+async function answered<T>(change: Promise<T>): Promise<T> {
+  try {
+    return await change;
+  } catch (cause) {
+    const error = new ControlError(
+      Code.UNAVAILABLE,
+      'STORE_SILENT',
+      "the fleet's store does not answer: whether the breaker was changed is unknown, ask again",
+    );
+    error.cause = cause;
+    throw error;
+  }
+}
+
+function toBreaker(status: BreakerStatus, now: number): Breaker {
+  return {
+    backend: status.backend,
+    state: STATES[status.phase],
+    localState: STATES[status.local],
+    retryAfter: status.retryAfterMs > 0 ? toDuration(status.retryAfterMs) : undefined,
+    probes: status.probes,
+    storeSilent: status.storeSilent,
+    gateways: status.gateways.map(({ gateway, state, calls, failures, openedAgoMs }) => ({
+      gateway,
+      state: STATES[state],
+      calls,
+      failures,
+      openTime: openedAgoMs === undefined ? undefined : new Date(now - openedAgoMs),
+    })),
+  };
+}
+
+function toDuration(ms: number): Duration {
+  return Duration.create({ seconds: Math.floor(ms / 1000), nanos: Math.round((ms % 1000) * 1e6) });
+}

@@ -1,0 +1,44 @@
+import type { RateLimit } from '../sync/snapshot.ts';
+
+/** Units that were taken from the store and not used are void after this: what the fleet may exceed a limit by. */
+export const LEASE_LIFE_MS = 100;
+/** A lease is meant to last so long: less than its life, so that little of it is void when demand falls. */
+const LEASE_LASTS_MS = 70;
+/** A larger one than this lasts less: a question costs little by the unit then, and less is void when demand moves on. */
+const SMALL_LEASE = 20;
+const LARGE_LEASE_LASTS_MS = 30;
+/** So long after a bucket was found empty its units are scarce: small leases, for what is void is missing elsewhere. */
+export const SCARCE_MS = 500;
+const SCARCE_LEASE_LASTS_MS = 20;
+/** A new lease is asked for when the one in hand lasts only so much longer: the way to the store and back. */
+const PREFETCH_MS = 8;
+/** No lease takes more than this share of the burst, so that several gateways share it. */
+const LEASE_SHARE = 0.5;
+/** An empty bucket is left alone for so long, to gather more than the one unit that a question would cost, */
+const GATHER_MS = 75;
+/** but never until it is full: what it cannot hold is lost. */
+const GATHER_SHARE = 0.6;
+
+/** The units that a lease is to have. @param demand units per second @returns at least 1 */
+export function leaseSize({ rate, burst }: RateLimit, demand: number, scarce: boolean): number {
+  const most = Math.min((rate * LEASE_LASTS_MS) / 1000, burst * LEASE_SHARE);
+  return Math.max(1, Math.floor(Math.min(most, scarce ? (demand * SCARCE_LEASE_LASTS_MS) / 1000 : ample(demand))));
+}
+
+function ample(demand: number): number {
+  const small = Math.min(SMALL_LEASE, (demand * LEASE_LASTS_MS) / 1000);
+  return Math.max(small, (demand * LARGE_LEASE_LASTS_MS) / 1000);
+}
+
+/**
+ * With so many units in hand the next lease is asked for. -1, never, where calls come so seldom that one asked for ahead
+ * would be void before it is used.
+ */
+export function prefetchMark(size: number, demand: number): number {
+  return Math.floor(Math.min(size / 2, (demand * PREFETCH_MS) / 1000)) || -1;
+}
+
+/** Milliseconds that a bucket which was found empty is not asked. */
+export function gatherMs({ rate, burst }: RateLimit): number {
+  return Math.min(GATHER_MS, (GATHER_SHARE * burst * 1000) / rate);
+}

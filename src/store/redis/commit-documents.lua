@@ -1,0 +1,152 @@
+-- Makes one change of the configuration: checks everything on a draft first, since a script that fails is not rolled back.
+-- KEYS[1] head        hash: version, nonce of the last change
+-- KEYS[2] documents   hash: "<kind>/<id>" -> record (JSON)
+-- KEYS[3] ids         sorted set, all scores 0: "<kind>/<id>"
+-- KEYS[4] hashes      hash: "<kind>/<hash>" -> id
+-- KEYS[5] children    sorted set, all scores 0: "<kind>/<parent>\0<id>"
+-- KEYS[6] references  sorted set, all scores 0: "<kind>/<reference>\0<id>"
+-- KEYS[7] changes     stream: "<version>-0" -> nonce, prev, entries (JSON)
+-- KEYS[8] restoring   there while everything is written anew
+-- ARGV[1] channel     told of the new version
+-- ARGV[2] nonce       names this change, so that another history is noticed
+-- ARGV[3] now         Unix milliseconds
+-- ARGV[4] keep        changes that stay in the log
+-- ARGV[5] known       the version that the writer has: a store that is behind it has lost changes
+-- ARGV[6] links       JSON: {parent: {kind: kind}, reference: {kind: kind}}
+-- ARGV[7] writes      JSON: [{op, kind, id, expected?, body?, hash?, parent?, reference?}], bodies in base64
+-- Reply: {"ok", version, nonce, prev, entries}, {"none", version}, {"behind", version}, {"restoring"}, {"conflict", kind, id, version},
+--   {"missing", kind, id}, {"referenced", kind, id, kind of who refers, its id}, {"taken", kind, id}
+local head, documents, ids, hashes, children, references, changes =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+if redis.call('EXISTS', KEYS[8]) == 1 then return { 'restoring' } end
+local now = tonumber(ARGV[3])
+local links = cjson.decode(ARGV[6])
+local version = tonumber(redis.call('HGET', head, 'version') or '0')
+if version < tonumber(ARGV[5]) then return { 'behind', version } end
+local prev = redis.call('HGET', head, 'nonce') or ''
+
+-- The draft: what each touched document was, and will be (false: not there).
+local order, before, draft, drafted_hashes = {}, {}, {}, {}
+
+local function stored(name)
+  local text = redis.call('HGET', documents, name)
+  return text and cjson.decode(text) or false
+end
+
+local function find(name)
+  if draft[name] ~= nil then return draft[name] end
+  return stored(name)
+end
+
+local function set(kind, id, record)
+  local name = kind .. '/' .. id
+  if draft[name] == nil then
+    before[name] = stored(name)
+    order[#order + 1] = { kind = kind, id = id, name = name }
+  end
+  local old = find(name)
+  if old and old.h then drafted_hashes[kind .. '/' .. old.h] = false end
+  if record and record.h then drafted_hashes[kind .. '/' .. record.h] = id end
+  draft[name] = record
+end
+
+local function holder(kind, hash)
+  local drafted = drafted_hashes[kind .. '/' .. hash]
+  if drafted ~= nil then return drafted end
+  return redis.call('HGET', hashes, kind .. '/' .. hash)
+end
+
+-- Ids of a kind whose record has `field` = value, in the draft's view; only the first when `one`.
+local function linked(index, kind, field, value, one)
+  local found, seen = {}, {}
+  local prefix = kind .. '/' .. value
+  local members = redis.call('ZRANGEBYLEX', index, '[' .. prefix .. '\0', '(' .. prefix .. '\1')
+  for _, member in ipairs(members) do
+    local id = string.sub(member, #prefix + 2)
+    seen[id] = true
+    local drafted = draft[kind .. '/' .. id]
+    if drafted == nil or (drafted and drafted[field] == value) then found[#found + 1] = id end
+    if one and #found > 0 then return found end
+  end
+  for _, entry in ipairs(order) do
+    local drafted = draft[entry.name]
+    if entry.kind == kind and not seen[entry.id] and drafted and drafted[field] == value then
+      found[#found + 1] = entry.id
+    end
+  end
+  return found
+end
+
+local function delete(kind, id)
+  for child, parent in pairs(links.parent) do
+    if parent == kind then
+      for _, child_id in ipairs(linked(children, child, 'p', id, false)) do delete(child, child_id) end
+    end
+  end
+  set(kind, id, false)
+end
+
+for _, write in ipairs(cjson.decode(ARGV[7])) do
+  local current = find(write.kind .. '/' .. write.id)
+  if write.expected and write.expected ~= (current and current.v or 0) then
+    return { 'conflict', write.kind, write.id, current and current.v or 0 }
+  end
+  if write.op == 'put' then
+    local other = write.hash and holder(write.kind, write.hash)
+    if other and other ~= write.id then return { 'taken', write.kind, other } end
+    set(write.kind, write.id, {
+      v = version + 1, c = current and current.c or now, u = now,
+      h = write.hash, p = write.parent, r = write.reference, b = write.body,
+    })
+  elseif current then
+    delete(write.kind, write.id)
+  end
+end
+if #order == 0 then return { 'none', version } end
+
+for _, entry in ipairs(order) do
+  local record = draft[entry.name]
+  if record then
+    local parent, reference = links.parent[entry.kind], links.reference[entry.kind]
+    if parent and record.p and not find(parent .. '/' .. record.p) then return { 'missing', parent, record.p } end
+    if reference and record.r and not find(reference .. '/' .. record.r) then
+      return { 'missing', reference, record.r }
+    end
+  else
+    for kind, target in pairs(links.reference) do
+      local by = target == entry.kind and linked(references, kind, 'r', entry.id, true)[1]
+      if by then return { 'referenced', entry.kind, entry.id, kind, by } end
+    end
+  end
+end
+
+-- From here on nothing is refused.
+local entries = {}
+for _, entry in ipairs(order) do
+  local kind, id, name, old, record = entry.kind, entry.id, entry.name, before[entry.name], draft[entry.name]
+  if old then
+    if old.h and redis.call('HGET', hashes, kind .. '/' .. old.h) == id then
+      redis.call('HDEL', hashes, kind .. '/' .. old.h)
+    end
+    if old.p then redis.call('ZREM', children, kind .. '/' .. old.p .. '\0' .. id) end
+    if old.r then redis.call('ZREM', references, kind .. '/' .. old.r .. '\0' .. id) end
+  end
+  if record then
+    redis.call('HSET', documents, name, cjson.encode(record))
+    redis.call('ZADD', ids, 0, name)
+    if record.h then redis.call('HSET', hashes, kind .. '/' .. record.h, id) end
+    if record.p then redis.call('ZADD', children, 0, kind .. '/' .. record.p .. '\0' .. id) end
+    if record.r then redis.call('ZADD', references, 0, kind .. '/' .. record.r .. '\0' .. id) end
+  else
+    redis.call('HDEL', documents, name)
+    redis.call('ZREM', ids, name)
+  end
+  entries[#entries + 1] = { k = kind, i = id, o = old and old.h or nil, d = record or nil }
+end
+local text = cjson.encode(entries)
+version = version + 1
+local text_version = string.format('%.0f', version)
+redis.call('XADD', changes, 'MAXLEN', ARGV[4], text_version .. '-0', 'nonce', ARGV[2], 'prev', prev, 'entries', text)
+redis.call('HSET', head, 'version', text_version, 'nonce', ARGV[2])
+redis.call('PUBLISH', ARGV[1], text_version)
+return { 'ok', version, ARGV[2], prev, text }

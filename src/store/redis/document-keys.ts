@@ -1,0 +1,21 @@
+import type { RedisConnection } from './connect.ts';
+
+/** Where the configuration is. One hash tag: all of it lies on one node of a Cluster. */
+export function documentKeys(connection: Pick<RedisConnection, 'key'>) {
+  const key = (name: string) => connection.key(`{cfg}:${name}`);
+  return {
+    head: key('head'),
+    documents: key('documents'),
+    ids: key('ids'),
+    hashes: key('hashes'),
+    children: key('children'),
+    references: key('references'),
+    changes: key('changes'),
+    gateways: key('gateways'),
+    /** There while a gateway writes everything anew. */
+    restoring: key('restoring'),
+    /** A channel: told of each new version. */
+    changed: key('changed'),
+  };
+}
+export type DocumentKeys = ReturnType<typeof documentKeys>;

@@ -1,0 +1,184 @@
+import { setTimeout } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Plan_WhenStoreSilent as WhenSilent } from '../../generated/tollgate/admin/v1/plan.ts';
+import type { Config } from '../../generated/tollgate/config/v1/config.ts';
+import { Fleet } from '../support/fleet.ts';
+import { type RedisFailover, startSentinel } from '../support/redis-server.ts';
+import { type Allowance, checkWindows, worstWindow } from './checker.ts';
+import type { Answer, Load } from './load.ts';
+import { monotonicMs } from './monotonic.ts';
+import { allowancesOf, type FaultKind } from './schedule.ts';
+
+// Promise 5: Redis is frozen, killed, emptied, failed over, and each tenant gets what its plan says.
+
+const LIMIT = { rate: 200, burst: 40 };
+const GATEWAYS = 2;
+/** How long Redis is away, and after how much of it a gateway surely knows: milliseconds. */
+const AWAY_MS = 1_200;
+const NOTICED_MS = 300;
+/** New connections are tried twice a second, and Redis is probed ten times a second. */
+const BACK_MS = 1_500;
+/** A decision waits 20 ms for Redis; the rest is this machine's, which runs all of the fleet and other tests beside. */
+const MAX_MS = 20 + 40;
+const [OK, UNAVAILABLE] = [0, 14];
+
+const POLICIES = {
+  alpha: WhenSilent.WHEN_STORE_SILENT_LOCAL_SHARE,
+  open: WhenSilent.WHEN_STORE_SILENT_OPEN,
+  closed: WhenSilent.WHEN_STORE_SILENT_CLOSED,
+};
+type Policy = keyof typeof POLICIES;
+
+let fleet: Fleet;
+let failover: RedisFailover;
+let failoverFleet: Fleet;
+const allowances: Allowance[] = [];
+
+function edit(config: Config): void {
+  const [wide] = config.plans;
+  config.plans = Object.entries(POLICIES).map(([name, whenStoreSilent]) => ({
+    ...wide!,
+    name,
+    whenStoreSilent,
+    limits: [{ name: 'calls', ...LIMIT }],
+  }));
+  config.tenants = Object.keys(POLICIES).map((id) => ({ id, plan: id, displayName: '', keys: [] }));
+}
+
+beforeAll(async () => {
+  failover = await startSentinel();
+  fleet = await Fleet.start({ gateways: GATEWAYS, edit });
+  failoverFleet = await Fleet.start({
+    gateways: GATEWAYS,
+    edit: (config) => {
+      edit(config);
+      const store = config.store!.kind!;
+      if (store.$case !== 'redis') throw new Error('no redis');
+      store.redis.url = '';
+      store.redis.urls = failover.sentinels.map(({ host, port }) => `redis://${host}:${port}`);
+      store.redis.sentinel = { master: failover.masterName, username: '', passwordFromEnv: '' };
+    },
+  });
+});
+afterAll(async () => {
+  await fleet?.dispose();
+  await failoverFleet?.dispose();
+  await failover?.stop();
+});
+
+/** Calls of all three tenants at all gateways: `alpha` above its limit, the others well below. */
+class Callers {
+  readonly loads = new Map<Policy, Load[]>();
+  readonly answers = new Map<Policy, Answer[]>();
+  readonly #fleet: Fleet;
+
+  constructor(fleet: Fleet) {
+    this.#fleet = fleet;
+    for (const policy of Object.keys(POLICIES) as Policy[]) {
+      const answers: Answer[] = [];
+      const onAnswer = (answer: Answer) => void answers.push(answer);
+      const loads = fleet.gateways.map((_, gateway) => fleet.load(gateway, fleet.key(policy), onAnswer));
+      for (const load of loads) load.rate = (policy === 'alpha' ? 2 * LIMIT.rate : 40) / GATEWAYS;
+      this.loads.set(policy, loads);
+      this.answers.set(policy, answers);
+    }
+  }
+
+  /** Answers to calls of a policy that were made between two moments of this process's clock. */
+  between(policy: Policy, from: number, until: number): Answer[] {
+    return this.answers.get(policy)!.filter(({ startedAt }) => startedAt >= from && startedAt < until);
+  }
+
+  async stop(): Promise<void> {
+    for (const load of [...this.loads.values()].flat()) await this.#fleet.unload(load);
+  }
+}
+
+const CASES: readonly { readonly what: FaultKind; begin(): Promise<void> | void; end(): Promise<void> | void }[] = [
+  { what: 'freeze-redis', begin: () => fleet.redis.signal('SIGSTOP'), end: () => fleet.redis.signal('SIGCONT') },
+  { what: 'kill-redis', begin: () => fleet.redis.kill(), end: () => fleet.redis.restart() },
+  { what: 'empty-redis', begin: () => fleet.redis.kill(), end: () => fleet.redis.restartEmpty() },
+];
+
+test.for(CASES)(
+  '$what: each tenant gets what its plan says, nobody waits, and the limit comes back without a burst',
+  {
+    timeout: 30_000,
+  },
+  async ({ what, begin, end }) => {
+    const callers = new Callers(fleet);
+    await setTimeout(500);
+    const logged = fleet.gateways.map(silenceLines);
+    const from = monotonicMs();
+    const away = performance.now();
+    await begin();
+    await setTimeout(AWAY_MS);
+    const back = performance.now();
+    await end();
+    const until = monotonicMs();
+    await setTimeout(BACK_MS);
+    const again = performance.now();
+    await setTimeout(500);
+    await callers.stop();
+
+    const whileAway = (policy: Policy) => callers.between(policy, away + NOTICED_MS, back);
+    const statuses = (answers: readonly Answer[]) => [...new Set(answers.map(({ status }) => status))];
+    expect(statuses(whileAway('open'))).toEqual([OK]);
+    expect(statuses(whileAway('closed'))).toEqual([UNAVAILABLE]);
+    expect(whileAway('alpha').filter(({ status }) => status === OK).length).toBeGreaterThan(LIMIT.rate * 0.5);
+    for (const policy of ['open', 'closed'] as const) {
+      expect(statuses(callers.between(policy, again, Number.POSITIVE_INFINITY))).toEqual([OK]);
+    }
+    const fault = { kind: what, at: 0, lasts: AWAY_MS, gateway: 0 };
+    allowances.push(...allowancesOf({ fault, from, until }, LIMIT, GATEWAYS));
+    const calls = (await fleet.backend.fetch()).filter(({ tenant }) => tenant === 'alpha');
+    expect(checkWindows(calls, LIMIT, allowances)).toEqual([]);
+
+    const waits = (['alpha', 'open', 'closed'] as const).flatMap((policy) => callers.between(policy, away, back));
+    const times = waits.map(({ ms }) => ms).sort((a, b) => a - b);
+    const lines = fleet.gateways.map((gateway, index) => silenceLines(gateway) - logged[index]!);
+    const during = calls.filter(({ at }) => at >= from - 1_000);
+    const worst = worstWindow(during, LIMIT)!;
+    console.log(
+      `promise 5, ${what}: decisions while Redis is away took ${percentile(times, 0.99)} ms (99 %), ${percentile(times, 1)} ms (longest); ` +
+        `local share: worst window ${worst.admitted} in ${worst.seconds.toFixed(2)} s, the limit alone allows ${worst.allowed.toFixed(0)}`,
+    );
+    expect(Number(percentile(times, 0.99))).toBeLessThan(MAX_MS);
+    expect(fleet.gateways.every(({ running }) => running)).toBe(true);
+    // Once when it begins, once when it ends; what sync has to say of it is its own.
+    for (const count of lines) expect(count).toBeLessThanOrEqual(4);
+  },
+);
+
+test('a failover is a short silence, and nobody crashes', { timeout: 30_000 }, async () => {
+  const callers = new Callers(failoverFleet);
+  await setTimeout(500);
+  const from = monotonicMs();
+  const begun = performance.now();
+  await failover.failOver();
+  const until = monotonicMs();
+  await setTimeout(BACK_MS);
+  const again = performance.now();
+  await setTimeout(500);
+  await callers.stop();
+  const calls = (await failoverFleet.backend.fetch()).filter(({ tenant }) => tenant === 'alpha');
+  // The new master may lack what the old one had not told it: as an empty one, at worst.
+  const fault = { kind: 'empty-redis', at: 0, lasts: 0, gateway: 0 } as const;
+  const allowed = allowancesOf({ fault, from, until }, LIMIT, GATEWAYS);
+  const waits = callers.between('open', begun, again).map(({ ms }) => ms);
+  waits.sort((a, b) => a - b);
+  console.log(
+    `promise 5, failover: ${(until - from).toFixed(0)} ms; decisions took ${percentile(waits, 1)} ms (longest)`,
+  );
+  expect(checkWindows(calls, LIMIT, allowed)).toEqual([]);
+  expect(callers.between('closed', again, Number.POSITIVE_INFINITY).every(({ status }) => status === OK)).toBe(true);
+  expect(Number(percentile(waits, 0.99))).toBeLessThan(MAX_MS);
+});
+
+function silenceLines({ output }: { readonly output: string }): number {
+  return output.split('\n').filter((line) => /silent|answers again|does not answer/i.test(line)).length;
+}
+
+function percentile(sorted: readonly number[], share: number): string {
+  return (sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(1);
+}

@@ -1,0 +1,58 @@
+import type { RedisClient, RedisConnection } from '../../../src/store/redis/connect.ts';
+import type { CounterParts } from '../../../src/store/redis/rates.ts';
+import { loadScripts, Scripts } from '../../../src/store/redis/scripts.ts';
+import { SilenceGuard } from '../../../src/store/redis/silence.ts';
+import { connected, redisSettings } from './support.ts';
+
+const FILES = loadScripts();
+
+/** One gateway's connection for its counters, with the store's own breaker. */
+export class RedisFixture {
+  readonly #connection: RedisConnection;
+  readonly guard: SilenceGuard;
+  readonly parts: CounterParts;
+  /** Scripts that were run: the commands that decisions cost. */
+  asked = 0;
+  /** Questions that were not answered in time. */
+  unanswered = 0;
+
+  private constructor(connection: RedisConnection) {
+    this.#connection = connection;
+    this.guard = new SilenceGuard({
+      probe: () => connection.client.ping(),
+      onFailure: () => void this.unanswered++,
+    });
+    const scripts = new Scripts(connection.client, FILES);
+    const run: Scripts['run'] = (...args) => {
+      this.asked++;
+      return scripts.run(...args);
+    };
+    this.parts = { connection, guard: this.guard, scripts: { run } };
+  }
+
+  static async open(port: number, keyPrefix = 'test:'): Promise<RedisFixture> {
+    return new RedisFixture(await connected(redisSettings(port, { keyPrefix })));
+  }
+
+  static over(connection: RedisConnection): RedisFixture {
+    return new RedisFixture(connection);
+  }
+
+  get client(): RedisClient {
+    return this.#connection.client;
+  }
+
+  /** Resolves when the store answers again. */
+  async back(): Promise<void> {
+    if (!this.guard.silent) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = this.guard.onChange((state) => state === 'back' && resolve());
+    await promise;
+    end();
+  }
+
+  close(): void {
+    this.guard.close();
+    this.#connection.close();
+  }
+}
