@@ -1,15 +1,7 @@
 import type { Config } from '../../generated/tollgate/config/v1/config.ts';
 import { nearest } from '../contracts/nearest.ts';
+import { isLogLevel, LOG_LEVELS } from '../telemetry/log-level.ts';
 import type { CheckContext } from './check-context.ts';
-
-/** Levels of the log, the most talkative first. */
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
-/** Narrows text to a level of the log. */
-export function isLogLevel(text: string): text is LogLevel {
-  return LOG_LEVELS.some((level) => level === text);
-}
 
 /** Telemetry: a level that exists, an endpoint that is a URL. */
 export function checkTelemetry({ source }: CheckContext, config: Config): void {

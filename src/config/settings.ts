@@ -22,9 +22,9 @@ import { codeOf } from '../grpc/status.ts';
 import type { RedisSettings } from '../store/redis/connect.ts';
 import { toPriority, toWhenStoreSilent } from '../sync/from-document.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
+import { type LogLevel, toLogLevel } from '../telemetry/log-level.ts';
 import { hashKey } from '../tenants/key-text.ts';
 import { type Address, parseAddress } from './address.ts';
-import { isLogLevel, type LogLevel } from './check-telemetry.ts';
 import type { Environment } from './check-tenants.ts';
 import type { LoadedConfig } from './load.ts';
 import { type LimitSettings, toLimits } from './to-limits.ts';
@@ -117,14 +117,13 @@ const MIB = 1024 * 1024;
 /** Fills in defaults. `env` must be the one that the configuration was checked with. */
 export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'baseDir'>, env: Environment): Settings {
   const file = (path: string) => resolve(baseDir, path);
-  const logLevel = config.telemetry?.logLevel ?? '';
   return {
     listeners: config.listeners.map((listener) => toListener(listener, file)),
     ...toStore(config.store, file, env),
     backends: config.backends.map((backend) => toBackend(backend, file)),
     plans: config.plans.map((plan) => toPlan(plan.name, plan)),
     tenants: config.tenants.map((tenant) => toTenant(tenant, env)),
-    logLevel: isLogLevel(logLevel) ? logLevel : 'info',
+    logLevel: toLogLevel(config.telemetry?.logLevel),
     otlpEndpoint: config.telemetry?.otlp?.endpoint,
     overload: toOverload(config.overload),
   };

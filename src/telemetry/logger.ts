@@ -1,10 +1,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { toLogLevel } from './log-level.ts';
 
 export type { Logger };
-
-/** Levels a configuration may name. */
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Names under which a credential could slip into a log line: their values are never written. */
 const SECRET_FIELDS = ['authorization', 'x-api-key', 'credential', 'key', 'secret', 'token', 'password'];
@@ -26,9 +23,4 @@ export function createLogger(level: string | undefined, destination: Destination
     },
     destination,
   );
-}
-
-/** The level of that name; `info` when there is none. */
-export function toLogLevel(text: string | undefined): LogLevel {
-  return LOG_LEVELS.find((level) => level === text) ?? 'info';
 }
