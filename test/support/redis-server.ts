@@ -208,7 +208,9 @@ export async function startSentinel(): Promise<RedisFailover> {
     await until(async () =>
       JSON.stringify(await sentinel.command('SENTINEL', 'replicas', 'main')).includes('127.0.0.1'),
     );
-    const isMaster = async () => String(await replica.command('INFO', 'replication')).includes('role:master');
+    // The Sentinel ends the connections of a server whose role it changes, ours among them.
+    const isMaster = async () =>
+      String(await replica.command('INFO', 'replication').catch(() => '')).includes('role:master');
     return {
       master,
       replica,
