@@ -1,7 +1,7 @@
 import type { Call, Refusal, Stage } from '../chain/call.ts';
-import { credentialInvalid, methodUnknown, scopeMissing } from '../chain/refusal.ts';
+import { anyScopeMissing, credentialInvalid, methodUnknown, scopeMissing } from '../chain/refusal.ts';
 
-/** The second stage: is there such a method, and has the principal every scope that its policy requires? */
+/** The second stage: is there such a method, and has the principal the scopes that its policy requires? */
 export class AuthorizationStage implements Stage {
   readonly name = 'authorize';
 
@@ -14,6 +14,9 @@ export class AuthorizationStage implements Stage {
     for (const scope of method.policy.requiredScopes) {
       if (!principal.scopes.has(scope)) return scopeMissing(scope);
     }
-    return undefined;
+    const { anyScopes } = method.policy;
+    if (anyScopes.length === 0) return undefined;
+    for (const scope of anyScopes) if (principal.scopes.has(scope)) return undefined;
+    return anyScopeMissing(anyScopes);
   }
 }

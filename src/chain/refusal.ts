@@ -75,6 +75,18 @@ export function scopeMissing(scope: string): Refusal {
   };
 }
 
+/** The principal has none of the scopes of which the method's policy requires one. */
+export function anyScopeMissing(scopes: readonly string[]): Refusal {
+  return {
+    status: Code.PERMISSION_DENIED,
+    reason: 'SCOPE_MISSING',
+    message: `This method requires one of the scopes ${scopes.map((scope) => `"${scope}"`).join(', ')}, and your key has none of them. Ask for a key with one.`,
+    retryAfterMs: undefined,
+    violation: undefined,
+    metadata: { any_scope: scopes.join(' ') },
+  };
+}
+
 /** No such method, or none that this tenant may see: one answer for both. */
 export function methodUnknown(): Refusal {
   return METHOD_UNKNOWN;

@@ -1,5 +1,5 @@
 import type { Config } from '../../generated/tollgate/config/v1/config.ts';
-import { CONTROL_BACKEND, RESERVED_CONTRACTS, TOLLGATE_CONTRACT } from '../contracts/builtin.ts';
+import { CONTROL_BACKEND, RESERVED_CONTRACTS, SELF_CONTRACT, TOLLGATE_CONTRACT } from '../contracts/builtin.ts';
 import { nearest } from '../contracts/nearest.ts';
 import type { ConfigSource, Path } from './source.ts';
 
@@ -40,7 +40,7 @@ export function checkReferences(source: ConfigSource, config: Config): void {
   config.listeners.forEach((listener, index) => {
     listener.contracts.forEach((name, position) => {
       const at = ['listeners', index, 'contracts', position];
-      contracts.refer(at, 'contract', name, [TOLLGATE_CONTRACT]);
+      contracts.refer(at, 'contract', name, [TOLLGATE_CONTRACT, SELF_CONTRACT]);
     });
     complainOfTwins(source, ['listeners', index, 'contracts'], listener.contracts, 'contract');
   });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { MethodPolicy } from '../../generated/tollgate/policy/v1/policy.ts';
 import { buildContract, type Contract } from './contract.ts';
+import type { MethodEntry } from './method-entry.ts';
 import { packagePath } from './package-root.ts';
 
 /** The backend that answers the gateway's own services. */
@@ -9,11 +10,29 @@ export const CONTROL_BACKEND = 'control';
 /** The gateway's admin and metrics services; shown where a listener names it. */
 export const TOLLGATE_CONTRACT = 'tollgate';
 
+/**
+ * The part of `tollgate` that is for tenants themselves, for listeners that are not for administrators. It has no methods of
+ * its own.
+ */
+export const SELF_CONTRACT = 'tollgate-self';
+
+const ADMIN = '/tollgate.admin.v1.';
+/** By `:path`: what a tenant's credential may call without a role, about its own tenant. */
+export const SELF_SERVICE: ReadonlySet<string> = new Set([
+  `${ADMIN}TenantService/GetTenant`,
+  ...['Create', 'Get', 'Update', 'Delete'].map((verb) => `${ADMIN}ApiKeyService/${verb}ApiKey`),
+  `${ADMIN}ApiKeyService/ListApiKeys`,
+]);
+
+export function isSelfService(method: MethodEntry): boolean {
+  return method.contract === TOLLGATE_CONTRACT && SELF_SERVICE.has(method.path);
+}
+
 /** Contracts that every listener shows. */
 export const ALWAYS_SHOWN: readonly string[] = ['health', 'reflection'];
 
 /** Names that contracts of the configuration may not take. */
-export const RESERVED_CONTRACTS: readonly string[] = [TOLLGATE_CONTRACT, ...ALWAYS_SHOWN];
+export const RESERVED_CONTRACTS: readonly string[] = [TOLLGATE_CONTRACT, SELF_CONTRACT, ...ALWAYS_SHOWN];
 
 /** The FileDescriptorSet of the gateway's own protos, as shipped. */
 export function readOwnDescriptors(): Uint8Array {

@@ -4,6 +4,8 @@ export type CallKind = 'unary' | 'client_stream' | 'server_stream' | 'bidi_strea
 /** Policy of a method with every default filled in: method over service over defaults, configuration over both. */
 export interface MethodPolicy {
   readonly requiredScopes: readonly string[];
+  /** Of these the caller needs at least one; empty asks for none. */
+  readonly anyScopes: readonly string[];
   /** Units of the `units` quota that a call costs; 0 is free. */
   readonly cost: number;
   /** Milliseconds; undefined is no bound. */

@@ -16,6 +16,7 @@ export type PolicyLayer = MethodPolicyMessage;
 /** What holds where nobody said anything. */
 export const DEFAULT_POLICY: MethodPolicy = {
   requiredScopes: [],
+  anyScopes: [],
   cost: 1,
   maxDeadlineMs: undefined,
   idempotent: false,
@@ -55,16 +56,19 @@ export function resolvePolicy(layers: readonly (PolicyLayer | undefined)[]): Res
     faults.push(...checkLayer(layer));
     policy = overlay(policy, layer);
   }
-  if (policy.public && policy.requiredScopes.length > 0) {
-    faults.push('the method is public and requires scopes: drop "required_scopes" or "public"');
+  for (const field of ['required_scopes', 'any_scopes'] as const) {
+    const scopes = field === 'required_scopes' ? policy.requiredScopes : policy.anyScopes;
+    if (!policy.public || scopes.length === 0) continue;
+    faults.push(`the method is public and requires scopes: drop "${field}" or "public"`);
   }
   return { policy, faults };
 }
 
 function overlay(below: MethodPolicy, layer: PolicyLayer): MethodPolicy {
-  const inherited = layer.public === true ? [] : below.requiredScopes;
+  const inherited = layer.public === true ? DEFAULT_POLICY : below;
   return {
-    requiredScopes: layer.requiredScopes.length > 0 ? layer.requiredScopes : inherited,
+    requiredScopes: layer.requiredScopes.length > 0 ? layer.requiredScopes : inherited.requiredScopes,
+    anyScopes: layer.anyScopes.length > 0 ? layer.anyScopes : inherited.anyScopes,
     cost: layer.cost ?? below.cost,
     maxDeadlineMs: layer.maxDeadline === undefined ? below.maxDeadlineMs : durationToMs(layer.maxDeadline),
     idempotent: layer.idempotent ?? below.idempotent,
@@ -89,9 +93,11 @@ export function checkLayer(layer: PolicyLayer): string[] {
   if (layer.limit !== undefined && !/^[a-z][a-z0-9_-]{0,62}$/.test(layer.limit)) {
     faults.push(`"limit" must be the name of a limit in the plans, not ${JSON.stringify(layer.limit)}`);
   }
-  for (const scope of layer.requiredScopes) {
-    if (!/^[!-~]+$/.test(scope))
-      faults.push(`${JSON.stringify(scope)} in "required_scopes" is not a scope: no blanks, not empty`);
-  }
+  faults.push(...checkScopes('required_scopes', layer.requiredScopes), ...checkScopes('any_scopes', layer.anyScopes));
   return faults;
+}
+
+function checkScopes(field: string, scopes: readonly string[]): string[] {
+  const wrong = scopes.filter((scope) => !/^[!-~]+$/.test(scope));
+  return wrong.map((scope) => `${JSON.stringify(scope)} in "${field}" is not a scope: no blanks, not empty`);
 }

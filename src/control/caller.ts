@@ -1,4 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
+import { type Role, roleOf } from '../tenants/roles.ts';
 
 /** Who calls, as the gateway says. The socket is private to the gateway, so its word is not questioned. */
 export interface Caller {
@@ -6,14 +7,24 @@ export interface Caller {
   readonly tenantId: string;
   readonly principalId: string;
   readonly requestId: string;
+  /** Where the call came from: of the connection to the gateway. */
+  readonly remoteAddress: string;
+  readonly scopes: ReadonlySet<string>;
+  /** Undefined: a tenant's credential, which may ask about that tenant alone (see `self-service.ts`). */
+  readonly role: Role | undefined;
 }
 
-/** Reads what the gateway wrote: `x-tenant-id`, `x-principal-id`, `x-request-id`. */
+/** Reads what the gateway wrote: `x-tenant-id`, `x-principal-id`, `x-request-id`, and what only its own services are told. */
 export function readCaller(metadata: Metadata): Caller {
+  const scopes = new Set(readText(metadata, 'x-tollgate-scopes').split(' '));
+  scopes.delete('');
   return {
     tenantId: readText(metadata, 'x-tenant-id'),
     principalId: readText(metadata, 'x-principal-id'),
     requestId: readText(metadata, 'x-request-id'),
+    remoteAddress: readText(metadata, 'x-tollgate-remote-address'),
+    scopes,
+    role: roleOf(scopes),
   };
 }
 

@@ -14,6 +14,7 @@ import type { BreakerAdmin } from '../breaker/breaker-admin.ts';
 import { readOwnDescriptors } from '../contracts/builtin.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { TenantManager } from '../tenants/tenant-manager.ts';
+import { createAccessInterceptor } from './access-interceptor.ts';
 import { createApiKeyService } from './api-key-service.ts';
 import { createAuditInterceptor } from './audit-interceptor.ts';
 import { createBreakerService } from './breaker-service.ts';
@@ -66,6 +67,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const server = new Server({
     interceptors: [
       createAuditInterceptor(options.log),
+      createAccessInterceptor(options.contracts, options.log),
       createValidationInterceptor(definitions, registry, options.log),
     ],
   });

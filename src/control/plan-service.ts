@@ -9,6 +9,7 @@ import type {
 } from '../../generated/tollgate/admin/v1/plan.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { TenantManager } from '../tenants/tenant-manager.ts';
+import { checkOwners } from './self-service.ts';
 import { createUnaryHandler } from './unary-handler.ts';
 
 const EMPTY: Empty = {};
@@ -19,7 +20,10 @@ export function createPlanService(tenants: TenantManager, log: Logger): PlanServ
     createPlan: createUnaryHandler(log, (request: CreatePlanRequest) => tenants.createPlan(request)),
     getPlan: createUnaryHandler(log, (request: GetPlanRequest) => tenants.getPlan(request)),
     listPlans: createUnaryHandler(log, (request: ListPlansRequest) => tenants.listPlans(request)),
-    updatePlan: createUnaryHandler(log, (request: UpdatePlanRequest) => tenants.updatePlan(request)),
+    updatePlan: createUnaryHandler(log, (request: UpdatePlanRequest, caller) => {
+      checkOwners(caller, 'plan', request.plan?.id ?? '');
+      return tenants.updatePlan(request);
+    }),
     deletePlan: createUnaryHandler(log, async (request: DeletePlanRequest) => {
       await tenants.deletePlan(request);
       return EMPTY;

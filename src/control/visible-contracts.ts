@@ -1,5 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { ALWAYS_SHOWN } from '../contracts/builtin.ts';
+import { ALWAYS_SHOWN, SELF_CONTRACT, SELF_SERVICE, TOLLGATE_CONTRACT } from '../contracts/builtin.ts';
 import type { Contract } from '../contracts/contract.ts';
 import { readVisibleContracts } from './caller.ts';
 import { createReflectionIndex, type ReflectionIndex } from './reflection/reflection-index.ts';
@@ -20,17 +20,34 @@ export function createVisibleContracts(contracts: ContractSource): VisibleContra
   const indexOf = (contract: Contract): ReflectionIndex => {
     const known = indexes.get(contract);
     if (known) return known;
-    const services = new Set(contract.methods.map((method) => method.name.slice(0, method.name.indexOf('/'))));
+    const services = new Set(contract.methods.map((method) => serviceOf(method.name)));
     const index = createReflectionIndex(contract.registry.files, (service) => services.has(service));
     indexes.set(contract, index);
     return index;
   };
 
+  // The gateway's own contract never changes while it runs.
+  let self: ReflectionIndex | undefined;
+  const selfIndex = (): ReflectionIndex[] => {
+    const files = contracts.get(TOLLGATE_CONTRACT)?.registry.files;
+    if (self === undefined && files !== undefined) {
+      const services = new Set([...SELF_SERVICE].map((path) => serviceOf(path.slice(1))));
+      self = createReflectionIndex(files, (service) => services.has(service));
+    }
+    return self === undefined ? [] : [self];
+  };
+
   return (metadata) => {
     const names = new Set([...ALWAYS_SHOWN, ...readVisibleContracts(metadata)]);
     return [...names].flatMap((name) => {
+      if (name === SELF_CONTRACT) return selfIndex();
       const contract = contracts.get(name);
       return contract ? [indexOf(contract)] : [];
     });
   };
+}
+
+/** Of a method's name, `pkg.Service/Method`. */
+function serviceOf(method: string): string {
+  return method.slice(0, method.indexOf('/'));
 }

@@ -177,10 +177,13 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#endpoint = endpoint;
     const id = new Field('x-request-id', this.requestId, Kind.REQUEST_ID, Indexing.SKIP);
     const extra = timeout === undefined ? [id] : [id, timeout];
+    if (backend.isControl) {
+      extra.push(new Field('x-tollgate-remote-address', this.remoteAddress, Kind.RESERVED, Indexing.SKIP));
+    }
     const block = this.#head.forwardBlock(
       this.principal,
       backend.secure,
-      backend.isControl ? this.listener.controlFields : NONE,
+      backend.isControl ? this.listener.controlFields(this.principal) : NONE,
     );
     const held = this.#held;
     this.#held = undefined;

@@ -1,3 +1,5 @@
+import type { Principal } from '../chain/call.ts';
+import { isSelfService, SELF_CONTRACT } from '../contracts/builtin.ts';
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import type { Field } from '../http2/index.ts';
 import type { Snapshot } from '../sync/snapshot.ts';
@@ -5,6 +7,8 @@ import { HEADER_NAMES } from './header-names.ts';
 
 /** Tells the gateway's own services (and nobody else) which contracts the caller's listener shows. */
 const CONTRACTS_HEADER = 'x-tollgate-contracts';
+/** Tells them what the caller may do: its scopes, divided by blanks, which no scope has. */
+const SCOPES_HEADER = 'x-tollgate-scopes';
 
 /** What calls of one listener have in common: what it shows, trusts and tells. */
 export class ListenerView {
@@ -13,7 +17,7 @@ export class ListenerView {
   readonly trustRequestId: boolean;
   /** Every refusal is one and the same (`errors: uniform`). */
   readonly uniformErrors: boolean;
-  readonly controlFields: readonly Field[];
+  readonly #contractsField: Field;
   readonly #contracts: ReadonlySet<string>;
   #all: ReadonlyMap<string, MethodEntry> | undefined = undefined;
   #shown: ReadonlyMap<string, MethodEntry> = new Map();
@@ -29,15 +33,26 @@ export class ListenerView {
     this.trustRequestId = options.trustRequestId;
     this.uniformErrors = options.uniformErrors;
     this.#contracts = new Set(options.contracts);
-    this.controlFields = [HEADER_NAMES.field(CONTRACTS_HEADER, options.contracts.join(','))];
+    this.#contractsField = HEADER_NAMES.field(CONTRACTS_HEADER, options.contracts.join(','));
+  }
+
+  /** What the gateway's own services are told of the listener and the caller, beside what every backend is. */
+  controlFields(principal: Principal | undefined): readonly Field[] {
+    if (principal === undefined) return [this.#contractsField];
+    return [this.#contractsField, HEADER_NAMES.field(SCOPES_HEADER, [...principal.scopes].join(' '))];
   }
 
   /** The methods that this listener shows, by `:path`; the same map for as long as the contracts are the same. */
   methodsOf(snapshot: Snapshot): ReadonlyMap<string, MethodEntry> {
     if (snapshot.methods !== this.#all) {
       this.#all = snapshot.methods;
-      this.#shown = new Map([...snapshot.methods].filter(([, method]) => this.#contracts.has(method.contract)));
+      this.#shown = new Map([...snapshot.methods].filter(([, method]) => this.#shows(method)));
     }
     return this.#shown;
+  }
+
+  #shows(method: MethodEntry): boolean {
+    if (this.#contracts.has(method.contract)) return true;
+    return this.#contracts.has(SELF_CONTRACT) && isSelfService(method);
   }
 }

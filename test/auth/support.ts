@@ -13,6 +13,7 @@ export function method(over: Partial<MethodEntry['policy']> = {}): MethodEntry {
     kind: 'unary',
     policy: {
       requiredScopes: [],
+      anyScopes: [],
       cost: 1,
       maxDeadlineMs: undefined,
       idempotent: false,

@@ -28,6 +28,7 @@ export function fakeCall(tenantId: string | undefined, plan: Plan, policy: Parti
       kind: 'unary',
       policy: {
         requiredScopes: [],
+        anyScopes: [],
         cost: 1,
         maxDeadlineMs: undefined,
         idempotent: false,

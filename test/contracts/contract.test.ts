@@ -33,6 +33,7 @@ async function complaintsOf(work: Promise<unknown>): Promise<string[]> {
 
 const DEFAULTS = {
   requiredScopes: [],
+  anyScopes: [],
   cost: 1,
   maxDeadlineMs: undefined,
   idempotent: false,
@@ -187,12 +188,12 @@ test('the gateway’s own services are contracts: admin and metrics need their s
   expect(policy('/tollgate.admin.v1.TenantService/CreateTenant')).toEqual({
     ...DEFAULTS,
     cost: 0,
-    requiredScopes: ['tollgate.admin'],
+    anyScopes: ['tollgate.owner', 'tollgate.admin', 'tollgate.operator'],
   });
   expect(policy('/tollgate.metrics.v1.MetricsService/GetMetrics')).toEqual({
     ...DEFAULTS,
     cost: 0,
-    requiredScopes: ['tollgate.metrics'],
+    anyScopes: ['tollgate.owner', 'tollgate.admin', 'tollgate.operator', 'tollgate.viewer', 'tollgate.metrics'],
   });
   expect(policy('/grpc.health.v1.Health/Check')).toMatchObject({ public: true, cost: 0 });
   expect(methods.get('/grpc.health.v1.Health/Watch')?.kind).toBe('server_stream');

@@ -329,6 +329,7 @@ function method(kind: CallKind): MethodEntry {
     kind,
     policy: {
       requiredScopes: [],
+      anyScopes: [],
       cost: COST,
       maxDeadlineMs: 100,
       idempotent: false,

@@ -13,6 +13,7 @@ const METHOD: MethodEntry = {
   kind: 'unary',
   policy: {
     requiredScopes: [],
+    anyScopes: [],
     cost: 1,
     maxDeadlineMs: undefined,
     idempotent: false,

@@ -10,6 +10,7 @@ export function createMethod(name: string): MethodEntry {
     kind: 'unary',
     policy: {
       requiredScopes: [],
+      anyScopes: [],
       cost: 1,
       maxDeadlineMs: undefined,
       idempotent: false,

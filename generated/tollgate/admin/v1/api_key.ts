@@ -96,7 +96,7 @@ export interface GetApiKeyRequest {
 }
 
 export interface ListApiKeysRequest {
-  /** Keys of this tenant; of all tenants when empty. */
+  /** Keys of this tenant; when empty, of all tenants, or of the caller's where it has no role. */
   tenantId: string;
   /** At most 1000; 0 is 100. */
   pageSize: number;
@@ -985,7 +985,10 @@ export const DeleteApiKeyRequest: MessageFns<DeleteApiKeyRequest> = {
   },
 };
 
-/** API keys of tenants. The key's text is shown once, at its creation; only its SHA-256 is stored. */
+/**
+ * API keys of tenants. The key's text is shown once, at its creation; only its SHA-256 is stored. A tenant's own credential
+ * with the scope `tollgate.keys` manages that tenant's keys, and gives them no scope that it does not have itself.
+ */
 export type ApiKeyServiceService = typeof ApiKeyServiceService;
 export const ApiKeyServiceService = {
   createApiKey: {

@@ -804,7 +804,7 @@ export const DeleteTenantRequest: MessageFns<DeleteTenantRequest> = {
   },
 };
 
-/** Tenants: who may call. */
+/** Tenants: who may call. A tenant's own credential may read its tenant, without a scope. */
 export type TenantServiceService = typeof TenantServiceService;
 export const TenantServiceService = {
   createTenant: {

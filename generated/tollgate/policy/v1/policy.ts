@@ -29,7 +29,11 @@ export interface MethodPolicy {
     | string
     | undefined;
   /** The method may be called without a credential. Limits and quotas, which belong to tenants, do not apply. */
-  public?: boolean | undefined;
+  public?:
+    | boolean
+    | undefined;
+  /** Scopes of which the caller must hold at least one, beside all of `required_scopes`. Inherited and replaced as these are. */
+  anyScopes: string[];
 }
 
 function createBaseMethodPolicy(): MethodPolicy {
@@ -40,6 +44,7 @@ function createBaseMethodPolicy(): MethodPolicy {
     idempotent: undefined,
     limit: undefined,
     public: undefined,
+    anyScopes: [],
   };
 }
 
@@ -62,6 +67,9 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
     }
     if (message.public !== undefined) {
       writer.uint32(48).bool(message.public);
+    }
+    for (const v of message.anyScopes) {
+      writer.uint32(58).string(v!);
     }
     return writer;
   },
@@ -127,6 +135,14 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
             message.public = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.anyScopes.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -155,6 +171,11 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
       idempotent: isSet(object.idempotent) ? globalThis.Boolean(object.idempotent) : undefined,
       limit: isSet(object.limit) ? globalThis.String(object.limit) : undefined,
       public: isSet(object.public) ? globalThis.Boolean(object.public) : undefined,
+      anyScopes: globalThis.Array.isArray(object?.anyScopes)
+        ? object.anyScopes.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.any_scopes)
+        ? object.any_scopes.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -178,6 +199,9 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
     if (message.public !== undefined) {
       obj.public = message.public;
     }
+    if (message.anyScopes?.length) {
+      obj.anyScopes = message.anyScopes;
+    }
     return obj;
   },
 
@@ -194,6 +218,7 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
     message.idempotent = object.idempotent ?? undefined;
     message.limit = object.limit ?? undefined;
     message.public = object.public ?? undefined;
+    message.anyScopes = object.anyScopes?.map((e) => e) || [];
     return message;
   },
 };
