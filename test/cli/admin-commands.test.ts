@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 const admin = (...args: string[]) =>
-  runCli([...args, '--address', `unix:${fixture.server.path}`], { TOLLGATE_ADMIN_KEY: 'tg_admin_x_y' });
+  runCli([...args, '--address', fixture.ownerAddress], { TOLLGATE_ADMIN_KEY: 'tg_admin_x_y' });
 
 async function json(...args: string[]) {
   const { code, out, err } = await admin(...args, '--output', 'json');

@@ -16,7 +16,7 @@ describe('on a gateway that stands alone', () => {
   afterAll(() => fixture.stop());
 
   const admin = (...args: string[]) =>
-    runCli([...args, '--address', `unix:${fixture.server.path}`], { TOLLGATE_ADMIN_KEY: 'tg_admin_x_y' });
+    runCli([...args, '--address', fixture.ownerAddress], { TOLLGATE_ADMIN_KEY: 'tg_admin_x_y' });
 
   test('breakers are listed, isolated and reset, and the change is logged with who made it', async () => {
     const closed = { backend: 'shop', state: State.STATE_CLOSED, localState: State.STATE_CLOSED, storeSilent: false };
@@ -86,7 +86,7 @@ describe('on a gateway in a fleet', () => {
           gateways: [{ gateway: 'g1', state: State.STATE_OPEN, calls: 9, failures: 8, openTime: expect.any(Date) }],
         },
       ]);
-      const { out } = await runCli(['breakers', 'list', '--address', `unix:${fixture.server.path}`, '--key', 'k']);
+      const { out } = await runCli(['breakers', 'list', '--address', fixture.ownerAddress, '--key', 'k']);
       expect(out).toMatch(/shop +half-open \(store silent\) +closed +1.5 s +2 +g1 open \(8 of 9 failed\)/);
       const error = await fixture.failure(service.isolate, { backend: 'shop' });
       expect([error.code, readDetails(error.metadata).info?.reason]).toEqual([14, 'STORE_SILENT']);

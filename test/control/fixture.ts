@@ -9,6 +9,7 @@ import { Health } from '../../src/control/health.ts';
 import type { MetricsSource } from '../../src/control/metrics-service.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import type { TenantManager } from '../../src/tenants/tenant-manager.ts';
+import { startOwnerRelay } from './owner-relay.ts';
 
 export const REQUEST_ID = '0190b6a4-0000-7000-8000-000000000001';
 
@@ -16,6 +17,8 @@ export interface ControlFixture {
   readonly server: ControlServer;
   readonly health: Health;
   readonly client: Client;
+  /** For clients that present a key, as a terminal's do: whoever comes here is an owner. */
+  readonly ownerAddress: string;
   /** What was logged, as JSON lines. */
   readonly log: string[];
   /** As the gateway calls: it says who calls, and which contracts the listener shows. */
@@ -50,12 +53,15 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     log: createLogger('debug', { write: (line) => void log.push(line) }),
     socketFolders: [tmpdir(), '/tmp'],
   });
+  const relay = await startOwnerRelay(server.path);
   const client = new Client(`unix:${server.path}`, credentials.createInsecure());
   const metadata = (visible = 'tollgate'): Metadata => {
     const map = new Metadata();
     map.set('x-tenant-id', 'admins');
     map.set('x-principal-id', 'key1');
     map.set('x-request-id', REQUEST_ID);
+    map.set('x-tollgate-scopes', 'tollgate.owner');
+    map.set('x-tollgate-remote-address', '192.0.2.7');
     map.set('x-tollgate-contracts', visible);
     return map;
   };
@@ -70,6 +76,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     server,
     health,
     client,
+    ownerAddress: relay.address,
     log,
     metadata,
     call,
@@ -80,6 +87,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
       ),
     async stop() {
       client.close();
+      await relay.close();
       await server.stop();
     },
   };

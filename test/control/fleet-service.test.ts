@@ -31,7 +31,7 @@ async function open(look: (times: number) => GatewayEntry[]): Promise<ControlFix
 }
 
 const cli = (fixture: ControlFixture, ...args: string[]) =>
-  runCli([...args, '--address', `unix:${fixture.server.path}`], { TOLLGATE_ADMIN_KEY: 'tg_admin_x_y' });
+  runCli([...args, '--address', fixture.ownerAddress], { TOLLGATE_ADMIN_KEY: 'tg_admin_x_y' });
 
 test('waits until every gateway has the version', async () => {
   const fixture = await open((times) => [gateway('a', 7), gateway('b', times < 3 ? 6 : 7)]);
