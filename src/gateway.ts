@@ -9,6 +9,7 @@ import { AuthorizationStage } from './auth/authorize.ts';
 import type { Breakers } from './breaker/breaker-admin.ts';
 import { MiddlewareChain } from './chain/chain.ts';
 import { Deadlines } from './chain/deadlines.ts';
+import { LookTimer } from './chain/look-timer.ts';
 import { trustConfig } from './config/load.ts';
 import { loadContracts } from './config/load-contracts.ts';
 import { type BackendSettings, type ListenerSettings, type Settings, toSettings } from './config/settings.ts';
@@ -137,12 +138,22 @@ export class Gateway {
       this.adminKey = await tenants.ensureAdminKey(env.TOLLGATE_ADMIN_KEY);
     });
 
+    // Calls that run end with their tenant, or their credential.
+    const open: Listener[] = [];
+    const look = () => {
+      const judge = authentication.judge(sync.current);
+      for (const listener of open) listener.eachStream((stream) => router.recheck(stream, judge));
+    };
+    const looks = new LookTimer({ clock, look });
+    this.#closers.push(() => looks.close());
+
     // The way of a call: these stages, then the backend.
     const authentication = new AuthenticationManager({
       documents: state.credentials,
       sync,
       clock,
       onStoreError: onError,
+      lookBy: (at) => looks.by(at),
     });
     this.#closers.push(() => authentication.close());
     const limiter = new RateLimiter({ rates: state.rates, now: clock.monotonic, liveGateways });
@@ -185,7 +196,7 @@ export class Gateway {
       onFault: (error, call) =>
         log.error({ err: error, request_id: call.requestId }, 'a call failed inside the gateway'),
     });
-    await this.#listen(settings.listeners, {
+    await this.#listen(settings.listeners, open, {
       floods,
       accept: (view, stream, block, endStream) => router.accept(view, sync.current, stream, block, endStream),
       cutOff: (stream) => router.cutOff(stream),
@@ -270,8 +281,7 @@ export class Gateway {
     return backend;
   }
 
-  async #listen(listeners: readonly ListenerSettings[], calls: CallHandling): Promise<void> {
-    const open: Listener[] = [];
+  async #listen(listeners: readonly ListenerSettings[], open: Listener[], calls: CallHandling): Promise<void> {
     this.#closers.push((graceMs) => Promise.all(open.map((listener) => listener.close(graceMs))));
     for (const settings of listeners) {
       const view = new ListenerView({ ...settings, contracts: [...settings.contracts, ...ALWAYS_SHOWN] });

@@ -2,10 +2,12 @@ import type { Call, Refusal, Stage, Verdict } from '../chain/call.ts';
 import { credentialInvalid, storeUnavailable } from '../chain/refusal.ts';
 import type { DocumentStore } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
+import type { Snapshot } from '../sync/snapshot.ts';
 import { hashKey, isPlausibleKey } from '../tenants/key-text.ts';
 import { CachedCredential } from './cached-credential.ts';
 import { CredentialCache, type CredentialCacheStats } from './credential-cache.ts';
 import { type FoundKey, KeyLookup } from './key-lookup.ts';
+import { type Judge, RunningCalls } from './running-calls.ts';
 
 export interface AuthenticationOptions {
   readonly documents: Pick<DocumentStore, 'getByHash'>;
@@ -13,6 +15,8 @@ export interface AuthenticationOptions {
   readonly clock: { now(): number };
   /** Told why the store could not be asked; the caller learns only that. */
   readonly onStoreError: (error: unknown) => void;
+  /** Asks for a look at all running calls by this time (Unix milliseconds), to end those that may not go on: `judge` knows. */
+  readonly lookBy?: ((at: number) => void) | undefined;
   /** Valid keys that are kept; default 65,536. */
   readonly maxPositives?: number | undefined;
   /** Invalid ones; default 65,536. */
@@ -38,6 +42,7 @@ export class AuthenticationManager implements Stage {
   readonly #negativeTtlMs: number;
   readonly #cache: CredentialCache;
   readonly #lookup: KeyLookup<CachedCredential>;
+  readonly #running: RunningCalls;
   readonly #unsubscribe: () => void;
 
   constructor(options: AuthenticationOptions) {
@@ -48,11 +53,13 @@ export class AuthenticationManager implements Stage {
     this.#cache = new CredentialCache(options.maxPositives ?? 65_536, options.maxNegatives ?? 65_536);
     const remember = (hash: string, key: FoundKey | undefined) => this.#remember(hash, key);
     this.#lookup = new KeyLookup(documents, () => clock.now(), options.maxLookups ?? 1024, remember);
-    this.#unsubscribe = sync.onChange(({ hashes }) => {
-      for (const hash of hashes) {
+    this.#running = new RunningCalls(() => clock.now(), options.lookBy ?? (() => {}));
+    this.#unsubscribe = sync.onChange((change, snapshot) => {
+      for (const hash of change.hashes) {
         this.#cache.drop(hash);
         this.#lookup.changed(hash);
       }
+      this.#running.changed(change, snapshot);
     });
   }
 
@@ -72,14 +79,26 @@ export class AuthenticationManager implements Stage {
     const memo = credential.entry;
     if (memo instanceof CachedCredential && memo.owner === this && memo.valid && memo.expiresAt > now) {
       this.#cache.touch(memo);
-      return identify(call, memo);
+      return this.#identify(call, memo);
     }
     if (!isPlausibleKey(credential.text)) return credentialInvalid();
     const hash = hashKey(credential.text);
     const cached = this.#cache.get(hash, now);
     if (cached === undefined) return this.#ask(call, hash);
     credential.entry = cached;
-    return identify(call, cached);
+    return this.#identify(call, cached);
+  }
+
+  /** For one look at all running calls: whose credential or tenant has ended. */
+  judge(snapshot: Snapshot): Judge {
+    return this.#running.judge(snapshot);
+  }
+
+  /** The call is whose credential it has, if that is anybody's. */
+  #identify(call: Call, entry: CachedCredential): Refusal | undefined {
+    const refusal = identify(call, entry);
+    if (refusal === undefined && entry.expiresAt !== Number.POSITIVE_INFINITY) this.#running.admit(entry);
+    return refusal;
   }
 
   async #ask(call: Call, hash: string): Promise<Refusal | undefined> {
@@ -92,7 +111,7 @@ export class AuthenticationManager implements Stage {
         // Revoked between the answer and now.
         if (!entry.valid) continue;
         call.credential.entry = entry;
-        return identify(call, entry);
+        return this.#identify(call, entry) ?? this.#running.admitLate(call);
       }
     } catch (error) {
       this.#onStoreError(error);

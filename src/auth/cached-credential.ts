@@ -8,8 +8,11 @@ export class CachedCredential extends LruEntry {
   readonly owner: object;
   /** Undefined: there is no such key, or not one that is in force. */
   readonly principal: Principal | undefined;
-  /** Unix milliseconds; from then on the store is asked again. A key's own end, or that of a negative's short life. */
-  readonly expiresAt: number;
+  /**
+   * Unix milliseconds; from then on the store is asked again. A key's own end, or that of a negative's short life. Moved once
+   * it has left the cache, for the calls that still run with it.
+   */
+  expiresAt: number;
   /** False once it has left the cache, evicted or revoked: then whoever still holds it must not use it. */
   valid = true;
   /** The snapshot version that `tenant` and `plan` are of; saves two look-ups a call. Not the snapshot itself: it would be kept alive. */
@@ -20,7 +23,7 @@ export class CachedCredential extends LruEntry {
   constructor(hash: string, owner: object, principal: Principal | undefined, expiresAt: number) {
     super(hash);
     this.owner = owner;
-    this.principal = principal;
+    this.principal = principal && { ...principal, entry: this };
     this.expiresAt = expiresAt;
   }
 }

@@ -85,10 +85,19 @@ export class KeyLookup<T> {
 
   #inForce(document: Document): FoundKey | undefined {
     const key = ApiKey.decode(document.body);
-    const expiresAt = key.expireTime?.getTime() ?? Number.POSITIVE_INFINITY;
-    if (document.parent === undefined || key.state === ApiKey_State.STATE_DISABLED || !(expiresAt > this.#now())) {
-      return undefined;
-    }
+    const expiresAt = endOf(document, key);
+    if (document.parent === undefined || expiresAt === undefined || expiresAt <= this.#now()) return undefined;
     return { principal: { id: document.id, tenantId: document.parent, scopes: new Set(key.scopes) }, expiresAt };
   }
+}
+
+/** When a stored key ends: Unix milliseconds, infinite when never. Undefined: it is not in force whatever the time. */
+export function endOfKey(document: Document): number | undefined {
+  return endOf(document, ApiKey.decode(document.body));
+}
+
+function endOf({ parent }: Document, { state, expireTime }: ApiKey): number | undefined {
+  if (parent === undefined || state === ApiKey_State.STATE_DISABLED) return undefined;
+  const end = expireTime?.getTime() ?? Number.POSITIVE_INFINITY;
+  return Number.isNaN(end) ? undefined : end;
 }

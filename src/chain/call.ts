@@ -7,6 +7,8 @@ export interface Principal {
   readonly id: string;
   readonly tenantId: string;
   readonly scopes: ReadonlySet<string>;
+  /** Authentication's own: what it knows of the credential. Nobody else reads it. */
+  readonly entry?: unknown;
 }
 
 /** Who the client's TLS certificate, which was verified, says it is. */

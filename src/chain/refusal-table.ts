@@ -18,6 +18,9 @@ export const REFUSALS: readonly RefusalRow[] = [
     'UNAUTHENTICATED',
     'no, malformed, unknown, expired or revoked credential; suspended tenant',
   ),
+  row('CREDENTIAL_REVOKED', 'UNAUTHENTICATED', 'the key was revoked, or the tenant deleted, while the call ran'),
+  row('CREDENTIAL_EXPIRED', 'UNAUTHENTICATED', 'the credential expired while the call ran'),
+  row('TENANT_SUSPENDED', 'PERMISSION_DENIED', 'the tenant was suspended while the call ran'),
   row('SCOPE_MISSING', 'PERMISSION_DENIED', 'the key lacks a scope that the method requires'),
   row('METHOD_UNKNOWN', 'UNIMPLEMENTED', 'no such method, or none that the tenant may see'),
   row(

@@ -20,6 +20,21 @@ const CREDENTIAL_INVALID = constant(
   'CREDENTIAL_INVALID',
   'No valid credential. Present an API key as metadata `authorization: Bearer tg_...` or `x-api-key: tg_...`; if you did, ask for a new key.',
 );
+const CREDENTIAL_REVOKED = constant(
+  Code.UNAUTHENTICATED,
+  'CREDENTIAL_REVOKED',
+  'The credential was revoked while the call ran, and the call was ended. Parts of it may have been done; ask for a new key.',
+);
+const CREDENTIAL_EXPIRED = constant(
+  Code.UNAUTHENTICATED,
+  'CREDENTIAL_EXPIRED',
+  'The credential expired while the call ran, and the call was ended. Parts of it may have been done; call again with a new one.',
+);
+const TENANT_SUSPENDED = constant(
+  Code.PERMISSION_DENIED,
+  'TENANT_SUSPENDED',
+  'Your tenant was suspended while the call ran, and the call was ended. Parts of it may have been done; ask the operator of this gateway.',
+);
 const METHOD_UNKNOWN = constant(
   Code.UNIMPLEMENTED,
   'METHOD_UNKNOWN',
@@ -61,6 +76,21 @@ const UNIFORM = constant(Code.UNAUTHENTICATED, 'REFUSED', 'The call was refused.
 /** No, malformed, unknown, expired or revoked credential: the same text each time, whatever was wrong. */
 export function credentialInvalid(): Refusal {
   return CREDENTIAL_INVALID;
+}
+
+/** The credential of a call that runs was revoked: told only to who has proven it already. */
+export function credentialRevoked(): Refusal {
+  return CREDENTIAL_REVOKED;
+}
+
+/** The credential of a call that runs has expired. */
+export function credentialExpired(): Refusal {
+  return CREDENTIAL_EXPIRED;
+}
+
+/** The tenant of a call that runs was suspended. */
+export function tenantSuspended(): Refusal {
+  return TENANT_SUSPENDED;
 }
 
 /** The principal lacks a scope that the method's policy requires. */

@@ -141,6 +141,19 @@ export class Listener {
     if (this.#server instanceof TlsServer) this.#server.setSecureContext({ minVersion: MIN_TLS_VERSION, ...options });
   }
 
+  /** Goes through the open requests of all connections; what `visit` throws is reported, and does not keep it from the others. */
+  eachStream(visit: (stream: Stream) => void): void {
+    for (const connection of this.#sweeper.connections) {
+      for (const stream of connection.streams.list()) {
+        try {
+          visit(stream);
+        } catch (error) {
+          this.#options.onError?.(error);
+        }
+      }
+    }
+  }
+
   /**
    * Closes gracefully: no new connections, GOAWAY on those there are, streams go on until they are done.
    * @param graceMs after so many milliseconds what is left is told to `onGraceOver`, and closed

@@ -1,3 +1,4 @@
+import type { Call, Refusal } from '../chain/call.ts';
 import { gatewayDraining } from '../chain/refusal.ts';
 import type { HeaderBlock, Stream, StreamHandler } from '../http2/index.ts';
 import type { Snapshot } from '../sync/snapshot.ts';
@@ -37,6 +38,13 @@ export class RequestRouter {
     stream.handler = exchange;
     exchange.begin();
     return exchange;
+  }
+
+  /** Ends a request that still runs if `judge` refuses its call. */
+  recheck(stream: Stream, judge: (call: Call) => Refusal | undefined): void {
+    if (!(stream.handler instanceof Exchange)) return;
+    const refusal = judge(stream.handler);
+    if (refusal !== undefined) stream.handler.cutOff(refusal);
   }
 
   /** Ends a request that still runs when the gateway can wait no longer: its caller is told, and may ask another. */

@@ -11,6 +11,9 @@ const ID = '0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b';
 
 const EVERY: readonly Refusal[] = [
   refusals.credentialInvalid(),
+  refusals.credentialRevoked(),
+  refusals.credentialExpired(),
+  refusals.tenantSuspended(),
   refusals.scopeMissing('books.write'),
   refusals.methodUnknown(),
   refusals.rateLimited({ limit: 'calls', retryAfterMs: 12.3, tenantId: 'demo' }),

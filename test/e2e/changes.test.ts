@@ -103,22 +103,3 @@ describe('the next call', () => {
     expect([await reasonOf(), await reasonOf()]).toEqual([undefined, 'QUOTA_EXHAUSTED']);
   });
 });
-
-test('a call that runs is not ended by the suspension of its tenant', async () => {
-  const { client } = await newCaller('running');
-  const before = backend.count();
-  const observed = await client.call('BidiStream', {
-    keepOpen: true,
-    onCall: (call) => {
-      void backend.watch
-        .until(() => backend.count() > before)
-        .then(() => admin.updateTenant('running', { state: Tenant_State.STATE_SUSPENDED }))
-        .then(() => {
-          call.write?.(Buffer.from('still here'));
-          call.end?.();
-        });
-    },
-  });
-  expect(observed.code).toBe(status.OK);
-  expect(observed.messages.map(String)).toEqual(['hello', 'still here']);
-});
