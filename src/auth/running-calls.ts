@@ -56,13 +56,14 @@ export class RunningCalls {
   changed(change: Change, snapshot: Snapshot): void {
     this.#latest = snapshot;
     const { keys, tenants } = this.#changes;
+    const before = tenants.size;
     for (const hash of change.hashes) keys.set(hash, REVOKED);
     for (const { kind, id } of change.deleted) if (kind === 'tenant') tenants.add(id);
     for (const document of change.documents) {
       if (document.kind === 'tenant' && snapshot.tenants.get(document.id)?.suspended === true) tenants.add(document.id);
       else if (document.hash !== undefined) keys.set(document.hash, endOfKey(document) ?? REVOKED);
     }
-    if (keys.size > 0 || tenants.size > 0) this.#lookBy(this.#now());
+    if (change.hashes.length > 0 || tenants.size > before) this.#lookBy(this.#now());
   }
 
   /** For one look at all running calls: it knows what has changed since the last one. */
