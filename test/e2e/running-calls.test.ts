@@ -117,7 +117,8 @@ describe.each(STORES)('a call that runs, changes being made %s,', (_, fleet) => 
       edit: (config) => {
         edit(config);
         config.listeners.push({ ...config.listeners[0]!, name: 'uniform', errors: Listener_Errors.ERRORS_UNIFORM });
-        config.plans.push(Plan.fromPartial({ name: 'single', concurrency: 1 }));
+        // Without limits: nothing here waits for Redis.
+        config.plans.push(Plan.fromPartial({ name: 'open' }), Plan.fromPartial({ name: 'single', concurrency: 1 }));
       },
     });
     changed = fleet ? await startTestGateway({ backend: backend.address, edit }) : serving;
@@ -133,7 +134,7 @@ describe.each(STORES)('a call that runs, changes being made %s,', (_, fleet) => 
     await redis?.stop();
   });
 
-  async function newTenant(name: string, plan = 'wide'): Promise<Caller & { key: string }> {
+  async function newTenant(name: string, plan = 'open'): Promise<Caller & { key: string }> {
     // Both describes share the backend.
     const tenant = fleet ? `fleet-${name}` : name;
     await admin.createTenant(tenant, plan);
