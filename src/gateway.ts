@@ -132,7 +132,8 @@ export class Gateway {
     this.#closers.push(() => state.close());
     const onError = (error: unknown) => log.error({ err: error }, 'unexpected');
     const { sync, breakers, liveGateways } = state;
-    const tenants = new TenantManager({ documents: state.documents, sync, random: randomBytes, clock });
+    const { httpHosts } = settings.authentication;
+    const tenants = new TenantManager({ documents: state.documents, sync, random: randomBytes, clock, httpHosts });
     await this.#writeConfiguration(state, async () => {
       await tenants.applyFile(settings);
       this.adminKey = await tenants.ensureAdminKey(env.TOLLGATE_ADMIN_KEY);

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ConfigSource, Path } from './source.ts';
 
@@ -12,11 +12,23 @@ export interface CheckContext {
 export interface FileCheck {
   /** Complains at `path` when `file` (relative to the configuration) is not there, or is of the other kind. Empty is skipped. */
   check(path: Path, file: string, kind?: 'file' | 'folder'): void;
+  /** The text of a file; complains, and gives undefined, when it cannot be read. Empty is skipped. */
+  read(path: Path, file: string): string | undefined;
 }
 
 /** The real file system. */
 export function createFileCheck(source: ConfigSource, baseDir: string): FileCheck {
   return {
+    read(path, file) {
+      this.check(path, file);
+      if (file === '' || source.isFaulty(path)) return undefined;
+      try {
+        return readFileSync(resolve(baseDir, file), 'utf8');
+      } catch (error) {
+        source.complain(path, `"${file}" cannot be read`, error instanceof Error ? error.message : undefined);
+        return undefined;
+      }
+    },
     check(path, file, kind = 'file') {
       if (file === '') return;
       const absolute = resolve(baseDir, file);

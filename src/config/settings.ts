@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import type { ClientCertificate, Issuer } from '../../generated/tollgate/admin/v1/issuer.ts';
 import {
   type Plan_Priority,
   type Plan_WhenStoreSilent,
@@ -27,6 +28,7 @@ import { hashKey } from '../tenants/key-text.ts';
 import { type Address, parseAddress } from './address.ts';
 import type { Environment } from './check-tenants.ts';
 import type { LoadedConfig } from './load.ts';
+import { type AuthenticationSettings, toAuthentication, toIdentities } from './to-authentication.ts';
 import { type LimitSettings, toLimits } from './to-limits.ts';
 import { toRedis } from './to-redis.ts';
 
@@ -42,6 +44,7 @@ export interface Settings {
   readonly tenants: readonly TenantSettings[];
   readonly logLevel: LogLevel;
   readonly otlpEndpoint: string | undefined;
+  readonly authentication: AuthenticationSettings;
   /** Undefined: calls are never refused for overload. */
   readonly overload: OverloadSettings | undefined;
 }
@@ -107,6 +110,8 @@ export interface TenantSettings {
   readonly displayName: string;
   readonly plan: string;
   readonly keys: readonly { readonly name: string; readonly sha256: string; readonly scopes: readonly string[] }[];
+  readonly issuers: readonly Issuer[];
+  readonly certificates: readonly ClientCertificate[];
 }
 
 const DEFAULT_DATA = './data';
@@ -122,8 +127,9 @@ export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'b
     ...toStore(config.store, file, env),
     backends: config.backends.map((backend) => toBackend(backend, file)),
     plans: config.plans.map((plan) => toPlan(plan.name, plan)),
-    tenants: config.tenants.map((tenant) => toTenant(tenant, env)),
+    tenants: config.tenants.map((tenant) => toTenant(tenant, file, env)),
     logLevel: toLogLevel(config.telemetry?.logLevel),
+    authentication: toAuthentication(config.authentication, file),
     otlpEndpoint: config.telemetry?.otlp?.endpoint,
     overload: toOverload(config.overload),
   };
@@ -245,10 +251,11 @@ function toQuota(quota: QuotaMessage): Quota {
   };
 }
 
-function toTenant(tenant: TenantMessage, env: Environment): TenantSettings {
+function toTenant(tenant: TenantMessage, file: (path: string) => string, env: Environment): TenantSettings {
   const keys = tenant.keys.map(({ name, secret, scopes }) => {
     const sha256 = secret?.$case === 'sha256' ? secret.sha256 : hashKey(env[secret?.fromEnv ?? ''] ?? '');
     return { name, sha256, scopes };
   });
-  return { id: tenant.id, displayName: tenant.displayName, plan: tenant.plan, keys };
+  const { id, displayName, plan } = tenant;
+  return { id, displayName, plan, keys, ...toIdentities(tenant, file) };
 }

@@ -1,5 +1,6 @@
 import type { Change, DocumentStore, Write } from '../store/store.ts';
 import { planFromDocument, tenantFromDocument } from './from-document.ts';
+import { IdentityIndex } from './identity-index.ts';
 import type { Plan, Snapshot, Tenant } from './snapshot.ts';
 import { ShardedTenants } from './tenant-table.ts';
 
@@ -32,11 +33,16 @@ export function applyChange(snapshot: StoreSnapshot, change: Change): StoreSnaps
       plans.set(document.id, planFromDocument(document));
     }
   }
+  const before = [...goneTenants, ...tenants.map(({ id }) => id)].map((id) => snapshot.tenants.get(id));
   return {
     version: change.version,
     methods: snapshot.methods,
     plans: plans ?? snapshot.plans,
     tenants: snapshot.tenants.change(tenants, goneTenants),
+    identities: snapshot.identities.change(
+      before.filter((tenant) => tenant !== undefined),
+      tenants,
+    ),
   };
 }
 
@@ -64,7 +70,13 @@ export async function readSnapshot(
     const tenants: Tenant[] = [];
     for await (const tenant of all(documents, 'tenant', tenantFromDocument)) tenants.push(tenant);
     if ((await documents.version()) !== version) continue;
-    return { version, methods, plans, tenants: ShardedTenants.empty().change(tenants, []) };
+    return {
+      version,
+      methods,
+      plans,
+      tenants: ShardedTenants.empty().change(tenants, []),
+      identities: IdentityIndex.empty().change([], tenants),
+    };
   }
 }
 

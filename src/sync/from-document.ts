@@ -7,6 +7,7 @@ import {
 import { Tenant_State, Tenant as TenantMessage } from '../../generated/tollgate/admin/v1/tenant.ts';
 import type { Document, DocumentKind } from '../store/store.ts';
 import { type Plan, Priority, type Quota, type Tenant, type WhenStoreSilent } from './snapshot.ts';
+import { toCertifiedName, toTokenIssuer } from './trusted-names.ts';
 
 /** Thrown when a stored document does not decode: the store is damaged, or written by something else. */
 export class UnreadableDocument extends Error {
@@ -24,6 +25,8 @@ export function tenantFromDocument({ id, body }: Pick<Document, 'id' | 'body'>):
     displayName: message.displayName,
     plan: message.plan,
     suspended: message.state === Tenant_State.STATE_SUSPENDED,
+    issuers: some(message.issuers.map((issuer) => toTokenIssuer(id, issuer))),
+    certificates: some(message.clientCertificates.map((certificate) => toCertifiedName(id, certificate))),
   };
 }
 
@@ -63,6 +66,10 @@ function toQuota(quota: PlanMessage['quotas'][number]): Quota {
     // 0 stands for "not set": midnight is hour 0, but the first of a month is day 1.
     anchor: period === 'month' && quota.anchor === 0 ? 1 : quota.anchor,
   };
+}
+
+function some<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list;
 }
 
 function decode<T>(kind: DocumentKind, id: string, read: () => T): T {

@@ -1,4 +1,6 @@
 import type { MethodEntry } from '../contracts/method-entry.ts';
+import type { IdentityIndex } from './identity-index.ts';
+import type { CertifiedName, TokenIssuer } from './trusted-names.ts';
 
 /** A rate limit: at most `burst + rate x t` calls in any time t (GCRA). */
 export interface RateLimit {
@@ -43,6 +45,9 @@ export interface Tenant {
   /** Id of the plan. */
   readonly plan: string;
   readonly suspended: boolean;
+  /** Absent when there are none. */
+  readonly issuers?: readonly TokenIssuer[] | undefined;
+  readonly certificates?: readonly CertifiedName[] | undefined;
 }
 
 /** Tenants by id. `with` and `without` cost what they change (copy on write of one shard), not the size of the whole. */
@@ -61,4 +66,6 @@ export interface Snapshot {
   readonly methods: ReadonlyMap<string, MethodEntry>;
   readonly plans: ReadonlyMap<string, Plan>;
   readonly tenants: TenantTable;
+  /** Whom tokens and client certificates speak for. */
+  readonly identities: IdentityIndex;
 }

@@ -1,5 +1,5 @@
 import { type ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
-import { Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
+import { Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { type DocumentStore, HashTaken, type Write } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
 import { fileKeyId } from './apply-file.ts';
@@ -54,8 +54,8 @@ export async function ensureAdminKey(options: AdminKeyOptions): Promise<string |
 
 async function tenantWrites(documents: DocumentStore): Promise<Write[]> {
   if ((await documents.get('tenant', ADMIN_TENANT)) !== undefined) return [];
-  const tenant = { id: ADMIN_TENANT, displayName: 'Administrators of this gateway', plan: ADMIN_PLAN, etag: '' };
-  const content = tenantContent({ ...tenant, state: Tenant_State.STATE_ACTIVE });
+  const tenant = { id: ADMIN_TENANT, displayName: 'Administrators of this gateway', plan: ADMIN_PLAN };
+  const content = tenantContent(Tenant.fromPartial({ ...tenant, state: Tenant_State.STATE_ACTIVE }));
   const writes: Write[] = [{ op: 'put', kind: 'tenant', id: ADMIN_TENANT, expected: 0, ...content }];
   if ((await documents.get('plan', ADMIN_PLAN)) === undefined) {
     const plan = planContent({ id: ADMIN_PLAN, limits: [], quotas: [], concurrency: 0, priority: 0, etag: '' });

@@ -1,19 +1,21 @@
 import { type ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
+import type { ClientCertificate, Issuer } from '../../generated/tollgate/admin/v1/issuer.ts';
 import {
   Plan_Priority,
   Plan_WhenStoreSilent,
   type Plan as PlanMessage,
   Quota_Period,
 } from '../../generated/tollgate/admin/v1/plan.ts';
-import { type Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
+import { Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { type Document, type DocumentStore, HashTaken, type Write } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
 import { type Plan, Priority } from '../sync/snapshot.ts';
 import { type Content, registryError, sameContent } from './document-registry.ts';
 import { FailedPrecondition, InvalidArgument } from './errors.ts';
+import { refuseTaken } from './refuse-taken.ts';
 import { refuseReserved } from './reserved.ts';
 import { keyContent, keyOf, planContent, tenantContent, tenantOf } from './stored.ts';
-import { checkKey, checkPlan, checkTenant } from './validate.ts';
+import { checkIdentities, checkKey, checkPlan, checkTenant } from './validate.ts';
 
 /** What a configuration file says of plans and tenants. */
 export interface FileContent {
@@ -27,6 +29,9 @@ export interface FileTenant {
   /** Id of a plan, of the file or of the store. */
   readonly plan: string;
   readonly keys: readonly FileKey[];
+  /** With their key sets: no names of files. */
+  readonly issuers?: readonly Issuer[] | undefined;
+  readonly certificates?: readonly ClientCertificate[] | undefined;
 }
 
 export interface FileKey {
@@ -53,13 +58,19 @@ export function fileKeyId(tenantId: string, name: string): string {
  *
  * The file wins over what the API changed in the same plan or tenant, but for states and expiry, of which it says nothing:
  * who was suspended stays so. What the API added stays. A key that the file no longer has under a tenant that it still has is
- * deleted, if it came from a file; a tenant that the file no longer has stays, with its keys.
+ * deleted, if it came from a file; a tenant that the file no longer has stays, with its keys. Issuers and client certificates
+ * of a tenant are those of the file alone: what is taken out of it is trusted no longer.
  * @throws InvalidArgument, FailedPrecondition
  */
-export async function applyFile(documents: DocumentStore, sync: ConfigSync, file: FileContent): Promise<void> {
-  const draft = new FileDraft(documents);
+export async function applyFile(
+  documents: DocumentStore,
+  { sync, httpHosts }: ApplyOptions,
+  file: FileContent,
+): Promise<void> {
+  const draft = new FileDraft(documents, httpHosts);
   for (const plan of file.plans) await draft.plan(plan);
   for (const tenant of file.tenants) await draft.tenant(tenant);
+  refuseTaken(sync.current, draft.tenants);
   const writes = draft.writes();
   if (writes.length === 0) return;
   try {
@@ -75,15 +86,26 @@ export async function applyFile(documents: DocumentStore, sync: ConfigSync, file
   }
 }
 
+/** Where a file is applied. */
+export interface ApplyOptions {
+  readonly sync: ConfigSync;
+  /** Hosts whose key sets may come over http. */
+  readonly httpHosts: ReadonlySet<string>;
+}
+
 /** Collects what has to be written. */
 class FileDraft {
+  /** All that the file has, changed or not. */
+  readonly tenants: Tenant[] = [];
   readonly #documents: DocumentStore;
+  readonly #httpHosts: ReadonlySet<string>;
   readonly #seen = new Set<string>();
   readonly #deletes: Write[] = [];
   readonly #puts: Write[] = [];
 
-  constructor(documents: DocumentStore) {
+  constructor(documents: DocumentStore, httpHosts: ReadonlySet<string>) {
     this.#documents = documents;
+    this.#httpHosts = httpHosts;
   }
 
   /** Deletes come first: two keys may have changed their texts with each other. */
@@ -98,13 +120,17 @@ class FileDraft {
     this.#put('plan', plan.id, await this.#documents.get('plan', plan.id), planContent(message));
   }
 
-  async tenant({ id, displayName, plan, keys }: FileTenant): Promise<void> {
+  async tenant({ id, displayName, plan, keys, issuers = [], certificates = [] }: FileTenant): Promise<void> {
     this.#once('tenant', id);
     refuseReserved(id, 'set in the file: use TOLLGATE_ADMIN_KEY');
     const stored = await this.#documents.get('tenant', id);
     const state = stored === undefined ? Tenant_State.STATE_ACTIVE : tenantOf(stored).state;
-    const tenant: Tenant = { id, displayName, plan, state, etag: '' };
+    const tenant = Tenant.fromPartial({ id, displayName, plan, state });
+    tenant.issuers = [...issuers];
+    tenant.clientCertificates = [...certificates];
     checkTenant(tenant);
+    checkIdentities(tenant, this.#httpHosts);
+    this.tenants.push(tenant);
     this.#put('tenant', id, stored, tenantContent(tenant));
     for (const key of keys) await this.#key(id, key);
     await this.#deleteOthers(id, new Set(keys.map(({ name }) => fileKeyId(id, name))));

@@ -16,6 +16,8 @@ export interface TenantManagerOptions {
   /** Gives so many unpredictable bytes (`crypto.randomBytes`). */
   readonly random: (bytes: number) => Uint8Array;
   readonly clock: { now(): number };
+  /** Hosts whose key sets may come over http, beside this machine. */
+  readonly httpHosts?: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -29,9 +31,9 @@ export class TenantManager {
   readonly #keys: KeyRegistry;
 
   constructor(options: TenantManagerOptions) {
-    const { documents, sync, random } = options;
+    const { documents, sync, random, httpHosts = new Set() } = options;
     this.#options = options;
-    this.#tenants = new TenantRegistry(new DocumentRegistry(documents, sync, 'tenant'));
+    this.#tenants = new TenantRegistry(new DocumentRegistry(documents, sync, 'tenant'), { sync, httpHosts });
     this.#plans = new PlanRegistry(new DocumentRegistry(documents, sync, 'plan'));
     this.#keys = new KeyRegistry(new DocumentRegistry(documents, sync, 'api_key'), random);
   }
@@ -87,7 +89,8 @@ export class TenantManager {
 
   /** At start: brings the store to what the configuration file says; see `apply-file.ts`. */
   applyFile(file: FileContent): Promise<void> {
-    return applyFile(this.#options.documents, this.#options.sync, file);
+    const { documents, sync, httpHosts = new Set() } = this.#options;
+    return applyFile(documents, { sync, httpHosts }, file);
   }
 
   /**

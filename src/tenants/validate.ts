@@ -9,13 +9,14 @@ import {
 } from '../../generated/tollgate/admin/v1/plan.ts';
 import { type Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { InvalidArgument } from './errors.ts';
+import { type Fault, faultsOfCertificate, faultsOfIssuer, faultsOfNames } from './issuer-rules.ts';
+import { SCOPE } from './scope.ts';
 
 // What must hold of a message before it is stored, whoever brought it: the data plane trusts what it reads.
 
 const TENANT_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const PLAN_ID = /^[a-z][a-z0-9-]{0,62}$/;
 const LIMIT_NAME = /^[a-z][a-z0-9_-]{0,62}$/;
-const SCOPE = /^[A-Za-z0-9][A-Za-z0-9._:/*-]{0,127}$/;
 const PRIORITIES: ReadonlySet<number> = new Set(Object.values(Plan_Priority));
 const SILENT_POLICIES: ReadonlySet<number> = new Set(Object.values(Plan_WhenStoreSilent));
 const MAX_LIST = 64;
@@ -38,6 +39,22 @@ export function checkTenant(tenant: Tenant): void {
   checkPlanId('tenant.plan', tenant.plan);
   const known = tenant.state === Tenant_State.STATE_ACTIVE || tenant.state === Tenant_State.STATE_SUSPENDED;
   check(known, 'tenant.state', 'must be STATE_ACTIVE or STATE_SUSPENDED');
+}
+
+/**
+ * What a tenant says of whom it trusts.
+ * @param httpHosts hosts whose key sets may come over http
+ * @throws InvalidArgument
+ */
+export function checkIdentities({ issuers, clientCertificates }: Tenant, httpHosts: ReadonlySet<string>): void {
+  const rules = { httpHosts, filesAllowed: false };
+  issuers.forEach((issuer, i) => {
+    refuse(`tenant.issuers[${i}]`, faultsOfIssuer(issuer, rules));
+  });
+  clientCertificates.forEach((certificate, i) => {
+    refuse(`tenant.client_certificates[${i}]`, faultsOfCertificate(certificate));
+  });
+  refuse('tenant', faultsOfNames(issuers, clientCertificates));
 }
 
 /** @throws InvalidArgument */
@@ -118,6 +135,12 @@ function checkUint32(field: string, value: number, min: number): void {
 
 function checkUnique(field: string, what: string, values: readonly string[]): void {
   check(new Set(values).size === values.length, field, `must not have the same ${what} twice`);
+}
+
+function refuse(field: string, [fault]: readonly Fault[]): void {
+  if (fault === undefined) return;
+  const path = fault.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
+  throw new InvalidArgument(`${field}${path}`, fault.message + (fault.hint === undefined ? '' : `: ${fault.hint}`));
 }
 
 function check(holds: boolean, field: string, message: string): void {

@@ -2,13 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { AuthorizationStage } from '../../src/auth/authorize.ts';
 import type { Call } from '../../src/chain/call.ts';
 import type { MethodEntry } from '../../src/contracts/method-entry.ts';
+import { IdentityIndex } from '../../src/sync/identity-index.ts';
 import { ShardedTenants } from '../../src/sync/tenant-table.ts';
 import { method } from './support.ts';
 
 const stage = new AuthorizationStage();
 const call = (entry: MethodEntry | undefined, scopes: string[] | undefined): Call => ({
   startedAt: 0,
-  snapshot: { version: 1, methods: new Map(), plans: new Map(), tenants: ShardedTenants.empty() },
+  snapshot: {
+    version: 1,
+    methods: new Map(),
+    plans: new Map(),
+    tenants: ShardedTenants.empty(),
+    identities: IdentityIndex.empty(),
+  },
   method: entry,
   credential: { text: '', entry: undefined },
   remoteAddress: '127.0.0.1',

@@ -1,5 +1,6 @@
 import type { Call, Outcome } from '../../src/chain/call.ts';
 import type { MethodPolicy } from '../../src/contracts/method-entry.ts';
+import { IdentityIndex } from '../../src/sync/identity-index.ts';
 import { type Plan, Priority, type Tenant } from '../../src/sync/snapshot.ts';
 
 export function fakeTenant(id: string): Tenant {
@@ -19,6 +20,7 @@ export function fakeCall(tenantId: string | undefined, plan: Plan, policy: Parti
       methods: new Map(),
       plans: new Map(),
       tenants: { size: 0, get: () => undefined, with: unsupported, without: unsupported },
+      identities: IdentityIndex.empty(),
     },
     method: {
       path: '/test.Service/Method',

@@ -56,12 +56,25 @@ plans:
     concurrency: 7
     priority: low
 tenants:
-  - { id: t, display_name: T, plan: gold, keys: [{ name: k, sha256: ${'0a'.repeat(32)}, scopes: [x] }] }
+  - id: t
+    display_name: T
+    plan: gold
+    keys: [{ name: k, sha256: ${'0a'.repeat(32)}, scopes: [x] }]
+    issuers: [{ issuer: 'https://a.test/', audiences: [shop], jwks_file: keys.json, types: [JWT] }]
+    client_certificates: [{ name: web, uri: 'spiffe://a.test/web', scopes: [y] }]
+authentication:
+  max_token_octets: 4096
+  token_cache: 1m
+  jwks_max_age: 1h
+  http_hosts: [Keys.internal]
+  ca: a.pem
+  failures: { burst: 5, rate: 0.5, exempt: [10.0.0.0/8] }
 telemetry: { log_level: debug, otlp: { endpoint: 'http://127.0.0.1:4317' } }
 overload: { max_delay: 50ms, max_memory_mib: 512 }
 `;
 
-const FILES = { 'a.pem': '', 'b.pem': '', 'protos/shop.proto': SHOP };
+const KEY_SET = '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AA"}]}';
+const FILES = { 'keys.json': KEY_SET, 'a.pem': '', 'b.pem': '', 'protos/shop.proto': SHOP };
 
 test('everything that a file says arrives, with paths absolute and durations in milliseconds', () => {
   const baseDir = folderWith(FILES);
@@ -121,8 +134,30 @@ test('everything that a file says arrives, with paths absolute and durations in 
       },
     ],
     tenants: [
-      { id: 't', displayName: 'T', plan: 'gold', keys: [{ name: 'k', sha256: '0a'.repeat(32), scopes: ['x'] }] },
+      {
+        id: 't',
+        displayName: 'T',
+        plan: 'gold',
+        keys: [{ name: 'k', sha256: '0a'.repeat(32), scopes: ['x'] }],
+        issuers: [
+          expect.objectContaining({
+            issuer: 'https://a.test/',
+            keys: { $case: 'jwks', jwks: KEY_SET },
+            types: ['JWT'],
+          }),
+        ],
+        certificates: [{ name: 'web', san: { $case: 'uri', uri: 'spiffe://a.test/web' }, scopes: ['y'] }],
+      },
     ],
+    authentication: {
+      maxTokenLength: 4096,
+      tokenCacheMs: 60_000,
+      jwksRefreshMs: 300_000,
+      jwksMaxAgeMs: 3_600_000,
+      httpHosts: new Set(['keys.internal']),
+      ca: `${baseDir}/a.pem`,
+      failures: { burst: 5, rate: 0.5, exempt: ['10.0.0.0/8'] },
+    },
     logLevel: 'debug',
     otlpEndpoint: 'http://127.0.0.1:4317',
     overload: { maxDelayMs: 50, maxMemory: 536_870_912 },
@@ -204,7 +239,13 @@ describe('contracts of a configuration', () => {
     expect(await complaintsOf(FULL.replace('shop.v1.Shop:', 'shop.v1.Shp:'), FILES)).toEqual([
       'tollgate.yaml:29:7: the contract has no method or service "shop.v1.Shp"; did you mean "shop.v1.Shop"?',
     ]);
-    expect(await complaintsOf(FULL.replace('protos: protos', 'protos: .'), { 'a.pem': '', 'b.pem': '' })).toEqual([
+    expect(
+      await complaintsOf(FULL.replace('protos: protos', 'protos: .'), {
+        'a.pem': '',
+        'b.pem': '',
+        'keys.json': KEY_SET,
+      }),
+    ).toEqual([
       'tollgate.yaml:26:13: .: there are no .proto files in the folder; name the folder that imports are relative to',
     ]);
   });

@@ -2,6 +2,7 @@ import { credentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HealthClient } from '../../generated/grpc/health/v1/health.ts';
 import { Plan_Priority } from '../../generated/tollgate/admin/v1/plan.ts';
+import { Tenant as ConfigTenant } from '../../generated/tollgate/config/v1/config.ts';
 import { AdminClient } from '../support/admin-client.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
@@ -31,7 +32,7 @@ async function withLimits<T>(
         ['high', Plan_Priority.PRIORITY_HIGH],
       ] as const) {
         config.plans.push({ ...wide, name, priority });
-        config.tenants.push({ id: name, displayName: '', plan: name, keys: [] });
+        config.tenants.push(ConfigTenant.fromPartial({ id: name, displayName: '', plan: name }));
       }
       const maxDelay = { seconds: Math.floor(maxDelayMs / 1_000), nanos: (maxDelayMs % 1_000) * 1e6 };
       config.overload = { maxMemoryMib, maxDelay, disabled: false };

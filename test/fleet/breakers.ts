@@ -5,7 +5,7 @@ import {
   BreakerServiceService,
   Breaker_State as State,
 } from '../../generated/tollgate/admin/v1/breaker.ts';
-import { type Config, Plan } from '../../generated/tollgate/config/v1/config.ts';
+import { type Config, Tenant as ConfigTenant, Plan } from '../../generated/tollgate/config/v1/config.ts';
 import type { Fleet } from '../support/fleet.ts';
 import type { AdmittedCall } from './checker.ts';
 import type { Load } from './load.ts';
@@ -22,7 +22,7 @@ const TENANT = 'unmetered';
 /** What these tests need of a fleet's configuration. */
 export function editBreakers(config: Config): void {
   config.plans.push(Plan.fromPartial({ name: TENANT }));
-  config.tenants.push({ id: TENANT, plan: TENANT, displayName: '', keys: [] });
+  config.tenants.push(ConfigTenant.fromPartial({ id: TENANT, plan: TENANT, displayName: '' }));
   config.backends[0]!.breaker = {
     failureRatio: 0.5,
     window: { seconds: 1, nanos: 0 },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Tenant as ConfigTenant } from '../../generated/tollgate/config/v1/config.ts';
 import { Fleet } from '../support/fleet.ts';
 
 // A tenant's first calls find no lease: all of them wait for the first one, and none is refused for that.
@@ -13,7 +14,7 @@ beforeAll(async () => {
     edit: (config) => {
       config.plans[0]!.quotas = [];
       config.tenants = Array.from({ length: TENANTS }, (_, index) => {
-        return { id: `tenant-${index}`, plan: 'wide', displayName: '', keys: [] };
+        return ConfigTenant.fromPartial({ id: `tenant-${index}`, plan: 'wide' });
       });
     },
   });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
-import type { Config } from '../../generated/tollgate/config/v1/config.ts';
+import { type Config, Tenant as ConfigTenant } from '../../generated/tollgate/config/v1/config.ts';
 import { Fleet } from '../support/fleet.ts';
 import { editBreakers, testBreakers } from './breakers.ts';
 import { testChanges } from './changes.ts';
@@ -22,7 +22,7 @@ function edit(config: Config): void {
     { ...plain!, name: 'counted', quotas: [{ ...units, limit: WIDE }] },
   ];
   config.tenants = ['limited', 'narrow', 'counted', 'beta'].map((id) => {
-    return { id, plan: id === 'beta' ? 'wide' : id, displayName: '', keys: [] };
+    return ConfigTenant.fromPartial({ id, plan: id === 'beta' ? 'wide' : id, displayName: '' });
   });
   editBreakers(config);
 }

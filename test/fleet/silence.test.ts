@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Plan_WhenStoreSilent as WhenSilent } from '../../generated/tollgate/admin/v1/plan.ts';
-import type { Config } from '../../generated/tollgate/config/v1/config.ts';
+import { type Config, Tenant as ConfigTenant } from '../../generated/tollgate/config/v1/config.ts';
 import { Fleet } from '../support/fleet.ts';
 import { type RedisFailover, startSentinel } from '../support/redis-server.ts';
 import { type Allowance, checkWindows, worstWindow } from './checker.ts';
@@ -42,7 +42,7 @@ function edit(config: Config): void {
     whenStoreSilent,
     limits: [{ name: 'calls', ...LIMIT }],
   }));
-  config.tenants = Object.keys(POLICIES).map((id) => ({ id, plan: id, displayName: '', keys: [] }));
+  config.tenants = Object.keys(POLICIES).map((id) => ConfigTenant.fromPartial({ id, plan: id, displayName: '' }));
 }
 
 beforeAll(async () => {

@@ -16,6 +16,7 @@ import { openBackend } from '../../src/routing/open-backend.ts';
 import { RequestIds } from '../../src/routing/request-id.ts';
 import { RequestRouter } from '../../src/routing/router.ts';
 import { MemoryRates } from '../../src/store/embedded/rates.ts';
+import { IdentityIndex } from '../../src/sync/identity-index.ts';
 import type { Snapshot } from '../../src/sync/snapshot.ts';
 import { fakePlan, fakeTenant } from '../chain/fake-call.ts';
 import { FakeQuotas } from '../quota/fake-quotas.ts';
@@ -40,6 +41,7 @@ const SNAPSHOT: Snapshot = {
   methods: METHODS,
   plans: new Map([[PLAN.id, PLAN]]),
   tenants: { size: 0, get: () => undefined, with: unsupported, without: unsupported },
+  identities: IdentityIndex.empty(),
 };
 
 const REFUSAL: Refusal = {

@@ -1,4 +1,5 @@
 import type { Call } from '../../src/chain/call.ts';
+import { IdentityIndex } from '../../src/sync/identity-index.ts';
 import type { Snapshot, TenantTable } from '../../src/sync/snapshot.ts';
 
 const NO_TENANTS: TenantTable = {
@@ -8,7 +9,13 @@ const NO_TENANTS: TenantTable = {
   without: () => NO_TENANTS,
 };
 
-export const EMPTY_SNAPSHOT: Snapshot = { version: 0, methods: new Map(), plans: new Map(), tenants: NO_TENANTS };
+export const EMPTY_SNAPSHOT: Snapshot = {
+  version: 0,
+  methods: new Map(),
+  plans: new Map(),
+  tenants: NO_TENANTS,
+  identities: IdentityIndex.empty(),
+};
 
 /** A call with plain defaults, for tests of stages. */
 export function callOf(fields: Partial<Call>): Call {

@@ -49,7 +49,7 @@ const tenant = (id: string, state: Tenant_State = Tenant_State.STATE_ACTIVE): Wr
   kind: 'tenant',
   id,
   reference: 'free',
-  body: Tenant.encode({ id, displayName: id.toUpperCase(), plan: 'free', state, etag: '' }).finish(),
+  body: Tenant.encode(Tenant.fromPartial({ id, displayName: id.toUpperCase(), plan: 'free', state })).finish(),
 });
 
 describe('the sync of a gateway alone', () => {

@@ -122,7 +122,7 @@ export const tenant = (id: string, displayName = id): Write => ({
   kind: 'tenant',
   id,
   reference: 'free',
-  body: Tenant.encode({ id, displayName, plan: 'free', state: Tenant_State.STATE_ACTIVE, etag: '' }).finish(),
+  body: Tenant.encode(Tenant.fromPartial({ id, displayName, plan: 'free', state: Tenant_State.STATE_ACTIVE })).finish(),
 });
 
 export const key = (id: string, parent: string, hash: string): Write => ({

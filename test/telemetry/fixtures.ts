@@ -1,4 +1,5 @@
 import type { MethodEntry } from '../../src/contracts/method-entry.ts';
+import { IdentityIndex } from '../../src/sync/identity-index.ts';
 import type { Snapshot, TenantTable } from '../../src/sync/snapshot.ts';
 
 export function createMethod(name: string): MethodEntry {
@@ -22,5 +23,5 @@ export function createMethod(name: string): MethodEntry {
 
 export function emptySnapshot(): Snapshot {
   const tenants: TenantTable = { size: 0, get: () => undefined, with: () => tenants, without: () => tenants };
-  return { version: 1, methods: new Map(), plans: new Map(), tenants };
+  return { version: 1, methods: new Map(), plans: new Map(), tenants, identities: IdentityIndex.empty() };
 }

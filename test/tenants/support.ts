@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ClientCertificate, Issuer } from '../../generated/tollgate/admin/v1/issuer.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ConfigSync } from '../../src/sync/config-sync.ts';
 import { openLocalSync } from '../../src/sync/local-sync.ts';
@@ -59,6 +60,8 @@ export const tenant = (over: object = {}) => ({
   plan: 'free',
   state: 0 as const,
   etag: '',
+  issuers: [] as Issuer[],
+  clientCertificates: [] as ClientCertificate[],
   ...over,
 });
 export const apiKey = (over: object = {}) => ({

@@ -18,6 +18,7 @@ import {
 import { Empty } from "../../../google/protobuf/empty.ts";
 import { FieldMask } from "../../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { ClientCertificate, Issuer } from "./issuer.ts";
 
 export interface Tenant {
   /** [a-z0-9][a-z0-9-]{0,62} */
@@ -28,7 +29,12 @@ export interface Tenant {
   state: Tenant_State;
   etag: string;
   createTime?: Date | undefined;
-  updateTime?: Date | undefined;
+  updateTime?:
+    | Date
+    | undefined;
+  /** Whose tokens are accepted as credentials of this tenant. */
+  issuers: Issuer[];
+  clientCertificates: ClientCertificate[];
 }
 
 export const Tenant_State = {
@@ -101,7 +107,10 @@ export interface UpdateTenantRequest {
   tenant?:
     | Tenant
     | undefined;
-  /** Fields to change: display_name, plan, state; all of them when absent. */
+  /**
+   * Fields to change: display_name, plan, state, issuers, client_certificates. When absent: display_name, plan, and of the
+   * others those that are given.
+   */
   updateMask?: string[] | undefined;
 }
 
@@ -112,7 +121,17 @@ export interface DeleteTenantRequest {
 }
 
 function createBaseTenant(): Tenant {
-  return { id: "", displayName: "", plan: "", state: 0, etag: "", createTime: undefined, updateTime: undefined };
+  return {
+    id: "",
+    displayName: "",
+    plan: "",
+    state: 0,
+    etag: "",
+    createTime: undefined,
+    updateTime: undefined,
+    issuers: [],
+    clientCertificates: [],
+  };
 }
 
 export const Tenant: MessageFns<Tenant> = {
@@ -137,6 +156,12 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.updateTime !== undefined) {
       Timestamp.encode(toTimestamp(message.updateTime), writer.uint32(58).fork()).join();
+    }
+    for (const v of message.issuers) {
+      Issuer.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.clientCertificates) {
+      ClientCertificate.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -210,6 +235,22 @@ export const Tenant: MessageFns<Tenant> = {
             message.updateTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.issuers.push(Issuer.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.clientCertificates.push(ClientCertificate.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -243,6 +284,14 @@ export const Tenant: MessageFns<Tenant> = {
         : isSet(object.update_time)
         ? fromJsonTimestamp(object.update_time)
         : undefined,
+      issuers: globalThis.Array.isArray(object?.issuers)
+        ? object.issuers.map((e: any) => Issuer.fromJSON(e))
+        : [],
+      clientCertificates: globalThis.Array.isArray(object?.clientCertificates)
+        ? object.clientCertificates.map((e: any) => ClientCertificate.fromJSON(e))
+        : globalThis.Array.isArray(object?.client_certificates)
+        ? object.client_certificates.map((e: any) => ClientCertificate.fromJSON(e))
+        : [],
     };
   },
 
@@ -269,6 +318,12 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.updateTime !== undefined) {
       obj.updateTime = message.updateTime.toISOString();
     }
+    if (message.issuers?.length) {
+      obj.issuers = message.issuers.map((e) => Issuer.toJSON(e));
+    }
+    if (message.clientCertificates?.length) {
+      obj.clientCertificates = message.clientCertificates.map((e) => ClientCertificate.toJSON(e));
+    }
     return obj;
   },
 
@@ -284,6 +339,8 @@ export const Tenant: MessageFns<Tenant> = {
     message.etag = object.etag ?? "";
     message.createTime = object.createTime ?? undefined;
     message.updateTime = object.updateTime ?? undefined;
+    message.issuers = object.issuers?.map((e) => Issuer.fromPartial(e)) || [];
+    message.clientCertificates = object.clientCertificates?.map((e) => ClientCertificate.fromPartial(e)) || [];
     return message;
   },
 };

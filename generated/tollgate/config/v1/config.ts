@@ -4,6 +4,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../../google/protobuf/duration.ts";
+import { ClientCertificate, Issuer } from "../../admin/v1/issuer.ts";
 import {
   Plan_Priority,
   plan_PriorityFromJSON,
@@ -25,6 +26,7 @@ export interface Config {
   tenants: Tenant[];
   telemetry?: Telemetry | undefined;
   overload?: Overload | undefined;
+  authentication?: Authentication | undefined;
 }
 
 /** A socket that clients connect to, and the contracts that it shows. */
@@ -354,6 +356,10 @@ export interface Tenant {
   /** Name of a plan. */
   plan: string;
   keys: Tenant_Key[];
+  /** Whose tokens are accepted as credentials of the tenant. */
+  issuers: Issuer[];
+  /** On listeners with `client_ca`. */
+  clientCertificates: ClientCertificate[];
 }
 
 export interface Tenant_Key {
@@ -393,6 +399,43 @@ export interface Overload {
   disabled: boolean;
 }
 
+/** How credentials are checked. Reasons: docs/authentication.md. */
+export interface Authentication {
+  /** Longer tokens are refused unread. Default 8192. */
+  maxTokenOctets?:
+    | number
+    | undefined;
+  /** How long a token that was found valid is not checked again, at most; never beyond its `exp`. Default 5m. */
+  tokenCache?:
+    | Duration
+    | undefined;
+  /** Key sets older than this are fetched anew when they are used next; the old one holds meanwhile. Default 5m. */
+  jwksRefresh?:
+    | Duration
+    | undefined;
+  /** Key sets older than this are not used: how long an issuer may be away. Default 12h. */
+  jwksMaxAge?:
+    | Duration
+    | undefined;
+  /** Hosts whose key sets may be fetched over http. Default: none but localhost, 127.0.0.0/8 and ::1. */
+  httpHosts: string[];
+  /** PEM file with the authorities to trust where key sets are fetched; the system's when absent. */
+  ca: string;
+  /** How many wrong credentials a source may try. */
+  failures?: Authentication_FailedCredentials | undefined;
+}
+
+/** Of one source: an IPv4 address or the /64 of an IPv6 address. */
+export interface Authentication_FailedCredentials {
+  /** Wrong credentials that are checked at once, and so many more a second. Default 100 and 10. */
+  burst?: number | undefined;
+  rate?:
+    | number
+    | undefined;
+  /** Sources that are never slowed, as addresses or 10.0.0.0/8: proxies that many callers come through. */
+  exempt: string[];
+}
+
 function createBaseConfig(): Config {
   return {
     listeners: [],
@@ -403,6 +446,7 @@ function createBaseConfig(): Config {
     tenants: [],
     telemetry: undefined,
     overload: undefined,
+    authentication: undefined,
   };
 }
 
@@ -431,6 +475,9 @@ export const Config: MessageFns<Config> = {
     }
     if (message.overload !== undefined) {
       Overload.encode(message.overload, writer.uint32(66).fork()).join();
+    }
+    if (message.authentication !== undefined) {
+      Authentication.encode(message.authentication, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -512,6 +559,14 @@ export const Config: MessageFns<Config> = {
             message.overload = Overload.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.authentication = Authentication.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -538,6 +593,7 @@ export const Config: MessageFns<Config> = {
       tenants: globalThis.Array.isArray(object?.tenants) ? object.tenants.map((e: any) => Tenant.fromJSON(e)) : [],
       telemetry: isSet(object.telemetry) ? Telemetry.fromJSON(object.telemetry) : undefined,
       overload: isSet(object.overload) ? Overload.fromJSON(object.overload) : undefined,
+      authentication: isSet(object.authentication) ? Authentication.fromJSON(object.authentication) : undefined,
     };
   },
 
@@ -567,6 +623,9 @@ export const Config: MessageFns<Config> = {
     if (message.overload !== undefined) {
       obj.overload = Overload.toJSON(message.overload);
     }
+    if (message.authentication !== undefined) {
+      obj.authentication = Authentication.toJSON(message.authentication);
+    }
     return obj;
   },
 
@@ -586,6 +645,9 @@ export const Config: MessageFns<Config> = {
       : undefined;
     message.overload = (object.overload !== undefined && object.overload !== null)
       ? Overload.fromPartial(object.overload)
+      : undefined;
+    message.authentication = (object.authentication !== undefined && object.authentication !== null)
+      ? Authentication.fromPartial(object.authentication)
       : undefined;
     return message;
   },
@@ -2799,7 +2861,7 @@ export const Plan: MessageFns<Plan> = {
 };
 
 function createBaseTenant(): Tenant {
-  return { id: "", displayName: "", plan: "", keys: [] };
+  return { id: "", displayName: "", plan: "", keys: [], issuers: [], clientCertificates: [] };
 }
 
 export const Tenant: MessageFns<Tenant> = {
@@ -2815,6 +2877,12 @@ export const Tenant: MessageFns<Tenant> = {
     }
     for (const v of message.keys) {
       Tenant_Key.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.issuers) {
+      Issuer.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.clientCertificates) {
+      ClientCertificate.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -2864,6 +2932,22 @@ export const Tenant: MessageFns<Tenant> = {
             message.keys.push(Tenant_Key.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.issuers.push(Issuer.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.clientCertificates.push(ClientCertificate.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2886,6 +2970,12 @@ export const Tenant: MessageFns<Tenant> = {
         : "",
       plan: isSet(object.plan) ? globalThis.String(object.plan) : "",
       keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => Tenant_Key.fromJSON(e)) : [],
+      issuers: globalThis.Array.isArray(object?.issuers) ? object.issuers.map((e: any) => Issuer.fromJSON(e)) : [],
+      clientCertificates: globalThis.Array.isArray(object?.clientCertificates)
+        ? object.clientCertificates.map((e: any) => ClientCertificate.fromJSON(e))
+        : globalThis.Array.isArray(object?.client_certificates)
+        ? object.client_certificates.map((e: any) => ClientCertificate.fromJSON(e))
+        : [],
     };
   },
 
@@ -2903,6 +2993,12 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.keys?.length) {
       obj.keys = message.keys.map((e) => Tenant_Key.toJSON(e));
     }
+    if (message.issuers?.length) {
+      obj.issuers = message.issuers.map((e) => Issuer.toJSON(e));
+    }
+    if (message.clientCertificates?.length) {
+      obj.clientCertificates = message.clientCertificates.map((e) => ClientCertificate.toJSON(e));
+    }
     return obj;
   },
 
@@ -2915,6 +3011,8 @@ export const Tenant: MessageFns<Tenant> = {
     message.displayName = object.displayName ?? "";
     message.plan = object.plan ?? "";
     message.keys = object.keys?.map((e) => Tenant_Key.fromPartial(e)) || [];
+    message.issuers = object.issuers?.map((e) => Issuer.fromPartial(e)) || [];
+    message.clientCertificates = object.clientCertificates?.map((e) => ClientCertificate.fromPartial(e)) || [];
     return message;
   },
 };
@@ -3319,6 +3417,312 @@ export const Overload: MessageFns<Overload> = {
       : undefined;
     message.maxMemoryMib = object.maxMemoryMib ?? 0;
     message.disabled = object.disabled ?? false;
+    return message;
+  },
+};
+
+function createBaseAuthentication(): Authentication {
+  return {
+    maxTokenOctets: undefined,
+    tokenCache: undefined,
+    jwksRefresh: undefined,
+    jwksMaxAge: undefined,
+    httpHosts: [],
+    ca: "",
+    failures: undefined,
+  };
+}
+
+export const Authentication: MessageFns<Authentication> = {
+  encode(message: Authentication, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxTokenOctets !== undefined) {
+      writer.uint32(8).uint32(message.maxTokenOctets);
+    }
+    if (message.tokenCache !== undefined) {
+      Duration.encode(message.tokenCache, writer.uint32(18).fork()).join();
+    }
+    if (message.jwksRefresh !== undefined) {
+      Duration.encode(message.jwksRefresh, writer.uint32(26).fork()).join();
+    }
+    if (message.jwksMaxAge !== undefined) {
+      Duration.encode(message.jwksMaxAge, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.httpHosts) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.ca !== "") {
+      writer.uint32(50).string(message.ca);
+    }
+    if (message.failures !== undefined) {
+      Authentication_FailedCredentials.encode(message.failures, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Authentication {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthentication();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxTokenOctets = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tokenCache = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.jwksRefresh = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.jwksMaxAge = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.httpHosts.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.ca = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.failures = Authentication_FailedCredentials.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Authentication {
+    return {
+      maxTokenOctets: isSet(object.maxTokenOctets)
+        ? globalThis.Number(object.maxTokenOctets)
+        : isSet(object.max_token_octets)
+        ? globalThis.Number(object.max_token_octets)
+        : undefined,
+      tokenCache: isSet(object.tokenCache)
+        ? Duration.fromJSON(object.tokenCache)
+        : isSet(object.token_cache)
+        ? Duration.fromJSON(object.token_cache)
+        : undefined,
+      jwksRefresh: isSet(object.jwksRefresh)
+        ? Duration.fromJSON(object.jwksRefresh)
+        : isSet(object.jwks_refresh)
+        ? Duration.fromJSON(object.jwks_refresh)
+        : undefined,
+      jwksMaxAge: isSet(object.jwksMaxAge)
+        ? Duration.fromJSON(object.jwksMaxAge)
+        : isSet(object.jwks_max_age)
+        ? Duration.fromJSON(object.jwks_max_age)
+        : undefined,
+      httpHosts: globalThis.Array.isArray(object?.httpHosts)
+        ? object.httpHosts.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.http_hosts)
+        ? object.http_hosts.map((e: any) => globalThis.String(e))
+        : [],
+      ca: isSet(object.ca) ? globalThis.String(object.ca) : "",
+      failures: isSet(object.failures) ? Authentication_FailedCredentials.fromJSON(object.failures) : undefined,
+    };
+  },
+
+  toJSON(message: Authentication): unknown {
+    const obj: any = {};
+    if (message.maxTokenOctets !== undefined) {
+      obj.maxTokenOctets = Math.round(message.maxTokenOctets);
+    }
+    if (message.tokenCache !== undefined) {
+      obj.tokenCache = Duration.toJSON(message.tokenCache);
+    }
+    if (message.jwksRefresh !== undefined) {
+      obj.jwksRefresh = Duration.toJSON(message.jwksRefresh);
+    }
+    if (message.jwksMaxAge !== undefined) {
+      obj.jwksMaxAge = Duration.toJSON(message.jwksMaxAge);
+    }
+    if (message.httpHosts?.length) {
+      obj.httpHosts = message.httpHosts;
+    }
+    if (message.ca !== "") {
+      obj.ca = message.ca;
+    }
+    if (message.failures !== undefined) {
+      obj.failures = Authentication_FailedCredentials.toJSON(message.failures);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Authentication>, I>>(base?: I): Authentication {
+    return Authentication.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Authentication>, I>>(object: I): Authentication {
+    const message = createBaseAuthentication();
+    message.maxTokenOctets = object.maxTokenOctets ?? undefined;
+    message.tokenCache = (object.tokenCache !== undefined && object.tokenCache !== null)
+      ? Duration.fromPartial(object.tokenCache)
+      : undefined;
+    message.jwksRefresh = (object.jwksRefresh !== undefined && object.jwksRefresh !== null)
+      ? Duration.fromPartial(object.jwksRefresh)
+      : undefined;
+    message.jwksMaxAge = (object.jwksMaxAge !== undefined && object.jwksMaxAge !== null)
+      ? Duration.fromPartial(object.jwksMaxAge)
+      : undefined;
+    message.httpHosts = object.httpHosts?.map((e) => e) || [];
+    message.ca = object.ca ?? "";
+    message.failures = (object.failures !== undefined && object.failures !== null)
+      ? Authentication_FailedCredentials.fromPartial(object.failures)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAuthentication_FailedCredentials(): Authentication_FailedCredentials {
+  return { burst: undefined, rate: undefined, exempt: [] };
+}
+
+export const Authentication_FailedCredentials: MessageFns<Authentication_FailedCredentials> = {
+  encode(message: Authentication_FailedCredentials, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.burst !== undefined) {
+      writer.uint32(8).uint32(message.burst);
+    }
+    if (message.rate !== undefined) {
+      writer.uint32(17).double(message.rate);
+    }
+    for (const v of message.exempt) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Authentication_FailedCredentials {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthentication_FailedCredentials();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.burst = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.rate = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.exempt.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Authentication_FailedCredentials {
+    return {
+      burst: isSet(object.burst) ? globalThis.Number(object.burst) : undefined,
+      rate: isSet(object.rate) ? globalThis.Number(object.rate) : undefined,
+      exempt: globalThis.Array.isArray(object?.exempt) ? object.exempt.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: Authentication_FailedCredentials): unknown {
+    const obj: any = {};
+    if (message.burst !== undefined) {
+      obj.burst = Math.round(message.burst);
+    }
+    if (message.rate !== undefined) {
+      obj.rate = floatToJson(message.rate);
+    }
+    if (message.exempt?.length) {
+      obj.exempt = message.exempt;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Authentication_FailedCredentials>, I>>(
+    base?: I,
+  ): Authentication_FailedCredentials {
+    return Authentication_FailedCredentials.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Authentication_FailedCredentials>, I>>(
+    object: I,
+  ): Authentication_FailedCredentials {
+    const message = createBaseAuthentication_FailedCredentials();
+    message.burst = object.burst ?? undefined;
+    message.rate = object.rate ?? undefined;
+    message.exempt = object.exempt?.map((e) => e) || [];
     return message;
   },
 };
