@@ -2,12 +2,16 @@ import { fileURLToPath } from 'node:url';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import type { TestConfigOptions } from '../support/test-config.ts';
 
-/** What a process holds, after a garbage collection. */
+/** What a process holds, in octets where nothing else is said. */
 export interface Holdings {
-  /** Octets. */
+  /** Resident memory as the system sees it, before anything was collected, and what of it is V8's young generation. */
   readonly rss: number;
+  readonly young: number;
+  /** After a garbage collection. */
   readonly heapUsed: number;
   readonly external: number;
+  /** Resident memory after V8 gave back to the system what it can: only where it was asked to. */
+  readonly squeezed: number | undefined;
   /** Open handles, requests and timers that keep the process alive, by kind. */
   readonly resources: Readonly<Record<string, number>>;
 }
@@ -34,11 +38,17 @@ export class ProbedGateway {
     return new ProbedGateway(gateway, answers);
   }
 
-  holdings(): Promise<Holdings> {
+  /** @param squeeze whether V8 is to give back what it can first: it takes a while, and V8 has to grow anew */
+  holdings(squeeze = false): Promise<Holdings> {
     return new Promise((resolve) => {
       this.#answers.push(resolve);
-      this.gateway.send('holdings');
+      this.gateway.send(squeeze ? 'squeeze' : 'holdings');
     });
+  }
+
+  /** Makes the process keep about so many octets more, for ever. */
+  leak(octets: number): void {
+    this.gateway.send(`leak ${Math.round(octets)}`);
   }
 }
 

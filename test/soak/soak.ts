@@ -9,6 +9,10 @@ export interface SoakOptions {
   /** Milliseconds of traffic in each. */
   readonly roundMs: number;
   readonly seed: number;
+  /** Milliseconds that each caller rests after a burst of calls. Default 0. */
+  readonly restMs?: number;
+  /** Octets that the gateway is made to keep for each call, to see that it is noticed. Default 0. */
+  readonly leak?: number;
   /** Told what the gateway holds when all is quiet, after each round. */
   readonly onRound?: (round: number, holdings: Holdings, tally: Tally) => void;
 }
@@ -47,6 +51,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const { gateway } = probed;
   const tally: Tally = { ends: new Map(), hung: 0, faults: 0 };
   const holdings: Holdings[] = [await probed.holdings()];
+  let counted = 0;
   try {
     for (let round = 1; round <= options.rounds; round++) {
       const clock = createRound(options.roundMs);
@@ -67,12 +72,16 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
         fault: { port: gateway.public, key: gateway.config.key('beta'), pause: clock.pause },
         random,
         over: clock.over,
+        rest: options.restMs === undefined ? undefined : () => clock.pause(options.restMs ?? 0),
         tally,
       });
       await Promise.all([traffic, deaths]);
       // New backends: the old ones' connections go, and what is left is the gateway's own.
       for (const index of ports.keys()) await replace(index);
-      holdings.push(await quiet(probed, holdings[0]!));
+      const calls = callsOf(tally);
+      if (options.leak !== undefined) probed.leak(options.leak * (calls - counted));
+      counted = calls;
+      holdings.push(await quiet(probed, holdings[0]!, isCheckpoint(round, options.rounds)));
       options.onRound?.(round, holdings.at(-1)!, tally);
     }
     gateway.signal('SIGTERM');
@@ -95,14 +104,29 @@ export function excess(now: Holdings, begin: Holdings): Record<string, number> {
   return more;
 }
 
+/** Calls that have ended. */
+export function callsOf({ ends }: Tally): number {
+  return [...ends.values()].reduce((sum, count) => sum + count, 0);
+}
+
+/** V8 is squeezed at the end of each quarter; between, it is left to its habits. */
+function isCheckpoint(round: number, rounds: number): boolean {
+  const quarter = Math.floor(rounds / 4);
+  return quarter > 0 && (round === rounds || (round % quarter === 0 && round < 4 * quarter));
+}
+
 /** Waits until the gateway holds no more than at the begin, or as long as one can. */
-async function quiet(probed: ProbedGateway, begin: Holdings): Promise<Holdings> {
+async function quiet(probed: ProbedGateway, begin: Holdings, squeeze: boolean): Promise<Holdings> {
   const until = Date.now() + QUIET_MS;
-  for (;;) {
-    const now = await probed.holdings();
-    if (Object.keys(excess(now, begin)).length === 0 || Date.now() > until) return now;
+  const first = await probed.holdings();
+  let now = first;
+  while (Object.keys(excess(now, begin)).length > 0 && Date.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 200));
+    now = await probed.holdings();
   }
+  const { squeezed } = squeeze ? await probed.holdings(true) : now;
+  // What was resident when the traffic ended, before any collection of ours.
+  return { ...now, rss: first.rss, young: first.young, squeezed };
 }
 
 async function startBackend(port: number): Promise<EverythingBackend> {

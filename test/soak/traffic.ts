@@ -47,6 +47,8 @@ export interface TrafficOptions {
   readonly random: () => number;
   /** Says when the round is over. */
   readonly over: () => boolean;
+  /** What a caller waits for after each burst of calls. */
+  readonly rest: (() => Promise<void>) | undefined;
   readonly tally: Tally;
 }
 
@@ -71,6 +73,7 @@ async function runCaller(options: TrafficOptions): Promise<void> {
     const calls = 1 + Math.floor(options.random() * 50);
     for (let made = 0; made < calls && !options.over(); made++) {
       await Promise.all(Array.from({ length: 8 }, () => callOnce(client, options)));
+      await options.rest?.();
     }
     client.close();
   }
