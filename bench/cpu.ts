@@ -28,6 +28,21 @@ export function cpuMicros(pid: number): number {
   return (ticks * 1_000_000) / ticksPerSecond();
 }
 
+/**
+ * CPU time of the living threads of one process: precise enough for intervals of milliseconds, for a process whose threads
+ * stay. Falls back to `cpuMicros` where the kernel does not tell.
+ * @returns microseconds
+ */
+export function threadMicros(pid: number): number {
+  let milliseconds = 0;
+  for (const thread of list(`/proc/${pid}/task`)) {
+    const match = /^se\.sum_exec_runtime\s*:\s*([\d.]+)$/m.exec(read(`/proc/${pid}/task/${thread}/sched`));
+    if (match === null) return cpuMicros(pid);
+    milliseconds += Number(match[1]);
+  }
+  return milliseconds * 1000;
+}
+
 /** utime + stime + cutime + cstime of a line of /proc/PID/stat (proc(5)); the name in brackets may hold anything. */
 export function statTicks(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

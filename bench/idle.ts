@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBackend } from './backend-process.ts';
 import { Children } from './children.ts';
-import { processTree } from './cpu.ts';
+import { cpuMicros, processTree } from './cpu.ts';
 import { type BenchTenant, benchTenants, grpcMessage, methodPaths } from './fixtures.ts';
 import { describeMachine } from './machine.ts';
 import { nginx } from './proxies/nginx.ts';
@@ -104,7 +104,7 @@ async function main(children: Children, folder: string): Promise<void> {
   const backend = await startBackend(children);
   const tenants = benchTenants(1);
   const { running, missing, broken } = await startProxies(
-    { children, folder, backend, paths: methodPaths() },
+    { children, folder, backend, paths: methodPaths(), cpu: cpuMicros },
     [tollgate, nginx],
     tenants,
   );

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBackend } from './backend-process.ts';
 import { Children } from './children.ts';
+import { cpuMicros } from './cpu.ts';
 import { benchTenants, methodPaths } from './fixtures.ts';
 import { h2loadPath } from './h2load.ts';
 import type { Bench } from './measure.ts';
@@ -21,7 +22,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 /** @returns the exit code: 1 when something that is installed could not be measured */
 async function bench(options: Options, children: Children, folder: string): Promise<number> {
   const backend = await startBackend(children);
-  const shared: Bench = { children, folder, backend, paths: methodPaths() };
+  const shared: Bench = { children, folder, backend, paths: methodPaths(), cpu: cpuMicros };
   const tenants = benchTenants(options.tenants);
   const proxies = await startProxies(shared, options.proxies, tenants);
   for (const line of [...proxies.missing, ...proxies.broken]) say(line);

@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EchoBackend } from './backend-process.ts';
 import type { Children } from './children.ts';
-import { cpuMicros } from './cpu.ts';
 import { grpcMessage } from './fixtures.ts';
 import { outputOf, runH2load } from './h2load.ts';
 import type { LoadJob, LoadReport } from './load.ts';
@@ -31,6 +30,8 @@ export interface Bench {
   readonly folder: string;
   readonly backend: EchoBackend;
   readonly paths: readonly string[];
+  /** CPU time of a process so far, in microseconds. */
+  readonly cpu: (pid: number) => number;
 }
 
 interface Totals {
@@ -87,12 +88,12 @@ async function h2loadWaves(
   const totals = { requests: 0, seconds: 0, cpu: 0, meanMs: 0 };
   for (let first = 0; first < keys.length; first += load.connections) {
     const wave = keys.slice(first, first + load.connections);
-    const cpuBefore = cpuMicros(target.pid);
+    const cpuBefore = bench.cpu(target.pid);
     const jobs = wave.map((key) =>
       runH2load(bench.children, { port: target.port, key, streams: load.streams, requests: each, urisFile, bodyFile }),
     );
     const reports = await Promise.all(jobs);
-    totals.cpu += cpuMicros(target.pid) - cpuBefore;
+    totals.cpu += bench.cpu(target.pid) - cpuBefore;
     totals.seconds += Math.max(...reports.map((report) => report.seconds));
     for (const report of reports) {
       if (report.succeeded !== each || report.dataOctets !== each * load.messageSize) {
@@ -124,9 +125,9 @@ async function mixed(
     message: grpcMessage(load.messageSize).toString('base64'),
   };
   const program = join(import.meta.dirname, 'load.ts');
-  const cpuBefore = cpuMicros(target.pid);
+  const cpuBefore = bench.cpu(target.pid);
   const output = await outputOf(bench.children, process.execPath, [program, JSON.stringify(job)]);
-  const cpu = cpuMicros(target.pid) - cpuBefore;
+  const cpu = bench.cpu(target.pid) - cpuBefore;
   const report = JSON.parse(output) as LoadReport;
   if (report.ok !== requests) throw new Error(`${requests - report.ok} of ${requests} requests failed`);
   return { requests, seconds: report.seconds, cpu, p50Ms: report.p50Ms, p99Ms: report.p99Ms };

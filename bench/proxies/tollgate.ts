@@ -1,40 +1,61 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import type { Service } from '../children.ts';
 import { writeContract } from '../fixtures.ts';
 import type { Contender, Setup } from './proxy.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
 
 export const tollgate: Contender = {
   name: 'Tollgate',
   does: 'its full chain: keys, scopes, rate limit, concurrency, quota, breaker, UUID, header rewrite, metrics',
   install: 'src/cli/main.ts is missing',
   authenticates: true,
-  version: tollgateVersion,
-  start(setup) {
-    return startTollgate('tollgate', setup, { embedded: { path: join(setup.folder, 'data', 'tollgate.db') } });
-  },
+  version: () => tollgateVersion(ROOT),
+  start: (setup) => startTollgate('tollgate', setup, embeddedIn(setup)),
 };
 
-export function tollgateVersion(): string | undefined {
-  if (!existsSync(MAIN)) return undefined;
-  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+/** Tollgate as it is in another folder: another commit, checked out and installed there. */
+export function tollgateIn(folder: string): Contender {
+  const root = resolve(folder);
+  return {
+    ...tollgate,
+    name: basename(root),
+    does: `Tollgate as it is in the folder \`${basename(root)}\``,
+    install: `there is no src/cli/main.ts in ${root}`,
+    version: () => tollgateVersion(root),
+    start: (setup) => startTollgate(basename(root), setup, embeddedIn(setup), root),
+  };
+}
+
+export function tollgateVersion(root = ROOT): string | undefined {
+  if (!existsSync(mainOf(root))) return undefined;
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   return version;
 }
 
-/** @param store the section of this name in its configuration */
-export function startTollgate(name: string, setup: Setup, store: unknown): Service {
+/**
+ * @param store the section of this name in its configuration
+ * @param root where its code is
+ */
+export function startTollgate(name: string, setup: Setup, store: unknown, root = ROOT): Service {
   const config = join(setup.folder, 'tollgate.yaml');
   writeContract(join(setup.folder, 'protos'));
   mkdirSync(join(setup.folder, 'data'));
   writeFileSync(config, stringify(configuration(setup, store)));
-  return setup.children.start(name, process.execPath, [MAIN, 'serve', '--config', config], {
+  return setup.children.start(name, process.execPath, [mainOf(root), 'serve', '--config', config], {
     env: { TOLLGATE_ADMIN_KEY: `tg_admin_${'0'.repeat(12)}_${'b'.repeat(48)}` },
   });
+}
+
+function mainOf(root: string): string {
+  return join(root, 'src', 'cli', 'main.ts');
+}
+
+function embeddedIn({ folder }: Setup): unknown {
+  return { embedded: { path: join(folder, 'data', 'tollgate.db') } };
 }
 
 /** Limits that really count but admit: the benchmark is of work, not of refusals. */

@@ -34,7 +34,7 @@ export function growthOf(rounds: readonly Holdings[]): string[] {
   };
   compare('what is used of the heap', ({ heapUsed }) => heapUsed, MAX_HEAP);
   compare('external memory', ({ external }) => external, MAX_HEAP);
-  compare('resident memory without the young generation', ({ rss, young }) => rss - young, MAX_RESIDENT);
+  compare('resident memory without the young generation', ({ collected, young }) => collected - young, MAX_RESIDENT);
   const young = Math.max(...rounds.map(({ young }) => young));
   if (young > MAX_YOUNG) complaints.push(`the young generation takes ${mib(young)} MiB`);
   const squeezed = rounds.flatMap(({ squeezed }) => squeezed ?? []);

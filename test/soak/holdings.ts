@@ -4,10 +4,11 @@ import type { TestConfigOptions } from '../support/test-config.ts';
 
 /** What a process holds, in octets where nothing else is said. */
 export interface Holdings {
-  /** Resident memory as the system sees it, before anything was collected, and what of it is V8's young generation. */
+  /** Resident memory as the system sees it, before anything was collected. */
   readonly rss: number;
+  /** After a garbage collection: resident memory, what of it are pages of V8's young generation, and what is in use. */
+  readonly collected: number;
   readonly young: number;
-  /** After a garbage collection. */
   readonly heapUsed: number;
   readonly external: number;
   /** Resident memory after V8 gave back to the system what it can: only where it was asked to. */

@@ -25,14 +25,14 @@ process.on('message', (message) => {
   }
   // What the system sees, before anything is collected.
   const { rss } = process.memoryUsage();
-  const young = youngPages();
   globalThis.gc?.();
-  const { heapUsed, external } = process.memoryUsage();
+  const { rss: collected, heapUsed, external } = process.memoryUsage();
+  const young = youngPages();
   // The collection of last resort gives back to the system all that V8 keeps for comfort.
   if (message === 'squeeze') globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   const squeezed = message === 'squeeze' ? process.memoryUsage().rss : undefined;
   const resources: Record<string, number> = {};
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1;
-  process.send?.({ rss, young, heapUsed, external, squeezed, resources });
+  process.send?.({ rss, collected, young, heapUsed, external, squeezed, resources });
 });
 process.channel?.unref();

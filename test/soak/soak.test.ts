@@ -20,7 +20,7 @@ test('mixed traffic with faults leaves no handle, timer or hung call behind, and
   expect(excess(end, begin!)).toEqual({});
   // The heap after a collection is exact; resident memory still warms up, and settles in `npm run soak` alone. The young
   // generation's pages are V8's affair.
-  const resident = ({ rss, young }: Holdings) => rss - young;
+  const resident = ({ collected, young }: Holdings) => collected - young;
   expect(end.heapUsed - warm!.heapUsed).toBeLessThan(8 * MIB);
   expect(end.external - warm!.external).toBeLessThan(8 * MIB);
   expect(resident(end) - resident(warm!)).toBeLessThan(48 * MIB);

@@ -126,7 +126,7 @@ async function quiet(probed: ProbedGateway, begin: Holdings, squeeze: boolean): 
   }
   const { squeezed } = squeeze ? await probed.holdings(true) : now;
   // What was resident when the traffic ended, before any collection of ours.
-  return { ...now, rss: first.rss, young: first.young, squeezed };
+  return { ...now, rss: first.rss, squeezed };
 }
 
 async function startBackend(port: number): Promise<EverythingBackend> {

@@ -1,0 +1,115 @@
+/**
+ * `npm run bench:compare -- DIR`: CPU per request of this Tollgate against the one in another folder (another commit, with its
+ * node_modules), in one run. The two take turns in short slices, each slice is compared with its neighbour alone, and the
+ * median of these ratios is told: what else the machine does hits both, and a slice that it hits hard decides nothing.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startBackend } from './backend-process.ts';
+import { Children } from './children.ts';
+import { threadMicros } from './cpu.ts';
+import { benchTenants, methodPaths } from './fixtures.ts';
+import { LOADS, type Load } from './loads.ts';
+import { type Bench, measure, type Target } from './measure.ts';
+import { tollgate, tollgateIn } from './proxies/tollgate.ts';
+import { startProxies } from './start-proxies.ts';
+import { median } from './table.ts';
+
+const USAGE = `npm run bench:compare -- DIR [options]
+  --loads NAMES   some loads: ${LOADS.map((load) => load.name).join(',')}
+  --slices N      slices of each load at each of the two (default 20)
+  --requests N    requests of a slice of load a (default 20000)
+  --tenants N     keys (default 10); each is a connection of its own in a, b and bulk`;
+
+/** Slices that count for nothing: code is compiled and caches fill. */
+const WARM_UP = 4;
+
+interface Job {
+  readonly bench: Bench;
+  readonly load: Load;
+  readonly keys: readonly string[];
+  readonly requests: number;
+  readonly slices: number;
+}
+
+async function compare({ bench, load, keys, requests, slices }: Job, pair: readonly [Target, Target]): Promise<string> {
+  const [ours, theirs] = pair;
+  const cpu = async (target: Target) => (await measure(bench, target, load, keys, requests)).cpuMicrosPerRequest;
+  const own: number[] = [];
+  const other: number[] = [];
+  for (let slice = -WARM_UP; slice < slices; slice += 1) {
+    // Who is first takes turns, too.
+    const first = slice % 2 === 0 ? await cpu(ours) : undefined;
+    const second = await cpu(theirs);
+    const mine = first ?? (await cpu(ours));
+    if (slice < 0) continue;
+    own.push(mine);
+    other.push(second);
+  }
+  const ratios = own.map((mine, index) => mine / other[index]!).sort((a, b) => a - b);
+  const quarter = (share: number) => ratios[Math.floor(ratios.length * share)]!.toFixed(3);
+  const cells = [
+    load.name,
+    median(own).toFixed(2),
+    median(other).toFixed(2),
+    median(ratios).toFixed(3),
+    `${quarter(0.25)} to ${quarter(0.75)}`,
+    (Math.min(...own) / Math.min(...other)).toFixed(3),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+async function main(children: Children, folder: string): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      loads: { type: 'string', default: LOADS.map((load) => load.name).join(',') },
+      slices: { type: 'string', default: '20' },
+      requests: { type: 'string', default: '20000' },
+      tenants: { type: 'string', default: '10' },
+    },
+  });
+  const [other] = positionals;
+  if (other === undefined) throw new Error(USAGE);
+  const bench: Bench = {
+    children,
+    folder,
+    backend: await startBackend(children),
+    paths: methodPaths(),
+    cpu: threadMicros,
+  };
+  const tenants = benchTenants(Number(values.tenants));
+  const { running, missing, broken } = await startProxies(bench, [tollgate, tollgateIn(other)], tenants);
+  const [ours, theirs] = running;
+  if (ours === undefined || theirs === undefined) throw new Error([...missing, ...broken].join('\n'));
+  const keys = tenants.map(({ key }) => key);
+  const names = values.loads.split(',');
+  process.stdout.write(
+    `| load | ${ours.name} us | ${theirs.name} us | ratio | quartiles | ratio of the least |\n|---|---|---|---|---|---|\n`,
+  );
+  for (const load of LOADS.filter(({ name }) => names.includes(name))) {
+    const requests = Math.ceil(Number(values.requests) * load.share);
+    const job = { bench, load, keys, requests, slices: Number(values.slices) };
+    process.stdout.write(`${await compare(job, [ours, theirs])}\n`);
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'tollgate-compare-'));
+const children = new Children(folder);
+process.once('exit', () => {
+  children.killAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
+}
+try {
+  await main(children, folder);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+} finally {
+  await children.endAll();
+}
