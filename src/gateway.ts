@@ -10,6 +10,7 @@ import type { Breakers } from './breaker/breaker-admin.ts';
 import { MiddlewareChain } from './chain/chain.ts';
 import { Deadlines } from './chain/deadlines.ts';
 import { LookTimer } from './chain/look-timer.ts';
+import { TurnClock } from './chain/turn-clock.ts';
 import { trustConfig } from './config/load.ts';
 import { loadContracts } from './config/load-contracts.ts';
 import { type BackendSettings, type ListenerSettings, type Settings, toSettings } from './config/settings.ts';
@@ -19,7 +20,7 @@ import type { MethodEntry } from './contracts/method-entry.ts';
 import { startControlServer } from './control/control-server.ts';
 import { Health } from './control/health.ts';
 import { answerHttp1, answerProbe } from './control/probes.ts';
-import { Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
+import { Flusher, Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
 import { FloodCounts } from './metrics/flood-counts.ts';
 import { GatewayMetrics } from './metrics/gateway-metrics.ts';
 import { storeMetrics } from './metrics/store-metrics.ts';
@@ -148,7 +149,10 @@ export class Gateway {
     const looks = new LookTimer({ clock, look });
     this.#closers.push(() => looks.close());
 
-    // The way of a call: these stages, then the backend.
+    // The way of a call: these stages, then the backend. What takes part in it has one idea of a turn of the event loop, and of
+    // the time in it.
+    const flusher = new Flusher();
+    const turnClock = new TurnClock(clock, () => flusher.turn());
     const authentication = new AuthenticationManager({
       documents: state.credentials,
       sync,
@@ -157,7 +161,7 @@ export class Gateway {
       lookBy: (at) => looks.by(at),
     });
     this.#closers.push(() => authentication.close());
-    const limiter = new RateLimiter({ rates: state.rates, now: clock.monotonic, liveGateways });
+    const limiter = new RateLimiter({ rates: state.rates, now: turnClock.monotonic, liveGateways });
     const quota = new QuotaTracker({ quotas: state.quotas, now: state.calendar, onError, liveGateways });
     this.#closers.push(() => quota.drain());
     const overload = this.#watchOverload(settings, memory);
@@ -181,23 +185,24 @@ export class Gateway {
       socketFolders: [tmpdir(), dirname(settings.storePath)],
     });
     this.#closers.push((graceMs) => control.stop(graceMs));
-    const backends = this.#openBackends(settings, control.path, breakers, metrics, floods);
+    const backends = this.#openBackends(settings, control.path, { breakers, metrics, floods, flusher });
     const deadlines = new Deadlines(clock.monotonic);
     this.#closers.push(() => deadlines.close());
     const accessLog = createAccessLog(log, clock.monotonic);
     const router = new RequestRouter({
-      now: clock.monotonic,
+      now: turnClock.monotonic,
       chain,
       deadlines,
       backends,
       answers: new Answers(),
-      requestIds: new RequestIds({ now: clock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
+      requestIds: new RequestIds({ now: turnClock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
       probe: (path) => answerProbe(this.#health, path),
       onEnd: [metrics.observe, (call, outcome) => accessLog(call, outcome, call.requestId)],
       onFault: (error, call) =>
         log.error({ err: error, request_id: call.requestId }, 'a call failed inside the gateway'),
     });
     await this.#listen(settings.listeners, open, {
+      flusher,
       floods,
       accept: (view, stream, block, endStream) => router.accept(view, sync.current, stream, block, endStream),
       cutOff: (stream) => router.cutOff(stream),
@@ -240,12 +245,10 @@ export class Gateway {
   #openBackends(
     settings: Settings,
     controlPath: string,
-    breakers: Breakers,
-    metrics: GatewayMetrics,
-    floods: FloodCounts,
+    { breakers, metrics, floods, flusher }: BackendSurroundings,
   ): ReadonlyMap<string, Backend> {
     const onError = (endpoint: string, error: unknown) => this.#log.warn({ endpoint, err: error }, 'backend');
-    const parts = { random: Math.random, now: clock.monotonic, onError };
+    const parts = { random: Math.random, now: clock.monotonic, flusher, onError };
     const backends = settings.backends.map((target) => {
       const breaker = breakers.open(target.name, target.breaker);
       breaker.onStateChange((state, previous) => {
@@ -294,6 +297,7 @@ export class Gateway {
         maxConnectionAgeMs: settings.maxConnectionAgeMs,
         ...settings.limits,
         names: HEADER_NAMES,
+        flusher: calls.flusher,
         onRequest: (stream, block, endStream) => calls.accept(view, stream, block, endStream),
         onGraceOver: calls.cutOff,
         onHttp1: (method, target) => answerHttp1(this.#health, settings.uniformErrors, method, target),
@@ -329,8 +333,17 @@ export class Gateway {
   }
 }
 
+/** What backends have to do with. */
+interface BackendSurroundings {
+  readonly breakers: Breakers;
+  readonly metrics: GatewayMetrics;
+  readonly floods: FloodCounts;
+  readonly flusher: Flusher;
+}
+
 /** What listeners do with requests. */
 interface CallHandling {
+  readonly flusher: Flusher;
   readonly floods: FloodCounts;
   accept(view: ListenerView, ...request: Parameters<ListenerOptions['onRequest']>): StreamHandler;
   /** Ends one that still runs. */

@@ -27,6 +27,8 @@ export interface ClientOptions {
   readonly connectTimeoutMs?: number;
   /** Milliseconds until the next attempt after a failed one: from `initial`, doubled, to `max`, with jitter. Default 50 to 2,000. */
   readonly backoffMs?: { readonly initial: number; readonly max: number };
+  /** Shared with others of the process, so that a turn of the event loop is one for all of them. */
+  readonly flusher?: Flusher;
   /** Milliseconds of a monotonic clock. */
   readonly clock?: () => number;
   /** Numbers from 0 to 1, for jitter. */
@@ -69,7 +71,7 @@ export class Client {
     this.#maxWaiting = options.maxWaiting ?? 4_096;
     this.#sweeper = new Sweeper(options.clock ?? (() => performance.now()));
     this.#owner = {
-      flusher: new Flusher(),
+      flusher: options.flusher ?? new Flusher(),
       onRequest: () => IGNORE_EVENTS,
       onRoom: (connection) => this.#onRoom(connection),
       onUnusable: (connection) => this.#onUnusable(connection),

@@ -8,6 +8,7 @@ export type { ClientTls, Target } from './connector.ts';
 export { ErrorCode } from './error-code.ts';
 export { Field, Indexing, NameTable } from './field.ts';
 export { FLOOD_KINDS, type FloodKind } from './flood.ts';
+export { Flusher } from './flusher.ts';
 export { HeaderBlock } from './header-block.ts';
 export type { Http1Answer } from './http1.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';

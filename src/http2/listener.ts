@@ -55,6 +55,8 @@ export interface ListenerOptions {
    * Default: `handle` where this Node can.
    */
   readonly reading?: 'handle' | 'data';
+  /** Shared with others of the process, so that a turn of the event loop is one for all of them. */
+  readonly flusher?: Flusher;
   /** Milliseconds of a monotonic clock. */
   readonly clock?: () => number;
   /** A request came. The handler gets what follows; it may answer before it returns. */
@@ -95,7 +97,7 @@ export class Listener {
     this.#sweeper = new Sweeper(options.clock ?? (() => performance.now()));
     this.#moves = options.tls === undefined && options.reading !== 'data' && canMoveHandles();
     this.#owner = {
-      flusher: new Flusher(),
+      flusher: options.flusher ?? new Flusher(),
       onRequest: (stream, block, endStream) => options.onRequest(stream, block, endStream),
       onRoom: () => {},
       onUnusable: () => {},

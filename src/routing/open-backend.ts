@@ -1,4 +1,4 @@
-import { Client, type ClientTls, type FloodKind, type Target } from '../http2/index.ts';
+import { Client, type ClientTls, type FloodKind, type Flusher, type Target } from '../http2/index.ts';
 import { Backend, type Breaker } from './backend.ts';
 import { HEADER_NAMES } from './header-names.ts';
 
@@ -20,6 +20,7 @@ export interface BackendParts {
   readonly random: () => number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  readonly flusher?: Flusher;
   readonly isControl?: boolean;
   /** A connection could not be made, or something of ours threw. */
   readonly onError: (endpoint: string, error: unknown) => void;
@@ -40,6 +41,7 @@ export function openBackend(target: BackendTarget, parts: BackendParts): Backend
       maxConnections: target.maxConnections,
       connectTimeoutMs: target.connectTimeoutMs,
       clock: parts.now,
+      ...(parts.flusher === undefined ? {} : { flusher: parts.flusher }),
       random: parts.random,
       onConnectionError: onError,
       onError,

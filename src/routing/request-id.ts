@@ -1,4 +1,8 @@
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+/** ASCII of the hexadecimal digits. */
+const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+const ID_LENGTH = 36;
+/** Where an id has the octets behind its time: two digits each. */
+const PLACES: readonly number[] = [14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 const POOL = 4096;
 const CLIENT_ID = /^[A-Za-z0-9._~-]{8,128}$/;
 
@@ -17,46 +21,41 @@ export class RequestIds {
   readonly #random = new Uint8Array(POOL);
   #used = POOL;
   #lastMs = -1;
-  #prefix = '';
+  /** The id before, which differs from the next in its random digits, and once in a millisecond in its time. */
+  readonly #text = Buffer.from('00000000-0000-7000-8000-000000000000', 'latin1');
 
   constructor(sources: RequestIdSources) {
     this.#sources = sources;
   }
 
   next(): string {
-    if (this.#used + 10 > POOL) {
+    if (this.#used + PLACES.length > POOL) {
       this.#sources.fillRandom(this.#random);
       this.#used = 0;
     }
-    const r = this.#random;
-    const i = this.#used;
-    this.#used = i + 10;
-    return (
-      this.#time() +
-      HEX[0x70 | (r[i]! & 0x0f)] +
-      HEX[r[i + 1]!] +
-      '-' +
-      HEX[0x80 | (r[i + 2]! & 0x3f)] +
-      HEX[r[i + 3]!] +
-      '-' +
-      HEX[r[i + 4]!] +
-      HEX[r[i + 5]!] +
-      HEX[r[i + 6]!] +
-      HEX[r[i + 7]!] +
-      HEX[r[i + 8]!] +
-      HEX[r[i + 9]!]
-    );
+    this.#writeTime();
+    const text = this.#text;
+    for (let i = 0; i < PLACES.length; i++) {
+      let octet = this.#random[this.#used + i]!;
+      if (i === 0) octet = 0x70 | (octet & 0x0f);
+      else if (i === 2) octet = 0x80 | (octet & 0x3f);
+      const place = PLACES[i]!;
+      text[place] = HEX[octet >>> 4]!;
+      text[place + 1] = HEX[octet & 0x0f]!;
+    }
+    this.#used += PLACES.length;
+    // One string of the right size: concatenation made a tree of 17, 400 octets of garbage a call.
+    return text.latin1Slice(0, ID_LENGTH);
   }
 
-  /** The first 13 digits, kept for as long as the millisecond lasts. */
-  #time(): string {
+  /** The first 12 digits, kept for as long as the millisecond lasts. */
+  #writeTime(): void {
     const now = this.#sources.now();
-    if (now !== this.#lastMs) {
-      this.#lastMs = now;
-      const digits = now.toString(16).padStart(12, '0');
-      this.#prefix = `${digits.slice(0, 8)}-${digits.slice(8)}-`;
-    }
-    return this.#prefix;
+    if (now === this.#lastMs) return;
+    this.#lastMs = now;
+    const digits = now.toString(16).padStart(12, '0');
+    this.#text.latin1Write(digits.slice(0, 8), 0);
+    this.#text.latin1Write(digits.slice(8), 9);
   }
 }
 

@@ -3,6 +3,8 @@ import type { RateGrant, RateStore } from '../store.ts';
 
 /** Buckets looked at for each new one. More than one, so that the table shrinks to those in use. */
 const LOOK_AT = 4;
+/** A table of so many or less takes no room worth the look. */
+const SMALL = 4_096;
 
 /**
  * Rate limits of one process: GCRA buckets in memory, in a bounded table. After a restart every bucket is full, which a
@@ -43,6 +45,7 @@ export class MemoryRates implements RateStore {
    * is full, then the nearest to it goes, and its tenant gains the rest of a burst; that is better than to grow without end.
    */
   #makeRoom(now: number): void {
+    if (this.#buckets.size < Math.min(SMALL, this.#maxBuckets)) return;
     let nearest: string | undefined;
     let nearestAt = Number.POSITIVE_INFINITY;
     for (const [name, state] of this.#next()) {
