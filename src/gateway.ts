@@ -17,6 +17,8 @@ import { type BackendSettings, type ListenerSettings, type Settings, toSettings 
 import type { ConfigSource } from './config/source.ts';
 import { ALWAYS_SHOWN, CONTROL_BACKEND } from './contracts/builtin.ts';
 import type { MethodEntry } from './contracts/method-entry.ts';
+import { recordRefusals } from './control/audit/record-refusals.ts';
+import { Changes } from './control/changes.ts';
 import { startControlServer } from './control/control-server.ts';
 import { Health } from './control/health.ts';
 import { answerHttp1, answerProbe } from './control/probes.ts';
@@ -128,16 +130,18 @@ export class Gateway {
     for (const warning of warnings) log.warn(warning, 'configuration');
 
     // State: the store below, the snapshot above it.
-    const { storePath: path, redis } = settings;
-    const state = await openState({ path, redis, methods, clock, log, address: () => this.#firstAddress() });
+    const { storePath: path, redis, retention } = settings;
+    const state = await openState({ path, redis, retention, methods, clock, log, address: () => this.#firstAddress() });
     this.#closers.push(() => state.close());
     const onError = (error: unknown) => log.error({ err: error }, 'unexpected');
     const { sync, breakers, liveGateways } = state;
     const { httpHosts } = settings.authentication;
     const tenants = new TenantManager({ documents: state.documents, sync, random: randomBytes, clock, httpHosts });
+    const changes = new Changes({ ...state, tenants, now: clock.now, log });
+    const atStart = changes.recordedFor('configuration file', 'start');
     await this.#writeConfiguration(state, async () => {
-      await tenants.applyFile(settings);
-      this.adminKey = await tenants.ensureAdminKey(env.TOLLGATE_ADMIN_KEY);
+      await atStart.applyFile(settings);
+      this.adminKey = await atStart.ensureAdminKey(env.TOLLGATE_ADMIN_KEY);
     });
 
     // Calls that run end with their tenant, or their credential.
@@ -175,6 +179,8 @@ export class Gateway {
     });
     const control = await startControlServer({
       tenants,
+      changes,
+      changelog: state,
       metrics,
       breakers,
       fleet: state,
@@ -197,7 +203,11 @@ export class Gateway {
       answers: new Answers(),
       requestIds: new RequestIds({ now: turnClock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
       probe: (path) => answerProbe(this.#health, path),
-      onEnd: [metrics.observe, (call, outcome) => accessLog(call, outcome, call.requestId)],
+      onEnd: [
+        metrics.observe,
+        recordRefusals(changes.audit),
+        (call, outcome) => accessLog(call, outcome, call.requestId),
+      ],
       onFault: (error, call) =>
         log.error({ err: error, request_id: call.requestId }, 'a call failed inside the gateway'),
     });

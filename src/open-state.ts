@@ -4,11 +4,13 @@ import { type Breakers, FleetBreakers, LocalBreakers } from './breaker/breaker-a
 import type { MethodEntry } from './contracts/method-entry.ts';
 import { openEmbeddedStore } from './store/embedded/open.ts';
 import { Replica } from './store/embedded/replica.ts';
+import type { Journal, Retention } from './store/journal.ts';
 import { openRedisBreakers } from './store/redis/breakers.ts';
 import { checkServer } from './store/redis/check-server.ts';
 import { connectRedis, type RedisSettings } from './store/redis/connect.ts';
 import { RedisDocuments } from './store/redis/documents.ts';
 import { type FleetView, Gateways } from './store/redis/gateways.ts';
+import { RedisJournal } from './store/redis/journal.ts';
 import { RedisQuotas } from './store/redis/quotas.ts';
 import { RedisRates } from './store/redis/rates.ts';
 import { RedisTime } from './store/redis/redis-time.ts';
@@ -25,6 +27,8 @@ export interface StateOptions {
   /** The SQLite file: the store, or a copy of what Redis has. */
   readonly path: string;
   readonly redis: RedisSettings | undefined;
+  /** Of the audit log. */
+  readonly retention: Retention;
   readonly methods: ReadonlyMap<string, MethodEntry>;
   readonly clock: { now(): number; monotonic(): number };
   readonly log: Logger;
@@ -35,6 +39,7 @@ export interface StateOptions {
 /** What a gateway decides by: its own, or the fleet's. */
 export interface State {
   readonly documents: DocumentStore;
+  readonly journal: Journal;
   /** Where keys are looked up. */
   readonly credentials: Pick<DocumentStore, 'getByHash'>;
   readonly sync: ConfigSync;
@@ -62,8 +67,8 @@ export function openState(options: StateOptions): Promise<State> {
   return options.redis === undefined ? openOwn(options) : openShared(options, options.redis);
 }
 
-async function openOwn({ path, methods, clock, log, address }: StateOptions): Promise<State> {
-  const store = openEmbeddedStore({ path, clock });
+async function openOwn({ path, retention, methods, clock, log, address }: StateOptions): Promise<State> {
+  const store = openEmbeddedStore({ path, retention, clock });
   try {
     const onListenerError = (error: unknown) => log.error({ err: error }, 'unexpected');
     const sync = await openLocalSync({ documents: store.documents, methods, onListenerError });
@@ -94,7 +99,7 @@ async function openOwn({ path, methods, clock, log, address }: StateOptions): Pr
 }
 
 async function openShared(options: StateOptions, redis: RedisSettings): Promise<State> {
-  const { path, methods, clock, log, address } = options;
+  const { path, retention, methods, clock, log, address } = options;
   const onError = (error: unknown) => log.error({ err: error }, 'unexpected');
   const closers: (() => unknown)[] = [];
   const close = async () => {
@@ -113,7 +118,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
     closers.push(() => replica.close());
     const nonce = () => randomBytes(9).toString('base64url');
     const id = `${hostname()}-${nonce()}`;
-    const documents = new RedisDocuments({ connection: control, scripts: scripts.control, clock, nonce });
+    const documents = new RedisDocuments({ connection: control, scripts: scripts.control, clock, nonce, retention });
     const gateways = new Gateways(control, scripts.control);
     const onState = stateLogger(log);
     const restoreCopy = () => restore({ connection: control, scripts: scripts.control, replica, nonce });
@@ -142,6 +147,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
     closers.push(() => breakers.close());
     return {
       documents,
+      journal: new RedisJournal({ connection: control, scripts: scripts.control, clock, retention }),
       credentials: replica,
       sync,
       rates: new RedisRates(parts),

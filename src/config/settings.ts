@@ -8,6 +8,7 @@ import {
   type RateLimit,
 } from '../../generated/tollgate/admin/v1/plan.ts';
 import type {
+  Audit,
   Backend,
   Breaker,
   Listener,
@@ -20,6 +21,7 @@ import { Listener_Errors, ServerTls_ClientAuth } from '../../generated/tollgate/
 import { type BreakerOptions, DEFAULT_BREAKER } from '../breaker/options.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import { codeOf } from '../grpc/status.ts';
+import { DEFAULT_RETENTION, type Retention } from '../store/journal.ts';
 import type { RedisSettings } from '../store/redis/connect.ts';
 import { toPriority, toWhenStoreSilent } from '../sync/from-document.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
@@ -47,6 +49,8 @@ export interface Settings {
   readonly authentication: AuthenticationSettings;
   /** Undefined: calls are never refused for overload. */
   readonly overload: OverloadSettings | undefined;
+  /** Of the audit log. */
+  readonly retention: Retention;
 }
 
 export interface OverloadSettings {
@@ -132,6 +136,7 @@ export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'b
     authentication: toAuthentication(config.authentication, file),
     otlpEndpoint: config.telemetry?.otlp?.endpoint,
     overload: toOverload(config.overload),
+    retention: toRetention(config.audit),
   };
 }
 
@@ -174,6 +179,14 @@ function toServerTls(tls: ServerTls, file: (path: string) => string): ServerTlsS
     })),
     clientCa: tls.clientCa === '' ? undefined : file(tls.clientCa),
     clientAuth: tls.clientCa === '' ? 'none' : optional ? 'optional' : 'required',
+  };
+}
+
+function toRetention(audit: Audit | undefined): Retention {
+  return {
+    changes: audit?.maxChanges ?? DEFAULT_RETENTION.changes,
+    refusals: audit?.maxRefusals ?? DEFAULT_RETENTION.refusals,
+    ageMs: audit?.maxAge === undefined ? DEFAULT_RETENTION.ageMs : durationToMs(audit.maxAge),
   };
 }
 

@@ -1,22 +1,30 @@
 import { ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
-import { codeName } from '../grpc/status.ts';
+import { Code, codeName } from '../grpc/status.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { AuditLog } from './audit/audit-log.ts';
 import { type Caller, readCaller } from './caller.ts';
+import { changesSomething } from './changes.ts';
 
-/** Writes say who did what, at `info`; everything else is of interest only to those who look for it. */
-const WRITES = /^\/tollgate\.admin\.v1\.\w+\/(Create|Update|Delete|Restore)/;
-
-/** One line for the end of each control call: who (tenant, key id, request id), which method, which status. */
-export function createAuditInterceptor(log: Logger): ServerInterceptor {
+/**
+ * One line for the end of each control call: who (tenant, key id, request id), which method, which status; at `info` for what
+ * changes something. A change that is refused goes into the audit log before the caller is told.
+ */
+export function createAuditInterceptor(audit: AuditLog, log: Logger): ServerInterceptor {
   return (method, call) => {
     let caller: Caller | undefined;
-    const level = WRITES.test(method.path) ? 'info' : 'debug';
+    let request: unknown;
+    const isChange = changesSomething(method.path);
+    const level = isChange ? 'info' : 'debug';
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata(metadata, nextMetadata) {
             caller = readCaller(metadata);
             nextMetadata(metadata);
+          },
+          onReceiveMessage(message: unknown, nextMessage) {
+            if (isChange) request = message;
+            nextMessage(message);
           },
         }),
       sendStatus(status, next) {
@@ -30,7 +38,9 @@ export function createAuditInterceptor(log: Logger): ServerInterceptor {
           },
           'control call',
         );
-        next(status);
+        if (!isChange || status.code === Code.OK || caller === undefined) return next(status);
+        const attempt = { caller, path: method.path, request };
+        void audit.refused(attempt, status.code, status.details ?? '').finally(() => next(status));
       },
     });
   };

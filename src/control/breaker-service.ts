@@ -4,12 +4,15 @@ import {
   type BreakerServiceServer,
   type IsolateRequest,
   type ListBreakersRequest,
+  BreakerServiceService as Methods,
   type ResetRequest,
   Breaker_State as State,
 } from '../../generated/tollgate/admin/v1/breaker.ts';
 import type { BreakerAdmin, BreakerStatus } from '../breaker/breaker-admin.ts';
 import { Code } from '../grpc/status.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Caller } from './caller.ts';
+import type { Changes } from './changes.ts';
 import { ControlError } from './control-error.ts';
 import { createUnaryHandler } from './unary-handler.ts';
 
@@ -21,27 +24,39 @@ const STATES = {
 } as const;
 
 /** `tollgate.admin.v1.BreakerService`. */
-export function createBreakerService(breakers: BreakerAdmin, now: () => number, log: Logger): BreakerServiceServer {
-  const change = async (backend: string, what: 'isolate' | 'reset', principal: string): Promise<Breaker> => {
-    const status = await answered(breakers[what](backend));
+export function createBreakerService(
+  breakers: BreakerAdmin,
+  changes: Changes,
+  now: () => number,
+  log: Logger,
+): BreakerServiceServer {
+  const find = async (backend: string) => (await breakers.list()).find((status) => status.backend === backend);
+  const change = async (
+    what: 'isolate' | 'reset',
+    { backend, validateOnly }: IsolateRequest | ResetRequest,
+    { principalId: principal }: Caller,
+  ): Promise<Breaker> => {
+    const status = await answered(validateOnly ? find(backend) : breakers[what](backend));
     if (status === undefined) {
       throw new ControlError(Code.NOT_FOUND, 'NOT_FOUND', `there is no backend "${backend}"`, {
         metadata: { backend },
       });
     }
-    log.warn({ backend, change: what, principal }, 'an operator changed a circuit breaker');
+    if (!validateOnly) log.warn({ backend, change: what, principal }, 'an operator changed a circuit breaker');
     return toBreaker(status, now());
   };
   return {
     listBreakers: createUnaryHandler(log, async (_request: ListBreakersRequest) => ({
       breakers: (await breakers.list()).map((status) => toBreaker(status, now())),
     })),
-    isolate: createUnaryHandler(log, ({ backend }: IsolateRequest, { principalId }) =>
-      change(backend, 'isolate', principalId),
-    ),
-    reset: createUnaryHandler(log, ({ backend }: ResetRequest, { principalId }) =>
-      change(backend, 'reset', principalId),
-    ),
+    isolate: changes.handler(Methods.isolate, {
+      run: (request: IsolateRequest, caller) => change('isolate', request, caller),
+      repeat: (request, caller) => change('isolate', { ...request, validateOnly: true }, caller),
+    }),
+    reset: changes.handler(Methods.reset, {
+      run: (request: ResetRequest, caller) => change('reset', request, caller),
+      repeat: (request, caller) => change('reset', { ...request, validateOnly: true }, caller),
+    }),
   };
 }
 

@@ -5,6 +5,7 @@ import { HealthService } from '../../generated/grpc/health/v1/health.ts';
 import { ServerReflectionService } from '../../generated/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionService as ServerReflectionServiceAlpha } from '../../generated/grpc/reflection/v1alpha/reflection.ts';
 import { ApiKeyServiceService } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { AuditServiceService } from '../../generated/tollgate/admin/v1/audit.ts';
 import { BreakerServiceService } from '../../generated/tollgate/admin/v1/breaker.ts';
 import { FleetServiceService } from '../../generated/tollgate/admin/v1/fleet.ts';
 import { PlanServiceService } from '../../generated/tollgate/admin/v1/plan.ts';
@@ -16,8 +17,11 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { TenantManager } from '../tenants/tenant-manager.ts';
 import { createAccessInterceptor } from './access-interceptor.ts';
 import { createApiKeyService } from './api-key-service.ts';
+import type { ChangelogSource } from './audit/watch.ts';
 import { createAuditInterceptor } from './audit-interceptor.ts';
+import { createAuditService } from './audit-service.ts';
 import { createBreakerService } from './breaker-service.ts';
+import type { Changes } from './changes.ts';
 import { createFleetService, type FleetSource } from './fleet-service.ts';
 import type { Health } from './health.ts';
 import { createHealthService } from './health-service.ts';
@@ -31,6 +35,9 @@ import { type ContractSource, createVisibleContracts } from './visible-contracts
 
 export interface ControlServerOptions {
   readonly tenants: TenantManager;
+  readonly changes: Changes;
+  /** What was changed, and by whom. */
+  readonly changelog: ChangelogSource;
   readonly metrics: MetricsSource;
   readonly breakers: BreakerAdmin;
   readonly fleet: FleetSource;
@@ -66,11 +73,12 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const definitions = services.map(([definition]) => definition);
   const server = new Server({
     interceptors: [
-      createAuditInterceptor(options.log),
+      createAuditInterceptor(options.changes.audit, options.log),
       createAccessInterceptor(options.contracts, options.log),
       createValidationInterceptor(definitions, registry, options.log),
     ],
   });
+  options.changes.checkComplete(definitions.flatMap((service) => Object.values(service).map(({ path }) => path)));
   for (const [definition, implementation] of services) server.addService(definition, implementation);
 
   const socket = await createPrivateSocket(options.socketFolders);
@@ -91,16 +99,17 @@ export async function startControlServer(options: ControlServerOptions): Promise
 }
 
 function createServices(options: ControlServerOptions): [ServiceDefinition, UntypedServiceImplementation][] {
-  const { tenants, metrics, breakers, fleet, now, health, log } = options;
+  const { tenants, changes, metrics, breakers, fleet, now, health, log } = options;
   const visibleTo = createVisibleContracts(options.contracts);
   const reflection = createReflectionService(visibleTo);
   return [
-    [TenantServiceService, createTenantService(tenants, log)],
-    [PlanServiceService, createPlanService(tenants, log)],
-    [ApiKeyServiceService, createApiKeyService(tenants, log)],
+    [TenantServiceService, createTenantService(tenants, changes, log)],
+    [PlanServiceService, createPlanService(tenants, changes, log)],
+    [ApiKeyServiceService, createApiKeyService(tenants, changes, log)],
     [MetricsServiceService, createMetricsService(metrics, log)],
-    [BreakerServiceService, createBreakerService(breakers, now, log)],
-    [FleetServiceService, createFleetService(fleet, now, log)],
+    [BreakerServiceService, createBreakerService(breakers, changes, now, log)],
+    [AuditServiceService, createAuditService(options.changelog, log)],
+    [FleetServiceService, createFleetService(fleet, changes, now, log)],
     [HealthService, createHealthService(health, visibleTo, log)],
     [ServerReflectionService, reflection],
     [ServerReflectionServiceAlpha, reflection],

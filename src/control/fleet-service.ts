@@ -1,13 +1,16 @@
-import type {
-  FleetServiceServer,
-  Gateway,
-  ListGatewaysResponse,
-  WaitForVersionRequest,
-  WaitForVersionResponse,
+import {
+  type FleetServiceServer,
+  type Gateway,
+  type ListGatewaysResponse,
+  FleetServiceService as Methods,
+  type RestoreConfigurationRequest,
+  type WaitForVersionRequest,
+  type WaitForVersionResponse,
 } from '../../generated/tollgate/admin/v1/fleet.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import type { FleetView, GatewayEntry } from '../store/redis/gateways.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Changes } from './changes.ts';
 import { createUnaryHandler } from './unary-handler.ts';
 
 /** What the service needs of the fleet: who is there, and what the store has. */
@@ -23,13 +26,23 @@ const DEFAULT_TIMEOUT_MS = 2000;
 const LOOK_EVERY_MS = 20;
 
 /** `tollgate.admin.v1.FleetService`. @param now Unix milliseconds */
-export function createFleetService(fleet: FleetSource, now: () => number, log: Logger): FleetServiceServer {
+export function createFleetService(
+  fleet: FleetSource,
+  changes: Changes,
+  now: () => number,
+  log: Logger,
+): FleetServiceServer {
   return {
     listGateways: createUnaryHandler(log, async (): Promise<ListGatewaysResponse> => {
       const { version, gateways } = await fleet.view();
       return { version, gateways: gateways.map((gateway) => toGateway(gateway, now())) };
     }),
-    restoreConfiguration: createUnaryHandler(log, async () => ({ restored: await fleet.restore() })),
+    restoreConfiguration: changes.handler(Methods.restoreConfiguration, {
+      run: async ({ validateOnly }: RestoreConfigurationRequest) => ({
+        restored: !validateOnly && (await fleet.restore()),
+      }),
+      repeat: () => ({ restored: false }),
+    }),
     waitForVersion: createUnaryHandler(log, (request: WaitForVersionRequest) => waitForVersion(fleet, now, request)),
   };
 }

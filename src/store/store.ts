@@ -8,6 +8,8 @@ export {
   VersionConflict,
 } from './store-errors.ts';
 
+import type { Journal, Note } from './journal.ts';
+
 /** A stored configuration document: what an admin or the configuration file said. */
 export interface Document {
   readonly kind: DocumentKind;
@@ -85,9 +87,9 @@ export interface DocumentStore {
   /**
    * All writes or none, in order; parents and references are checked when all are done. Gives the change as it went into
    * the log; when nothing was written (deleting what is not there) there is no new version.
-   * @throws VersionConflict, ReferenceMissing, StillReferenced, HashTaken
+   * @throws VersionConflict, ReferenceMissing, StillReferenced, HashTaken, and RequestDone for a note whose request was
    */
-  commit(writes: readonly Write[]): Promise<Change>;
+  commit(writes: readonly Write[], note?: Note): Promise<Change>;
   /** The version of the last change; 0 before the first. */
   version(): Promise<number>;
   /**
@@ -176,6 +178,7 @@ export interface RateStore {
 /** One state behind a gateway, or a fleet of them. */
 export interface Store {
   readonly documents: DocumentStore;
+  readonly journal: Journal;
   readonly quotas: QuotaStore;
   readonly rates: RateStore;
   close(): Promise<void>;

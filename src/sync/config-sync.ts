@@ -1,4 +1,5 @@
 import type { MethodEntry } from '../contracts/method-entry.ts';
+import type { Note } from '../store/journal.ts';
 import type { Change, Write } from '../store/store.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -12,9 +13,10 @@ export interface ConfigSync {
   /**
    * Commits to the store, then applies to `current` and tells the listeners; all of that before it resolves, so a change
    * that was acknowledged holds for the next decision.
+   * @param note goes into the store with the change; a dry run changes nothing
    * @throws what `DocumentStore.commit` throws; then nothing has changed
    */
-  change(writes: readonly Write[]): Promise<Change>;
+  change(writes: readonly Write[], note?: Note): Promise<Change>;
   /** @returns ends the subscription. A listener that throws does not keep the others from being told. */
   onChange(listener: ChangeListener): () => void;
   /** Swaps the methods (the contracts, with policy), at the same version: they are not in the store. */

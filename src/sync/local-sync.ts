@@ -1,4 +1,5 @@
 import type { MethodEntry } from '../contracts/method-entry.ts';
+import type { Note } from '../store/journal.ts';
 import type { Change, DocumentStore, Write } from '../store/store.ts';
 import { applyChange, checkReadable, readSnapshot, type StoreSnapshot } from './apply-change.ts';
 import type { ChangeListener, ConfigSync } from './config-sync.ts';
@@ -38,9 +39,9 @@ class LocalSync implements ConfigSync {
     return this.#current;
   }
 
-  change(writes: readonly Write[]): Promise<Change> {
+  change(writes: readonly Write[], note?: Note): Promise<Change> {
     // One at a time: changes are applied in the order of their versions, whatever order the store answers in.
-    const done = this.#last.then(() => this.#commit(writes));
+    const done = this.#last.then(() => this.#commit(writes, note));
     this.#last = done.catch(() => undefined);
     return done;
   }
@@ -56,10 +57,10 @@ class LocalSync implements ConfigSync {
     this.#current = { ...this.#current, methods };
   }
 
-  async #commit(writes: readonly Write[]): Promise<Change> {
+  async #commit(writes: readonly Write[], note: Note | undefined): Promise<Change> {
     checkReadable(writes);
-    const change = await this.#documents.commit(writes);
-    if (change.version <= this.#current.version) return change;
+    const change = await this.#documents.commit(writes, note);
+    if (note?.dryRun || change.version <= this.#current.version) return change;
     this.#current = applyChange(this.#current, change);
     for (const listener of [...this.#listeners]) this.#tell(listener, change);
     return change;

@@ -1,5 +1,6 @@
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import type { Replica, ReplicaHead } from '../store/embedded/replica.ts';
+import type { Note } from '../store/journal.ts';
 import type { RedisConnection } from '../store/redis/connect.ts';
 import { documentKeys } from '../store/redis/document-keys.ts';
 import type { RedisDocuments } from '../store/redis/documents.ts';
@@ -150,9 +151,10 @@ export class RedisSync implements ConfigSync {
     await this.#poll();
   }
 
-  async change(writes: readonly Write[]): Promise<Change> {
+  async change(writes: readonly Write[], note?: Note): Promise<Change> {
     checkReadable(writes);
-    const chained = await this.#options.documents.commitAfter(this.#head.version, writes);
+    const chained = await this.#options.documents.commitAfter(this.#head.version, writes, note);
+    if (note?.dryRun) return chained.change;
     const { version } = chained.change;
     await this.#exclusive(async () => {
       if (this.#head.version >= version) return;

@@ -38,6 +38,11 @@ export class TenantManager {
     this.#keys = new KeyRegistry(new DocumentRegistry(documents, sync, 'api_key'), random);
   }
 
+  /** The same registry, with changes made through another `ConfigSync`. */
+  with(sync: ConfigSync): TenantManager {
+    return new TenantManager({ ...this.#options, sync });
+  }
+
   createTenant(request: tenant.CreateTenantRequest): Promise<tenant.Tenant> {
     return this.#tenants.create(request);
   }

@@ -3,12 +3,17 @@ import { Client, credentials, Metadata, type MethodDefinition, type ServiceError
 import { type BreakerAdmin, LocalBreakers } from '../../src/breaker/breaker-admin.ts';
 import { builtinContracts } from '../../src/contracts/builtin.ts';
 import type { Contract } from '../../src/contracts/contract.ts';
+import { Changes } from '../../src/control/changes.ts';
 import { type ControlServer, startControlServer } from '../../src/control/control-server.ts';
 import type { FleetSource } from '../../src/control/fleet-service.ts';
 import { Health } from '../../src/control/health.ts';
 import type { MetricsSource } from '../../src/control/metrics-service.ts';
+import type { Journal } from '../../src/store/journal.ts';
+import type { DocumentStore } from '../../src/store/store.ts';
+import type { ConfigSync } from '../../src/sync/config-sync.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import type { TenantManager } from '../../src/tenants/tenant-manager.ts';
+import { openTenants } from './open-tenants.ts';
 import { startOwnerRelay } from './owner-relay.ts';
 
 export const REQUEST_ID = '0190b6a4-0000-7000-8000-000000000001';
@@ -31,6 +36,10 @@ export interface ControlFixture {
 
 export interface FixtureOptions {
   readonly tenants: TenantManager;
+  /** Where the tenants are; by default a store that is empty. */
+  readonly documents?: DocumentStore;
+  readonly journal?: Journal;
+  readonly sync?: ConfigSync;
   readonly metrics?: MetricsSource;
   readonly breakers?: BreakerAdmin;
   readonly fleet?: FleetSource;
@@ -41,16 +50,25 @@ export interface FixtureOptions {
 export async function startFixture(options: FixtureOptions): Promise<ControlFixture> {
   const health = new Health();
   const log: string[] = [];
+  const { documents, journal, sync } = options;
+  const given = documents && journal && sync && { documents, journal, sync };
+  const own = given ? undefined : await openTenants();
+  const store = given ?? own;
+  if (store === undefined) throw new Error('a part of the store is missing');
+  const logger = createLogger('debug', { write: (line) => void log.push(line) });
+  const now = () => Date.now();
   const contracts = [...builtinContracts(), ...(options.contracts ?? [])];
   const server = await startControlServer({
     tenants: options.tenants,
+    changes: new Changes({ ...store, tenants: options.tenants, now, log: logger }),
+    changelog: store,
     metrics: options.metrics ?? { getMetrics: () => ({ series: [], refusals: {}, backends: [], floods: [] }) },
     breakers: options.breakers ?? new LocalBreakers(() => performance.now()),
     fleet: options.fleet ?? { view: async () => ({ version: 0, nonce: '', gateways: [] }), restore: async () => false },
-    now: () => Date.now(),
+    now,
     contracts: new Map(contracts.map((contract) => [contract.name, contract])),
     health,
-    log: createLogger('debug', { write: (line) => void log.push(line) }),
+    log: logger,
     socketFolders: [tmpdir(), '/tmp'],
   });
   const relay = await startOwnerRelay(server.path);
@@ -89,6 +107,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
       client.close();
       await relay.close();
       await server.stop();
+      await own?.close();
     },
   };
 }

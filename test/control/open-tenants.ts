@@ -3,21 +3,35 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedStore } from '../../src/store/embedded/open.ts';
+import type { Journal } from '../../src/store/journal.ts';
+import type { DocumentStore } from '../../src/store/store.ts';
+import type { ConfigSync } from '../../src/sync/config-sync.ts';
 import { openLocalSync } from '../../src/sync/local-sync.ts';
 import { TenantManager } from '../../src/tenants/tenant-manager.ts';
 
+export interface OpenedTenants {
+  readonly tenants: TenantManager;
+  readonly documents: DocumentStore;
+  readonly journal: Journal;
+  readonly sync: ConfigSync;
+  close(): Promise<void>;
+}
+
 /** The real registry, over an embedded store in a folder of its own. */
-export async function openTenants(): Promise<{ tenants: TenantManager; close(): Promise<void> }> {
+export async function openTenants(): Promise<OpenedTenants> {
   const folder = mkdtempSync(join(tmpdir(), 'tg-'));
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const store = openEmbeddedStore({ path: join(folder, 'tollgate.db'), clock });
-  const { documents } = store;
+  const { documents, journal } = store;
   const onListenerError = (error: unknown): never => {
     throw error;
   };
   const sync = await openLocalSync({ documents, methods: new Map(), onListenerError });
   return {
     tenants: new TenantManager({ documents, sync, random: randomBytes, clock }),
+    documents,
+    journal,
+    sync,
     async close() {
       await store.close();
       rmSync(folder, { recursive: true });

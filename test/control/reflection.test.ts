@@ -24,6 +24,7 @@ const ALWAYS = [
 ];
 const ADMIN = [
   'tollgate.admin.v1.ApiKeyService',
+  'tollgate.admin.v1.AuditService',
   'tollgate.admin.v1.BreakerService',
   'tollgate.admin.v1.FleetService',
   'tollgate.admin.v1.PlanService',

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Note } from '../journal.ts';
 import {
   type Change,
   type Document,
@@ -14,6 +15,7 @@ import {
   type Write,
 } from '../store.ts';
 import { type ChangeEntry, type ChangeLog, toDocument } from './change-log.ts';
+import type { EmbeddedJournal } from './journal.ts';
 import { Transactions } from './sqlite.ts';
 
 const KINDS: readonly DocumentKind[] = ['plan', 'tenant', 'api_key'];
@@ -28,12 +30,14 @@ interface Draft {
 /** Documents in SQLite. SQLite answers at once; the promises are for stores that cannot. */
 export class EmbeddedDocuments implements DocumentStore {
   readonly #log: ChangeLog;
+  readonly #journal: EmbeddedJournal;
   readonly #clock: { now(): number };
   readonly #transactions: Transactions;
   readonly #statements: Statements;
 
-  constructor(db: DatabaseSync, log: ChangeLog, clock: { now(): number }) {
+  constructor(db: DatabaseSync, log: ChangeLog, journal: EmbeddedJournal, clock: { now(): number }) {
     this.#log = log;
+    this.#journal = journal;
     this.#clock = clock;
     this.#transactions = new Transactions(db);
     this.#statements = prepare(db);
@@ -61,15 +65,27 @@ export class EmbeddedDocuments implements DocumentStore {
     return { documents, next: rows.length > limit ? documents.at(-1)?.id : undefined };
   }
 
-  async commit(writes: readonly Write[]): Promise<Change> {
-    return this.#transactions.run(() => {
-      const version = this.#log.version();
-      const draft: Draft = { version: version + 1, at: this.#clock.now(), entries: new Map() };
-      for (const write of writes) this.#write(draft, write);
-      for (const entry of draft.entries.values()) this.#checkLinks(entry);
-      if (draft.entries.size === 0) return { version, documents: [], deleted: [], hashes: [] };
-      return this.#log.append(draft.version, draft.at, draft.entries.values());
-    });
+  async commit(writes: readonly Write[], note: Note = {}): Promise<Change> {
+    try {
+      return this.#transactions.run(() => this.#commit(writes, note));
+    } catch (error) {
+      if (error instanceof DryRun) return error.change;
+      throw error;
+    }
+  }
+
+  #commit(writes: readonly Write[], note: Note): Change {
+    this.#journal.checkRequest(note);
+    const version = this.#log.version();
+    const draft: Draft = { version: version + 1, at: this.#clock.now(), entries: new Map() };
+    for (const write of writes) this.#write(draft, write);
+    for (const entry of draft.entries.values()) this.#checkLinks(entry);
+    if (draft.entries.size === 0) return { version, documents: [], deleted: [], hashes: [] };
+    const change = this.#log.append(draft.version, draft.at, draft.entries.values());
+    // All that was written is taken back with it.
+    if (note.dryRun) throw new DryRun(change);
+    this.#journal.write(change.version, note);
+    return change;
   }
 
   async version(): Promise<number> {
@@ -133,6 +149,16 @@ export class EmbeddedDocuments implements DocumentStore {
   #checkExists(kind: DocumentKind | undefined, id: string | undefined): void {
     if (kind === undefined || id === undefined) return;
     if (this.#statements.get.get(kind, id) === undefined) throw new ReferenceMissing(kind, id);
+  }
+}
+
+/** Ends the transaction of a change that was only to be checked. */
+class DryRun extends Error {
+  readonly change: Change;
+
+  constructor(change: Change) {
+    super('a dry run');
+    this.change = change;
   }
 }
 

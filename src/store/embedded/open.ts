@@ -1,9 +1,11 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { DEFAULT_RETENTION, type Retention } from '../journal.ts';
 import { type Store, StoreUnusable } from '../store.ts';
 import { ChangeLog } from './change-log.ts';
 import { EmbeddedDocuments } from './documents.ts';
+import { EmbeddedJournal } from './journal.ts';
 import { lockStore } from './lock.ts';
 import { EmbeddedQuotas } from './quotas.ts';
 import { MemoryRates } from './rates.ts';
@@ -23,6 +25,8 @@ export interface EmbeddedStoreOptions {
   readonly clock: StoreClock;
   /** Changes that the log keeps; default 10,000. */
   readonly keepChanges?: number | undefined;
+  /** Of the audit log. */
+  readonly retention?: Retention | undefined;
 }
 
 /** A document's commit may wait this long for an outside writer (somebody with a shell); a quota's may not hold up calls. */
@@ -51,8 +55,11 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): Store {
     // the process, and only a power cut could take the last ones, after which some units could be used twice.
     const quotas = connect(path, QUOTAS_TIMEOUT_MS, 'NORMAL');
     opened.push(quotas);
+    const log = new ChangeLog(documents, options.keepChanges ?? 10_000);
+    const journal = new EmbeddedJournal(documents, options.retention ?? DEFAULT_RETENTION, clock);
     return {
-      documents: new EmbeddedDocuments(documents, new ChangeLog(documents, options.keepChanges ?? 10_000), clock),
+      documents: new EmbeddedDocuments(documents, log, journal, clock),
+      journal,
       quotas: new EmbeddedQuotas(quotas, clock),
       rates: new MemoryRates(() => clock.monotonic()),
       close: async () => closeAll(),

@@ -48,6 +48,31 @@ const STEPS: readonly string[] = [
      PRIMARY KEY (tenant, metric, period_start)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX quota_counters_by_end ON quota_counters (period_end);`,
+  `-- Append-only: entries are not changed, and deleted only when they need no longer be kept.
+   CREATE TABLE audit (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT,
+     at INTEGER NOT NULL,
+     version INTEGER,
+     refused INTEGER NOT NULL,
+     body BLOB NOT NULL
+   ) STRICT;
+   CREATE INDEX audit_by_refused ON audit (refused, seq);
+   CREATE INDEX audit_by_version ON audit (version) WHERE version IS NOT NULL;
+   CREATE TABLE audit_kept (refused INTEGER PRIMARY KEY, since INTEGER NOT NULL) STRICT;
+   INSERT INTO audit_kept VALUES (0, 0), (1, 0);
+   CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+     BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+   CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
+     WHEN OLD.seq >= (SELECT since FROM audit_kept WHERE refused = OLD.refused)
+     BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+   CREATE TABLE done_requests (
+     key TEXT PRIMARY KEY,
+     at INTEGER NOT NULL,
+     fingerprint TEXT NOT NULL,
+     result TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX done_requests_by_time ON done_requests (at);`,
 ];
 
 /**

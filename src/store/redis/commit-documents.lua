@@ -7,6 +7,9 @@
 -- KEYS[6] references  sorted set, all scores 0: "<kind>/<reference>\0<id>"
 -- KEYS[7] changes     stream: "<version>-0" -> nonce, prev, entries (JSON)
 -- KEYS[8] restoring   there while everything is written anew
+-- KEYS[9] audit       stream: "<version>-<n>" -> at (Unix milliseconds), version (or empty), body (base64)
+-- KEYS[10] requests   hash: key of a request that was done -> record (JSON)
+-- KEYS[11] times      sorted set: the same keys by when, Unix milliseconds
 -- ARGV[1] channel     told of the new version
 -- ARGV[2] nonce       names this change, so that another history is noticed
 -- ARGV[3] now         Unix milliseconds
@@ -14,8 +17,16 @@
 -- ARGV[5] known       the version that the writer has: a store that is behind it has lost changes
 -- ARGV[6] links       JSON: {parent: {kind: kind}, reference: {kind: kind}}
 -- ARGV[7] writes      JSON: [{op, kind, id, expected?, body?, hash?, parent?, reference?}], bodies in base64
+-- ARGV[8] dry         1: everything is checked, and nothing written
+-- ARGV[9] note        entry of the audit log, base64; may be empty
+-- ARGV[10] keep       entries that stay in the audit log
+-- ARGV[11] request    key of the request that this change is; may be empty
+-- ARGV[12] record     of the request
+-- ARGV[13] life       milliseconds that requests are remembered
+-- ARGV[14] most       requests that are remembered
 -- Reply: {"ok", version, nonce, prev, entries}, {"none", version}, {"behind", version}, {"restoring"}, {"conflict", kind, id, version},
---   {"missing", kind, id}, {"referenced", kind, id, kind of who refers, its id}, {"taken", kind, id}
+--   {"missing", kind, id}, {"referenced", kind, id, kind of who refers, its id}, {"taken", kind, id},
+--   {"done", key, record}: the request was done before
 local head, documents, ids, hashes, children, references, changes =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 if redis.call('EXISTS', KEYS[8]) == 1 then return { 'restoring' } end
@@ -24,6 +35,11 @@ local links = cjson.decode(ARGV[6])
 local version = tonumber(redis.call('HGET', head, 'version') or '0')
 if version < tonumber(ARGV[5]) then return { 'behind', version } end
 local prev = redis.call('HGET', head, 'nonce') or ''
+if ARGV[11] ~= '' then
+  local done = redis.call('HGET', KEYS[10], ARGV[11])
+  local at = done and redis.call('ZSCORE', KEYS[11], ARGV[11])
+  if at and tonumber(at) > now - tonumber(ARGV[13]) then return { 'done', ARGV[11], done } end
+end
 
 -- The draft: what each touched document was, and will be (false: not there).
 local order, before, draft, drafted_hashes = {}, {}, {}, {}
@@ -121,32 +137,53 @@ for _, entry in ipairs(order) do
 end
 
 -- From here on nothing is refused.
+local dry = ARGV[8] == '1'
 local entries = {}
 for _, entry in ipairs(order) do
   local kind, id, name, old, record = entry.kind, entry.id, entry.name, before[entry.name], draft[entry.name]
-  if old then
-    if old.h and redis.call('HGET', hashes, kind .. '/' .. old.h) == id then
-      redis.call('HDEL', hashes, kind .. '/' .. old.h)
+  if not dry then
+    if old then
+      if old.h and redis.call('HGET', hashes, kind .. '/' .. old.h) == id then
+        redis.call('HDEL', hashes, kind .. '/' .. old.h)
+      end
+      if old.p then redis.call('ZREM', children, kind .. '/' .. old.p .. '\0' .. id) end
+      if old.r then redis.call('ZREM', references, kind .. '/' .. old.r .. '\0' .. id) end
     end
-    if old.p then redis.call('ZREM', children, kind .. '/' .. old.p .. '\0' .. id) end
-    if old.r then redis.call('ZREM', references, kind .. '/' .. old.r .. '\0' .. id) end
-  end
-  if record then
-    redis.call('HSET', documents, name, cjson.encode(record))
-    redis.call('ZADD', ids, 0, name)
-    if record.h then redis.call('HSET', hashes, kind .. '/' .. record.h, id) end
-    if record.p then redis.call('ZADD', children, 0, kind .. '/' .. record.p .. '\0' .. id) end
-    if record.r then redis.call('ZADD', references, 0, kind .. '/' .. record.r .. '\0' .. id) end
-  else
-    redis.call('HDEL', documents, name)
-    redis.call('ZREM', ids, name)
+    if record then
+      redis.call('HSET', documents, name, cjson.encode(record))
+      redis.call('ZADD', ids, 0, name)
+      if record.h then redis.call('HSET', hashes, kind .. '/' .. record.h, id) end
+      if record.p then redis.call('ZADD', children, 0, kind .. '/' .. record.p .. '\0' .. id) end
+      if record.r then redis.call('ZADD', references, 0, kind .. '/' .. record.r .. '\0' .. id) end
+    else
+      redis.call('HDEL', documents, name)
+      redis.call('ZREM', ids, name)
+    end
   end
   entries[#entries + 1] = { k = kind, i = id, o = old and old.h or nil, d = record or nil }
 end
 local text = cjson.encode(entries)
 version = version + 1
 local text_version = string.format('%.0f', version)
+if dry then return { 'ok', version, ARGV[2], prev, text } end
 redis.call('XADD', changes, 'MAXLEN', ARGV[4], text_version .. '-0', 'nonce', ARGV[2], 'prev', prev, 'entries', text)
 redis.call('HSET', head, 'version', text_version, 'nonce', ARGV[2])
+if ARGV[9] ~= '' then
+  -- A log that survived where the documents did not is ahead of them.
+  local top = redis.call('XREVRANGE', KEYS[9], '+', '-', 'COUNT', 1)[1]
+  local major = math.max(version, top and tonumber(string.match(top[1], '^%d+')) or 0)
+  redis.call('XADD', KEYS[9], 'MAXLEN', ARGV[10], string.format('%.0f-*', major), 'at', ARGV[3], 'version', text_version,
+    'body', ARGV[9])
+end
+if ARGV[11] ~= '' then
+  redis.call('HSET', KEYS[10], ARGV[11], ARGV[12])
+  redis.call('ZADD', KEYS[11], now, ARGV[11])
+  local gone = redis.call('ZRANGEBYSCORE', KEYS[11], '-inf', now - tonumber(ARGV[13]), 'LIMIT', 0, 100)
+  if #gone == 0 and redis.call('ZCARD', KEYS[11]) > tonumber(ARGV[14]) then gone = redis.call('ZRANGE', KEYS[11], 0, 0) end
+  if #gone > 0 then
+    redis.call('ZREM', KEYS[11], unpack(gone))
+    redis.call('HDEL', KEYS[10], unpack(gone))
+  end
+end
 redis.call('PUBLISH', ARGV[1], text_version)
 return { 'ok', version, ARGV[2], prev, text }

@@ -12,6 +12,12 @@ export function documentKeys(connection: Pick<RedisConnection, 'key'>) {
     references: key('references'),
     changes: key('changes'),
     gateways: key('gateways'),
+    /** A stream of what was changed, and one of what was refused. */
+    audit: key('audit'),
+    refusals: key('audit-refusals'),
+    /** Requests that were done, by their key, and when. */
+    requests: key('requests'),
+    requestTimes: key('request-times'),
     /** There while a gateway writes everything anew. */
     restoring: key('restoring'),
     /** A channel: told of each new version. */

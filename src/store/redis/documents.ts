@@ -1,4 +1,12 @@
 import {
+  DEFAULT_RETENTION,
+  MAX_REQUESTS,
+  type Note,
+  REQUEST_LIFE_MS,
+  RequestDone,
+  type Retention,
+} from '../journal.ts';
+import {
   type Change,
   type Document,
   type DocumentKind,
@@ -15,6 +23,7 @@ import {
 import { StoreUnavailable } from '../store-errors.ts';
 import type { RedisConnection } from './connect.ts';
 import { type DocumentKeys, documentKeys } from './document-keys.ts';
+import { parseRequest, toRequestRecord } from './journal.ts';
 import { type ChainedChange, MAX_BODY_OCTETS, parseChange, parseDocument, UnreadableRecord } from './records.ts';
 import type { RedisReply, Scripts } from './scripts.ts';
 
@@ -26,6 +35,8 @@ export interface RedisDocumentsOptions {
   readonly nonce: () => string;
   /** Changes that the log keeps; default 10,000. */
   readonly keepChanges?: number | undefined;
+  /** Of the audit log. */
+  readonly retention?: Retention | undefined;
 }
 
 /** What Redis has, and what of it the reader lacks. */
@@ -84,18 +95,20 @@ export class RedisDocuments implements DocumentStore {
     return { documents: found, next: flat.length / 2 > limit ? found.at(-1)?.id : undefined };
   }
 
-  async commit(writes: readonly Write[]): Promise<Change> {
-    return (await this.commitAfter(0, writes)).change;
+  async commit(writes: readonly Write[], note?: Note): Promise<Change> {
+    return (await this.commitAfter(0, writes, note)).change;
   }
 
   /**
    * Like `commit`, for a writer that has the version `known`.
    * @throws StoreUnavailable when the store is behind that: it has lost changes
    */
-  async commitAfter(known: number, writes: readonly Write[]): Promise<ChainedChange> {
-    const { clock, nonce } = this.#options;
+  async commitAfter(known: number, writes: readonly Write[], note: Note = {}): Promise<ChainedChange> {
+    const { clock, nonce, retention = DEFAULT_RETENTION } = this.#options;
+    const { request } = note;
     const k = this.#keys;
     const keys = [k.head, k.documents, k.ids, k.hashes, k.children, k.references, k.changes, k.restoring];
+    keys.push(k.audit, k.requests, k.requestTimes);
     const text = JSON.stringify(writes.map(toJson));
     const reply = await this.#run('commit-documents', keys, [
       k.changed,
@@ -105,6 +118,13 @@ export class RedisDocuments implements DocumentStore {
       known,
       LINKS,
       text,
+      note.dryRun ? 1 : 0,
+      Buffer.from(note.audit ?? []).toString('base64'),
+      retention.changes,
+      request === undefined ? '' : request.key,
+      request === undefined ? '' : toRequestRecord(request),
+      REQUEST_LIFE_MS,
+      MAX_REQUESTS,
     ]);
     return toCommitted(reply);
   }
@@ -162,6 +182,8 @@ function toCommitted(reply: RedisReply): ChainedChange {
       return { change: parseChange(Number(a), String(d)), nonce: String(b), prev: String(c) };
     case 'none':
       return { change: { version: Number(a), documents: [], deleted: [], hashes: [] }, nonce: '', prev: '' };
+    case 'done':
+      throw new RequestDone(parseRequest(String(a), String(b)));
     case 'conflict':
       throw new VersionConflict(kindOf(a), String(b), Number(c));
     case 'missing':

@@ -114,10 +114,30 @@ export interface ListBreakersResponse {
 
 export interface IsolateRequest {
   backend: string;
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
 }
 
 export interface ResetRequest {
   backend: string;
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
 }
 
 function createBaseBreaker(): Breaker {
@@ -560,13 +580,22 @@ export const ListBreakersResponse: MessageFns<ListBreakersResponse> = {
 };
 
 function createBaseIsolateRequest(): IsolateRequest {
-  return { backend: "" };
+  return { backend: "", requestId: undefined, validateOnly: undefined, reason: undefined };
 }
 
 export const IsolateRequest: MessageFns<IsolateRequest> = {
   encode(message: IsolateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.backend !== "") {
       writer.uint32(10).string(message.backend);
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
     }
     return writer;
   },
@@ -592,6 +621,30 @@ export const IsolateRequest: MessageFns<IsolateRequest> = {
             message.backend = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -605,13 +658,35 @@ export const IsolateRequest: MessageFns<IsolateRequest> = {
   },
 
   fromJSON(object: any): IsolateRequest {
-    return { backend: isSet(object.backend) ? globalThis.String(object.backend) : "" };
+    return {
+      backend: isSet(object.backend) ? globalThis.String(object.backend) : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
+    };
   },
 
   toJSON(message: IsolateRequest): unknown {
     const obj: any = {};
     if (message.backend !== "") {
       obj.backend = message.backend;
+    }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
     }
     return obj;
   },
@@ -622,18 +697,30 @@ export const IsolateRequest: MessageFns<IsolateRequest> = {
   fromPartial<I extends Exact<DeepPartial<IsolateRequest>, I>>(object: I): IsolateRequest {
     const message = createBaseIsolateRequest();
     message.backend = object.backend ?? "";
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
     return message;
   },
 };
 
 function createBaseResetRequest(): ResetRequest {
-  return { backend: "" };
+  return { backend: "", requestId: undefined, validateOnly: undefined, reason: undefined };
 }
 
 export const ResetRequest: MessageFns<ResetRequest> = {
   encode(message: ResetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.backend !== "") {
       writer.uint32(10).string(message.backend);
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
     }
     return writer;
   },
@@ -659,6 +746,30 @@ export const ResetRequest: MessageFns<ResetRequest> = {
             message.backend = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -672,13 +783,35 @@ export const ResetRequest: MessageFns<ResetRequest> = {
   },
 
   fromJSON(object: any): ResetRequest {
-    return { backend: isSet(object.backend) ? globalThis.String(object.backend) : "" };
+    return {
+      backend: isSet(object.backend) ? globalThis.String(object.backend) : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
+    };
   },
 
   toJSON(message: ResetRequest): unknown {
     const obj: any = {};
     if (message.backend !== "") {
       obj.backend = message.backend;
+    }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
     }
     return obj;
   },
@@ -689,6 +822,9 @@ export const ResetRequest: MessageFns<ResetRequest> = {
   fromPartial<I extends Exact<DeepPartial<ResetRequest>, I>>(object: I): ResetRequest {
     const message = createBaseResetRequest();
     message.backend = object.backend ?? "";
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
     return message;
   },
 };

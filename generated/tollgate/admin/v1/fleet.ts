@@ -59,6 +59,16 @@ export interface WaitForVersionResponse {
 }
 
 export interface RestoreConfigurationRequest {
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
 }
 
 export interface RestoreConfigurationResponse {
@@ -529,11 +539,20 @@ export const WaitForVersionResponse: MessageFns<WaitForVersionResponse> = {
 };
 
 function createBaseRestoreConfigurationRequest(): RestoreConfigurationRequest {
-  return {};
+  return { requestId: undefined, validateOnly: undefined, reason: undefined };
 }
 
 export const RestoreConfigurationRequest: MessageFns<RestoreConfigurationRequest> = {
-  encode(_: RestoreConfigurationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: RestoreConfigurationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
+    }
     return writer;
   },
 
@@ -550,6 +569,30 @@ export const RestoreConfigurationRequest: MessageFns<RestoreConfigurationRequest
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -562,20 +605,44 @@ export const RestoreConfigurationRequest: MessageFns<RestoreConfigurationRequest
     }
   },
 
-  fromJSON(_: any): RestoreConfigurationRequest {
-    return {};
+  fromJSON(object: any): RestoreConfigurationRequest {
+    return {
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
+    };
   },
 
-  toJSON(_: RestoreConfigurationRequest): unknown {
+  toJSON(message: RestoreConfigurationRequest): unknown {
     const obj: any = {};
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
   create<I extends Exact<DeepPartial<RestoreConfigurationRequest>, I>>(base?: I): RestoreConfigurationRequest {
     return RestoreConfigurationRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<RestoreConfigurationRequest>, I>>(_: I): RestoreConfigurationRequest {
+  fromPartial<I extends Exact<DeepPartial<RestoreConfigurationRequest>, I>>(object: I): RestoreConfigurationRequest {
     const message = createBaseRestoreConfigurationRequest();
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
     return message;
   },
 };

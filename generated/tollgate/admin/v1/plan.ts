@@ -205,7 +205,19 @@ export function quota_PeriodToJSON(object: Quota_Period): string {
 
 export interface CreatePlanRequest {
   planId: string;
-  plan?: Plan | undefined;
+  plan?:
+    | Plan
+    | undefined;
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
 }
 
 export interface GetPlanRequest {
@@ -229,13 +241,35 @@ export interface UpdatePlanRequest {
     | Plan
     | undefined;
   /** Fields to change; all that may be changed when absent. */
-  updateMask?: string[] | undefined;
+  updateMask?:
+    | string[]
+    | undefined;
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
 }
 
 export interface DeletePlanRequest {
   id: string;
   /** When set, the plan is deleted only if it is still this version. */
   etag: string;
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
 }
 
 function createBasePlan(): Plan {
@@ -696,7 +730,7 @@ export const Quota: MessageFns<Quota> = {
 };
 
 function createBaseCreatePlanRequest(): CreatePlanRequest {
-  return { planId: "", plan: undefined };
+  return { planId: "", plan: undefined, requestId: undefined, validateOnly: undefined, reason: undefined };
 }
 
 export const CreatePlanRequest: MessageFns<CreatePlanRequest> = {
@@ -706,6 +740,15 @@ export const CreatePlanRequest: MessageFns<CreatePlanRequest> = {
     }
     if (message.plan !== undefined) {
       Plan.encode(message.plan, writer.uint32(18).fork()).join();
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
     }
     return writer;
   },
@@ -739,6 +782,30 @@ export const CreatePlanRequest: MessageFns<CreatePlanRequest> = {
             message.plan = Plan.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -759,6 +826,17 @@ export const CreatePlanRequest: MessageFns<CreatePlanRequest> = {
         ? globalThis.String(object.plan_id)
         : "",
       plan: isSet(object.plan) ? Plan.fromJSON(object.plan) : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
     };
   },
 
@@ -770,6 +848,15 @@ export const CreatePlanRequest: MessageFns<CreatePlanRequest> = {
     if (message.plan !== undefined) {
       obj.plan = Plan.toJSON(message.plan);
     }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
@@ -780,6 +867,9 @@ export const CreatePlanRequest: MessageFns<CreatePlanRequest> = {
     const message = createBaseCreatePlanRequest();
     message.planId = object.planId ?? "";
     message.plan = (object.plan !== undefined && object.plan !== null) ? Plan.fromPartial(object.plan) : undefined;
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
     return message;
   },
 };
@@ -1034,7 +1124,7 @@ export const ListPlansResponse: MessageFns<ListPlansResponse> = {
 };
 
 function createBaseUpdatePlanRequest(): UpdatePlanRequest {
-  return { plan: undefined, updateMask: undefined };
+  return { plan: undefined, updateMask: undefined, requestId: undefined, validateOnly: undefined, reason: undefined };
 }
 
 export const UpdatePlanRequest: MessageFns<UpdatePlanRequest> = {
@@ -1044,6 +1134,15 @@ export const UpdatePlanRequest: MessageFns<UpdatePlanRequest> = {
     }
     if (message.updateMask !== undefined) {
       FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(18).fork()).join();
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
     }
     return writer;
   },
@@ -1077,6 +1176,30 @@ export const UpdatePlanRequest: MessageFns<UpdatePlanRequest> = {
             message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1097,6 +1220,17 @@ export const UpdatePlanRequest: MessageFns<UpdatePlanRequest> = {
         : isSet(object.update_mask)
         ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
         : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
     };
   },
 
@@ -1108,6 +1242,15 @@ export const UpdatePlanRequest: MessageFns<UpdatePlanRequest> = {
     if (message.updateMask !== undefined) {
       obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
     }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
@@ -1118,12 +1261,15 @@ export const UpdatePlanRequest: MessageFns<UpdatePlanRequest> = {
     const message = createBaseUpdatePlanRequest();
     message.plan = (object.plan !== undefined && object.plan !== null) ? Plan.fromPartial(object.plan) : undefined;
     message.updateMask = object.updateMask ?? undefined;
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
     return message;
   },
 };
 
 function createBaseDeletePlanRequest(): DeletePlanRequest {
-  return { id: "", etag: "" };
+  return { id: "", etag: "", requestId: undefined, validateOnly: undefined, reason: undefined };
 }
 
 export const DeletePlanRequest: MessageFns<DeletePlanRequest> = {
@@ -1133,6 +1279,15 @@ export const DeletePlanRequest: MessageFns<DeletePlanRequest> = {
     }
     if (message.etag !== "") {
       writer.uint32(18).string(message.etag);
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
     }
     return writer;
   },
@@ -1166,6 +1321,30 @@ export const DeletePlanRequest: MessageFns<DeletePlanRequest> = {
             message.etag = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1182,6 +1361,17 @@ export const DeletePlanRequest: MessageFns<DeletePlanRequest> = {
     return {
       id: isSet(object.id) ? globalThis.String(object.id) : "",
       etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
     };
   },
 
@@ -1193,6 +1383,15 @@ export const DeletePlanRequest: MessageFns<DeletePlanRequest> = {
     if (message.etag !== "") {
       obj.etag = message.etag;
     }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
@@ -1203,6 +1402,9 @@ export const DeletePlanRequest: MessageFns<DeletePlanRequest> = {
     const message = createBaseDeletePlanRequest();
     message.id = object.id ?? "";
     message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
     return message;
   },
 };

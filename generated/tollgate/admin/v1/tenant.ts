@@ -84,7 +84,19 @@ export function tenant_StateToJSON(object: Tenant_State): string {
 
 export interface CreateTenantRequest {
   tenantId: string;
-  tenant?: Tenant | undefined;
+  tenant?:
+    | Tenant
+    | undefined;
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
 }
 
 export interface GetTenantRequest {
@@ -111,13 +123,35 @@ export interface UpdateTenantRequest {
    * Fields to change: display_name, plan, state, issuers, client_certificates. When absent: display_name, plan, and of the
    * others those that are given.
    */
-  updateMask?: string[] | undefined;
+  updateMask?:
+    | string[]
+    | undefined;
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
 }
 
 export interface DeleteTenantRequest {
   id: string;
   /** When set, the tenant is deleted only if it is still this version. */
   etag: string;
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
 }
 
 function createBaseTenant(): Tenant {
@@ -346,7 +380,7 @@ export const Tenant: MessageFns<Tenant> = {
 };
 
 function createBaseCreateTenantRequest(): CreateTenantRequest {
-  return { tenantId: "", tenant: undefined };
+  return { tenantId: "", tenant: undefined, requestId: undefined, validateOnly: undefined, reason: undefined };
 }
 
 export const CreateTenantRequest: MessageFns<CreateTenantRequest> = {
@@ -356,6 +390,15 @@ export const CreateTenantRequest: MessageFns<CreateTenantRequest> = {
     }
     if (message.tenant !== undefined) {
       Tenant.encode(message.tenant, writer.uint32(18).fork()).join();
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
     }
     return writer;
   },
@@ -389,6 +432,30 @@ export const CreateTenantRequest: MessageFns<CreateTenantRequest> = {
             message.tenant = Tenant.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -409,6 +476,17 @@ export const CreateTenantRequest: MessageFns<CreateTenantRequest> = {
         ? globalThis.String(object.tenant_id)
         : "",
       tenant: isSet(object.tenant) ? Tenant.fromJSON(object.tenant) : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
     };
   },
 
@@ -419,6 +497,15 @@ export const CreateTenantRequest: MessageFns<CreateTenantRequest> = {
     }
     if (message.tenant !== undefined) {
       obj.tenant = Tenant.toJSON(message.tenant);
+    }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
     }
     return obj;
   },
@@ -432,6 +519,9 @@ export const CreateTenantRequest: MessageFns<CreateTenantRequest> = {
     message.tenant = (object.tenant !== undefined && object.tenant !== null)
       ? Tenant.fromPartial(object.tenant)
       : undefined;
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
     return message;
   },
 };
@@ -686,7 +776,7 @@ export const ListTenantsResponse: MessageFns<ListTenantsResponse> = {
 };
 
 function createBaseUpdateTenantRequest(): UpdateTenantRequest {
-  return { tenant: undefined, updateMask: undefined };
+  return { tenant: undefined, updateMask: undefined, requestId: undefined, validateOnly: undefined, reason: undefined };
 }
 
 export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
@@ -696,6 +786,15 @@ export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
     }
     if (message.updateMask !== undefined) {
       FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(18).fork()).join();
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
     }
     return writer;
   },
@@ -729,6 +828,30 @@ export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
             message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -749,6 +872,17 @@ export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
         : isSet(object.update_mask)
         ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
         : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
     };
   },
 
@@ -759,6 +893,15 @@ export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
     }
     if (message.updateMask !== undefined) {
       obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
+    }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
     }
     return obj;
   },
@@ -772,12 +915,15 @@ export const UpdateTenantRequest: MessageFns<UpdateTenantRequest> = {
       ? Tenant.fromPartial(object.tenant)
       : undefined;
     message.updateMask = object.updateMask ?? undefined;
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
     return message;
   },
 };
 
 function createBaseDeleteTenantRequest(): DeleteTenantRequest {
-  return { id: "", etag: "" };
+  return { id: "", etag: "", requestId: undefined, validateOnly: undefined, reason: undefined };
 }
 
 export const DeleteTenantRequest: MessageFns<DeleteTenantRequest> = {
@@ -787,6 +933,15 @@ export const DeleteTenantRequest: MessageFns<DeleteTenantRequest> = {
     }
     if (message.etag !== "") {
       writer.uint32(18).string(message.etag);
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
     }
     return writer;
   },
@@ -820,6 +975,30 @@ export const DeleteTenantRequest: MessageFns<DeleteTenantRequest> = {
             message.etag = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -836,6 +1015,17 @@ export const DeleteTenantRequest: MessageFns<DeleteTenantRequest> = {
     return {
       id: isSet(object.id) ? globalThis.String(object.id) : "",
       etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
     };
   },
 
@@ -847,6 +1037,15 @@ export const DeleteTenantRequest: MessageFns<DeleteTenantRequest> = {
     if (message.etag !== "") {
       obj.etag = message.etag;
     }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
@@ -857,6 +1056,9 @@ export const DeleteTenantRequest: MessageFns<DeleteTenantRequest> = {
     const message = createBaseDeleteTenantRequest();
     message.id = object.id ?? "";
     message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
     return message;
   },
 };

@@ -27,6 +27,7 @@ export interface Config {
   telemetry?: Telemetry | undefined;
   overload?: Overload | undefined;
   authentication?: Authentication | undefined;
+  audit?: Audit | undefined;
 }
 
 /** A socket that clients connect to, and the contracts that it shows. */
@@ -436,6 +437,20 @@ export interface Authentication_FailedCredentials {
   exempt: string[];
 }
 
+/** How much of the audit log stays in the store. */
+export interface Audit {
+  /** Entries of changes. Default 100000. */
+  maxChanges?:
+    | number
+    | undefined;
+  /** Entries of refused changes, which count by themselves. Default 10000. */
+  maxRefusals?:
+    | number
+    | undefined;
+  /** Default 400 days. */
+  maxAge?: Duration | undefined;
+}
+
 function createBaseConfig(): Config {
   return {
     listeners: [],
@@ -447,6 +462,7 @@ function createBaseConfig(): Config {
     telemetry: undefined,
     overload: undefined,
     authentication: undefined,
+    audit: undefined,
   };
 }
 
@@ -478,6 +494,9 @@ export const Config: MessageFns<Config> = {
     }
     if (message.authentication !== undefined) {
       Authentication.encode(message.authentication, writer.uint32(74).fork()).join();
+    }
+    if (message.audit !== undefined) {
+      Audit.encode(message.audit, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -567,6 +586,14 @@ export const Config: MessageFns<Config> = {
             message.authentication = Authentication.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.audit = Audit.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -594,6 +621,7 @@ export const Config: MessageFns<Config> = {
       telemetry: isSet(object.telemetry) ? Telemetry.fromJSON(object.telemetry) : undefined,
       overload: isSet(object.overload) ? Overload.fromJSON(object.overload) : undefined,
       authentication: isSet(object.authentication) ? Authentication.fromJSON(object.authentication) : undefined,
+      audit: isSet(object.audit) ? Audit.fromJSON(object.audit) : undefined,
     };
   },
 
@@ -626,6 +654,9 @@ export const Config: MessageFns<Config> = {
     if (message.authentication !== undefined) {
       obj.authentication = Authentication.toJSON(message.authentication);
     }
+    if (message.audit !== undefined) {
+      obj.audit = Audit.toJSON(message.audit);
+    }
     return obj;
   },
 
@@ -649,6 +680,7 @@ export const Config: MessageFns<Config> = {
     message.authentication = (object.authentication !== undefined && object.authentication !== null)
       ? Authentication.fromPartial(object.authentication)
       : undefined;
+    message.audit = (object.audit !== undefined && object.audit !== null) ? Audit.fromPartial(object.audit) : undefined;
     return message;
   },
 };
@@ -3723,6 +3755,121 @@ export const Authentication_FailedCredentials: MessageFns<Authentication_FailedC
     message.burst = object.burst ?? undefined;
     message.rate = object.rate ?? undefined;
     message.exempt = object.exempt?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseAudit(): Audit {
+  return { maxChanges: undefined, maxRefusals: undefined, maxAge: undefined };
+}
+
+export const Audit: MessageFns<Audit> = {
+  encode(message: Audit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxChanges !== undefined) {
+      writer.uint32(8).uint32(message.maxChanges);
+    }
+    if (message.maxRefusals !== undefined) {
+      writer.uint32(16).uint32(message.maxRefusals);
+    }
+    if (message.maxAge !== undefined) {
+      Duration.encode(message.maxAge, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Audit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAudit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxChanges = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxRefusals = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.maxAge = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Audit {
+    return {
+      maxChanges: isSet(object.maxChanges)
+        ? globalThis.Number(object.maxChanges)
+        : isSet(object.max_changes)
+        ? globalThis.Number(object.max_changes)
+        : undefined,
+      maxRefusals: isSet(object.maxRefusals)
+        ? globalThis.Number(object.maxRefusals)
+        : isSet(object.max_refusals)
+        ? globalThis.Number(object.max_refusals)
+        : undefined,
+      maxAge: isSet(object.maxAge)
+        ? Duration.fromJSON(object.maxAge)
+        : isSet(object.max_age)
+        ? Duration.fromJSON(object.max_age)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Audit): unknown {
+    const obj: any = {};
+    if (message.maxChanges !== undefined) {
+      obj.maxChanges = Math.round(message.maxChanges);
+    }
+    if (message.maxRefusals !== undefined) {
+      obj.maxRefusals = Math.round(message.maxRefusals);
+    }
+    if (message.maxAge !== undefined) {
+      obj.maxAge = Duration.toJSON(message.maxAge);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Audit>, I>>(base?: I): Audit {
+    return Audit.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Audit>, I>>(object: I): Audit {
+    const message = createBaseAudit();
+    message.maxChanges = object.maxChanges ?? undefined;
+    message.maxRefusals = object.maxRefusals ?? undefined;
+    message.maxAge = (object.maxAge !== undefined && object.maxAge !== null)
+      ? Duration.fromPartial(object.maxAge)
+      : undefined;
     return message;
   },
 };
