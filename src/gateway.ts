@@ -23,8 +23,10 @@ import { startControlServer } from './control/control-server.ts';
 import { Health } from './control/health.ts';
 import { answerHttp1, answerProbe } from './control/probes.ts';
 import { Flusher, Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
+import { FleetReports } from './metrics/fleet-reports.ts';
 import { FloodCounts } from './metrics/flood-counts.ts';
 import { GatewayMetrics } from './metrics/gateway-metrics.ts';
+import { Reporter } from './metrics/reporter.ts';
 import { storeMetrics } from './metrics/store-metrics.ts';
 import { openState, type State } from './open-state.ts';
 import { createMemoryProbe, type MemoryFacts } from './overload/memory-share.ts';
@@ -172,16 +174,21 @@ export class Gateway {
     const chain = new MiddlewareChain([authentication, overload, new AuthorizationStage(), limiter, quota]);
 
     const floods = new FloodCounts(clock.monotonic, (fields) => log.warn(fields, 'a peer broke a limit'));
-    const metrics = new GatewayMetrics({
-      now: clock.now,
+    const metrics = new GatewayMetrics({ ...clock, limits: settings.metrics }).start();
+    this.#closers.push(() => metrics.close());
+    const reporter = new Reporter({
+      metrics,
       floods: () => floods.list(),
       store: () => storeMetrics(state),
+      limits: () => [],
+      id: state.id,
+      address: () => this.#firstAddress(),
     });
     const control = await startControlServer({
       tenants,
       changes,
       changelog: state,
-      metrics,
+      metrics: new FleetReports(reporter, undefined),
       breakers,
       fleet: state,
       now: clock.now,
@@ -204,7 +211,7 @@ export class Gateway {
       requestIds: new RequestIds({ now: turnClock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
       probe: (path) => answerProbe(this.#health, path),
       onEnd: [
-        metrics.observe,
+        ...(settings.metrics === undefined ? [] : [metrics.observe]),
         recordRefusals(changes.audit),
         (call, outcome) => accessLog(call, outcome, call.requestId),
       ],
@@ -269,6 +276,8 @@ export class Gateway {
       metrics.addBackend(backend.name, {
         breakerState: () => breaker.state,
         outstanding: () => backend.outstanding,
+        connections: () => backend.connections,
+        endpoints: () => backend.endpoints.length,
         isFailure: (status) => breaker.isFailure(status),
       });
       return backend;

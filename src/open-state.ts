@@ -38,6 +38,8 @@ export interface StateOptions {
 
 /** What a gateway decides by: its own, or the fleet's. */
 export interface State {
+  /** Of this gateway, among those that share the state. */
+  readonly id: string;
   readonly documents: DocumentStore;
   readonly journal: Journal;
   /** Where keys are looked up. */
@@ -75,6 +77,7 @@ async function openOwn({ path, retention, methods, clock, log, address }: StateO
     const breakers = new LocalBreakers(clock.monotonic);
     return {
       ...store,
+      id: hostname(),
       credentials: store.documents,
       sync,
       breakers,
@@ -146,6 +149,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
     const breakers = new FleetBreakers({ store: breakerStore, gateway: id, now: clock.monotonic });
     closers.push(() => breakers.close());
     return {
+      id,
       documents,
       journal: new RedisJournal({ connection: control, scripts: scripts.control, clock, retention }),
       credentials: replica,

@@ -66,6 +66,17 @@ export interface Outcome {
   readonly cancelled: boolean;
   /** Milliseconds from the request's headers to the end. */
   readonly durationMs: number;
+  /** Milliseconds of it from when the request was handed to a backend's connection; undefined when it reached none. */
+  readonly backendMs?: number | undefined;
+  readonly traffic?: CallTraffic | undefined;
+}
+
+/** What a call has sent both ways: messages, and octets of DATA, which are the messages with their prefixes. */
+export interface CallTraffic {
+  readonly requestMessages: number;
+  readonly responseMessages: number;
+  readonly requestOctets: number;
+  readonly responseOctets: number;
 }
 
 /** Why the gateway answers itself. Built in `refusal.ts` alone. */

@@ -4,6 +4,7 @@ import type { Duration } from '../../generated/google/protobuf/duration.ts';
 import {
   BackendMetrics_BreakerState as BreakerState,
   type CallSeries,
+  GetMetricsRequest,
   GetMetricsResponse,
   GetMetricsRequest_Label as Label,
   type StoreMetrics,
@@ -46,6 +47,7 @@ export function addMetricsCommand(program: Command, io: Io): void {
     .action((options: MetricsOptions) =>
       withAdminClient(options, io, async (client) => {
         const response = await client.call(service.getMetrics, {
+          ...GetMetricsRequest.fromPartial({}),
           tenantId: options.tenant ?? '',
           method: options.method ?? '',
           status: options.status ?? '',

@@ -1,5 +1,6 @@
-import type { Config } from '../../generated/tollgate/config/v1/config.ts';
+import type { Config, Telemetry_Metrics } from '../../generated/tollgate/config/v1/config.ts';
 import { nearest } from '../contracts/nearest.ts';
+import { DEFAULT_LIMITS, leastMemory, MIB } from '../metrics/budget.ts';
 import { isLogLevel, LOG_LEVELS } from '../telemetry/log-level.ts';
 import type { CheckContext } from './check-context.ts';
 
@@ -11,8 +12,18 @@ export function checkTelemetry({ source }: CheckContext, config: Config): void {
     const hint = near === undefined ? undefined : `did you mean "${near}"?`;
     source.complain(['telemetry', 'log_level'], `one of ${LOG_LEVELS.join(', ')} is expected, not "${logLevel}"`, hint);
   }
+  checkMetrics(source, config.telemetry?.metrics);
   const url = otlp === undefined ? undefined : URL.parse(otlp.endpoint);
   if (url === null || (url !== undefined && !/^https?:$/.test(url.protocol))) {
     source.complain(['telemetry', 'otlp', 'endpoint'], '"endpoint" is not a URL', 'http://127.0.0.1:4317');
   }
+}
+
+function checkMetrics(source: CheckContext['source'], metrics: Telemetry_Metrics | undefined): void {
+  if (metrics === undefined || metrics.memoryMib === 0) return;
+  const maxSeries = metrics.maxSeries || DEFAULT_LIMITS.maxSeries;
+  const least = Math.ceil(leastMemory(maxSeries) / MIB);
+  if (metrics.memoryMib >= least) return;
+  const message = `${maxSeries} series need ${least} MiB at least, not ${metrics.memoryMib}`;
+  source.complain(['telemetry', 'metrics', 'memory_mib'], message, 'or lower "max_series"');
 }

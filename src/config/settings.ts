@@ -15,12 +15,14 @@ import type {
   Overload,
   ServerTls,
   Store,
+  Telemetry_Metrics,
   Tenant as TenantMessage,
 } from '../../generated/tollgate/config/v1/config.ts';
 import { Listener_Errors, ServerTls_ClientAuth } from '../../generated/tollgate/config/v1/config.ts';
 import { type BreakerOptions, DEFAULT_BREAKER } from '../breaker/options.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import { codeOf } from '../grpc/status.ts';
+import { DEFAULT_LIMITS, leastMemory, type MetricsLimits, MIB } from '../metrics/budget.ts';
 import { DEFAULT_RETENTION, type Retention } from '../store/journal.ts';
 import type { RedisSettings } from '../store/redis/connect.ts';
 import { toPriority, toWhenStoreSilent } from '../sync/from-document.ts';
@@ -47,10 +49,19 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly otlpEndpoint: string | undefined;
   readonly authentication: AuthenticationSettings;
+  /** Undefined: nothing is counted. */
+  readonly metrics: MetricsLimits | undefined;
+  readonly prometheus: PrometheusSettings;
   /** Undefined: calls are never refused for overload. */
   readonly overload: OverloadSettings | undefined;
   /** Of the audit log. */
   readonly retention: Retention;
+}
+
+export interface PrometheusSettings {
+  readonly disabled: boolean;
+  /** Undefined: where the listener is not on a loopback address. */
+  readonly requireKey: boolean | undefined;
 }
 
 export interface OverloadSettings {
@@ -121,7 +132,6 @@ export interface TenantSettings {
 const DEFAULT_DATA = './data';
 const DEFAULT_STORE = './data/tollgate.db';
 const DEFAULT_MAX_DELAY_MS = 200;
-const MIB = 1024 * 1024;
 
 /** Fills in defaults. `env` must be the one that the configuration was checked with. */
 export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'baseDir'>, env: Environment): Settings {
@@ -135,6 +145,11 @@ export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'b
     logLevel: toLogLevel(config.telemetry?.logLevel),
     authentication: toAuthentication(config.authentication, file),
     otlpEndpoint: config.telemetry?.otlp?.endpoint,
+    metrics: toMetrics(config.telemetry?.metrics),
+    prometheus: {
+      disabled: config.telemetry?.metrics?.prometheus?.disabled ?? false,
+      requireKey: config.telemetry?.metrics?.prometheus?.requireKey,
+    },
     overload: toOverload(config.overload),
     retention: toRetention(config.audit),
   };
@@ -188,6 +203,17 @@ function toRetention(audit: Audit | undefined): Retention {
     refusals: audit?.maxRefusals ?? DEFAULT_RETENTION.refusals,
     ageMs: audit?.maxAge === undefined ? DEFAULT_RETENTION.ageMs : durationToMs(audit.maxAge),
   };
+}
+
+/** What is not said follows from what is: memory for the series, or as it is by default. */
+export function toMetrics(metrics: Telemetry_Metrics | undefined): MetricsLimits | undefined {
+  if (metrics?.disabled === true) return undefined;
+  const maxSeries = metrics === undefined || metrics.maxSeries === 0 ? DEFAULT_LIMITS.maxSeries : metrics.maxSeries;
+  const memory =
+    metrics === undefined || metrics.memoryMib === 0
+      ? Math.max(DEFAULT_LIMITS.memory, leastMemory(maxSeries))
+      : metrics.memoryMib * MIB;
+  return { maxSeries, memory };
 }
 
 function toOverload(overload: Overload | undefined): OverloadSettings | undefined {

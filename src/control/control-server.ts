@@ -32,6 +32,13 @@ import { createReflectionService } from './reflection/reflection-service.ts';
 import { createTenantService } from './tenant-service.ts';
 import { createValidationInterceptor } from './validate-request.ts';
 import { type ContractSource, createVisibleContracts } from './visible-contracts.ts';
+import { createWatchEncoder } from './watch-metrics.ts';
+
+/** With an encoder that watchers share. */
+const METRICS_SERVICE: ServiceDefinition = {
+  ...MetricsServiceService,
+  watchMetrics: { ...MetricsServiceService.watchMetrics, responseSerialize: createWatchEncoder() },
+};
 
 export interface ControlServerOptions {
   readonly tenants: TenantManager;
@@ -106,7 +113,7 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
     [TenantServiceService, createTenantService(tenants, changes, log)],
     [PlanServiceService, createPlanService(tenants, changes, log)],
     [ApiKeyServiceService, createApiKeyService(tenants, changes, log)],
-    [MetricsServiceService, createMetricsService(metrics, log)],
+    [METRICS_SERVICE, createMetricsService(metrics, health, log)],
     [BreakerServiceService, createBreakerService(breakers, changes, now, log)],
     [AuditServiceService, createAuditService(options.changelog, log)],
     [FleetServiceService, createFleetService(fleet, changes, now, log)],

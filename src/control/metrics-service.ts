@@ -1,17 +1,113 @@
-import type {
-  GetMetricsRequest,
-  GetMetricsResponse,
-  MetricsServiceServer,
+import {
+  type GetMetricsRequest,
+  type GetMetricsResponse,
+  GetMetricsRequest_Label as Label,
+  type MetricsServiceServer,
+  GetMetricsRequest as Query,
+  type TopMethodsRequest,
+  type TopTenantsRequest,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { Code } from '../grpc/status.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { type Caller, readCaller } from './caller.ts';
+import { ControlError } from './control-error.ts';
+import { toErrorStatus } from './error-status.ts';
+import type { Health } from './health.ts';
 import { createUnaryHandler } from './unary-handler.ts';
+import { MetricsWatch, type WatchCall, watchedQuery } from './watch-metrics.ts';
 
-/** What the gateway counted; `GatewayMetrics` is one. */
-export interface MetricsSource {
-  getMetrics(request: GetMetricsRequest): GetMetricsResponse;
+/** Who reads: a `tenant` sees nothing of the gateway, and of others nothing either. */
+export type Audience = 'administrator' | 'tenant';
+
+/** Where a watcher is, by gateway. */
+export type Cursors = ReadonlyMap<string, number>;
+
+export interface Progress {
+  readonly response: GetMetricsResponse;
+  readonly cursors: Cursors;
+  /** All since the start, not since the cursors. */
+  readonly sinceStart: boolean;
 }
 
+/** What the gateways counted; `FleetReports` is one. */
+export interface MetricsSource {
+  get(request: GetMetricsRequest, audience: Audience): Promise<GetMetricsResponse>;
+  advance(request: GetMetricsRequest, audience: Audience, cursors: Cursors): Promise<Progress>;
+}
+
+/** Watchers at once. */
+export const MAX_WATCHERS = 500;
+const DEFAULT_TOP = 10;
+
 /** `tollgate.metrics.v1.MetricsService`. */
-export function createMetricsService(metrics: MetricsSource, log: Logger): MetricsServiceServer {
-  return { getMetrics: createUnaryHandler(log, (request: GetMetricsRequest) => metrics.getMetrics(request)) };
+export function createMetricsService(source: MetricsSource, health: Health, log: Logger): MetricsServiceServer {
+  const get = (request: GetMetricsRequest, caller: Caller) => source.get(own(request, caller), audienceOf(caller));
+  let watchers = 0;
+  return {
+    getMetrics: createUnaryHandler(log, get),
+
+    topTenants: createUnaryHandler(log, async ({ by, limit, ...rest }: TopTenantsRequest, caller) => {
+      const found = await get(top({ ...rest, orderBy: by, limit, groupBy: [Label.LABEL_TENANT] }), caller);
+      const { series: tenants, omittedSeries: omitted, startTime, endTime, gateways } = found;
+      return { tenants, omitted, startTime, endTime, gateways };
+    }),
+
+    topMethods: createUnaryHandler(log, async ({ by, limit, ...rest }: TopMethodsRequest, caller) => {
+      const found = await get(top({ ...rest, orderBy: by, limit, groupBy: [Label.LABEL_METHOD] }), caller);
+      const { series: methods, omittedSeries: omitted, startTime, endTime, gateways } = found;
+      return { methods, omitted, startTime, endTime, gateways };
+    }),
+
+    watchMetrics(call) {
+      const caller = readCaller(call.metadata);
+      const fail = (error: unknown) => void call.emit('error', toErrorStatus(error, caller.requestId, log));
+      if (watchers >= MAX_WATCHERS) return fail(tooManyWatchers());
+      let query: GetMetricsRequest;
+      try {
+        query = own(watchedQuery(call.request), caller);
+      } catch (error) {
+        return fail(error);
+      }
+      const advance: MetricsSource['advance'] = (...args) => source.advance(...args);
+      const watch = new MetricsWatch(call, query, audienceOf(caller), advance, fail);
+      watchers++;
+      closeAtEnd(call, health, () => {
+        watchers--;
+        watch.close();
+      });
+      watch.start();
+    },
+  };
+}
+
+/** A watch has no end of its own: open, it would hold up the gateway's stop for the whole grace. */
+function closeAtEnd(call: WatchCall, health: Health, close: () => void): void {
+  const unsubscribe = health.watch('', (_serving, last) => {
+    if (last) call.end();
+  });
+  let closed = false;
+  const end = () => {
+    if (closed) return;
+    closed = true;
+    unsubscribe();
+    close();
+  };
+  for (const event of ['cancelled', 'close', 'error', 'finish']) call.on(event, end);
+}
+
+function top(request: Partial<GetMetricsRequest>): GetMetricsRequest {
+  return { ...Query.fromPartial({}), ...request, limit: request.limit || DEFAULT_TOP };
+}
+
+function own(request: GetMetricsRequest, _caller: Caller): GetMetricsRequest {
+  return request;
+}
+
+function audienceOf(_caller: Caller): Audience {
+  return 'administrator';
+}
+
+function tooManyWatchers(): ControlError {
+  const message = `there are ${MAX_WATCHERS} watchers of metrics already: use GetMetrics with a window instead`;
+  return new ControlError(Code.RESOURCE_EXHAUSTED, 'TOO_MANY_WATCHES', message);
 }

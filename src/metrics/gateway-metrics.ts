@@ -1,61 +1,46 @@
-import type {
-  GetMetricsRequest,
-  GetMetricsResponse,
-  StoreMetrics,
-} from '../../generated/tollgate/metrics/v1/metrics.ts';
 import type { Call, Outcome } from '../chain/call.ts';
-import { codeName } from '../grpc/status.ts';
-import type { FloodCount } from './flood-counts.ts';
-import { Distribution } from './histogram.ts';
-import { reportMetrics } from './report.ts';
+import { DEFAULT_LIMITS, type MetricsLimits, shareOut } from './budget.ts';
+import { Instruments } from './instruments.ts';
+import { type Selection, type SeriesQuery, select } from './query.ts';
+import { deltaRows, totalRows } from './rows.ts';
 import { SeriesTable } from './series-table.ts';
 
 /** Stands for the tenant of calls that nobody authenticated for, and for the method of calls to none that is known. */
 export const NONE = '-';
-const DEFAULT_BUDGET = 10_000;
-/** There are about a dozen reasons; the bound holds whatever the future brings. */
+/** Milliseconds between frames: what a window or a watcher can tell apart. */
+const FRAME_MS = 1000;
+/** Milliseconds for which a frame is new enough for another watcher. */
+const SHARED_FRAME_MS = 50;
+/** There are about two dozen reasons; the bound holds whatever the future brings. */
 const MAX_REASONS = 100;
 
-export type Label = 'tenant' | 'method' | 'status';
-
-/** What to read. Absent filters let all pass. */
-export interface SeriesQuery {
-  readonly tenantId?: string | undefined;
-  readonly method?: string | undefined;
-  /** Name of a gRPC status. */
-  readonly status?: string | undefined;
-  /** Labels to keep; series that differ in others only are summed up. All three when absent. */
-  readonly groupBy?: readonly Label[] | undefined;
-}
-
-/** Calls with the same labels. Labels that were not asked for are empty. */
-export interface CallSeries {
-  readonly tenantId: string;
-  readonly method: string;
-  readonly status: string;
-  readonly calls: number;
-  /** Milliseconds; the quantiles within 2 %. */
-  readonly latency: {
-    readonly p50: number;
-    readonly p90: number;
-    readonly p99: number;
-    readonly max: number;
-    readonly sum: number;
-  };
+export interface MetricsOptions {
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Monotonic milliseconds. */
+  readonly monotonic: () => number;
+  readonly limits?: MetricsLimits | undefined;
 }
 
 /** What a backend tells of itself when metrics are read. */
 export interface BackendProbe {
   readonly outstanding: () => number;
-  readonly breakerState: () => 'closed' | 'open' | 'half_open';
+  /** Connections that are open, and endpoints that there are. */
+  readonly connections: () => number;
+  readonly endpoints: () => number;
+  readonly breakerState: () => BreakerState;
   /** Whether a status counts against the backend. */
   readonly isFailure: (status: number) => boolean;
 }
 
+export type BreakerState = 'closed' | 'open' | 'half_open';
+
 export interface BackendSnapshot {
   readonly name: string;
-  readonly breaker: 'closed' | 'open' | 'half_open';
+  readonly breaker: BreakerState;
   readonly outstanding: number;
+  readonly connections: number;
+  readonly endpoints: number;
   /** Calls that reached the backend. */
   readonly calls: number;
   readonly failures: number;
@@ -67,35 +52,52 @@ interface BackendCounters {
   failures: number;
 }
 
+/** What was counted between two moments, Unix milliseconds. */
+export interface Reading extends Selection {
+  readonly startTime: number;
+  readonly endTime: number;
+  /** From where the next reading goes on. */
+  readonly cursor: number;
+  /** All since the gateway started. */
+  readonly sinceStart: boolean;
+}
+
 /**
- * What the gateway counted since it started: calls and latencies by tenant, method and status, refusals by reason, calls and
- * failures by backend. Memory is bounded (see `SeriesTable`). It subscribes to the end of calls: `onEnd: [metrics.observe]`.
+ * What the gateway counted since it started, in memory that is fixed: calls by tenant, method and status, refusals by reason,
+ * calls and failures by backend, and what its parts tell of themselves (`instruments`). It subscribes to the end of calls:
+ * `onEnd: [metrics.observe]`.
  */
 export class GatewayMetrics {
   /** Unix milliseconds. */
   readonly startedAt: number;
+  readonly instruments = new Instruments();
+  readonly table: SeriesTable;
   readonly #now: () => number;
-  readonly #series: SeriesTable;
+  readonly #monotonic: () => number;
   readonly #refusals = new Map<string, number>();
   readonly #backends = new Map<string, BackendCounters>();
-  readonly #floods: () => readonly FloodCount[];
-  readonly #store: () => StoreMetrics | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
-  /**
-   * @param options `now`: Unix milliseconds; `maxSeries`: beyond that many, default 10,000, series are folded into `other`;
-   *   `floods`: limits that peers broke; `store`: how the fleet's store is
-   */
-  constructor(options: {
-    now: () => number;
-    maxSeries?: number | undefined;
-    floods?: (() => readonly FloodCount[]) | undefined;
-    store?: (() => StoreMetrics | undefined) | undefined;
-  }) {
-    this.#store = options.store ?? (() => undefined);
-    this.#floods = options.floods ?? (() => []);
-    this.#now = options.now;
-    this.startedAt = options.now();
-    this.#series = new SeriesTable(options.maxSeries ?? DEFAULT_BUDGET);
+  constructor({ now, monotonic, limits = DEFAULT_LIMITS }: MetricsOptions) {
+    this.#now = now;
+    this.#monotonic = monotonic;
+    this.startedAt = now();
+    this.table = new SeriesTable(shareOut(limits), monotonic());
+  }
+
+  /** Makes a frame every second from here on. Keeps no process alive. */
+  start(): this {
+    this.#timer ??= setInterval(() => this.flush(), FRAME_MS).unref();
+    return this;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** What was counted by now becomes a frame. */
+  flush(): void {
+    this.table.flush(this.#monotonic());
   }
 
   /** Names a backend to report on. Backends come from the configuration: nothing else bounds them. */
@@ -106,7 +108,7 @@ export class GatewayMetrics {
   /** Counts a call that has ended. An arrow function, to be handed over as a subscriber. */
   readonly observe = (call: Pick<Call, 'tenant' | 'method'>, outcome: Outcome): void => {
     const { method, tenant } = call;
-    this.record(tenant?.id, method?.name, outcome.status, outcome.durationMs);
+    this.table.record(tenant?.id ?? NONE, method?.name ?? NONE, outcome.status, outcome);
     if (outcome.refusal !== undefined) this.#countRefusal(outcome.refusal.reason);
     if (!outcome.reachedBackend || method === undefined) return;
     const backend = this.#backends.get(method.backend);
@@ -115,26 +117,34 @@ export class GatewayMetrics {
     if (!outcome.cancelled && backend.probe.isFailure(outcome.status)) backend.failures++;
   };
 
-  /** Counts a call. @param durationMs milliseconds */
-  record(tenantId: string | undefined, method: string | undefined, status: number, durationMs: number): void {
-    this.#series.record(tenantId ?? NONE, method ?? NONE, status, durationMs);
+  /** All that was counted since the start. */
+  totals(query: SeriesQuery = {}): Reading {
+    if (this.table.isTouched) this.flush();
+    return this.#reading(0, true, select(this.table, totalRows(this.table), query));
   }
 
-  /** Series as counted so far, the busiest first. */
-  query(query: SeriesQuery = {}): CallSeries[] {
-    const distribution = new Distribution();
-    const groups = [...this.#group(query).values()];
-    return groups.map((group) => this.#sumUp(group, distribution, query.groupBy)).sort((a, b) => b.calls - a.calls);
+  /** What was counted in the last `windowMs`; of less, when there is no room for so much. The reading says of how much. */
+  window(query: SeriesQuery, windowMs: number): Reading {
+    const from = this.table.log.since(this.#monotonic() - windowMs);
+    if (this.table.isTouched) this.flush();
+    return this.since(query, from);
   }
 
-  /** Refusals of the gateway itself by reason. */
+  /** Has what was counted up to a moment ago in a frame. Many who watch share it, and do not make one each. */
+  refresh(): void {
+    const { log } = this.table;
+    if (this.#monotonic() - log.timeOf(log.last) >= SHARED_FRAME_MS) this.flush();
+  }
+
+  /** What was counted since an earlier reading, up to the last frame; all since the start, when that is too long ago. */
+  since(query: SeriesQuery, cursor: number): Reading {
+    if (!this.table.log.has(cursor)) return this.totals(query);
+    return this.#reading(cursor, false, select(this.table, deltaRows(this.table, cursor), query));
+  }
+
+  /** Refusals of the gateway itself since the start, by reason. */
   refusals(): ReadonlyMap<string, number> {
     return this.#refusals;
-  }
-
-  /** Limits that peers broke. */
-  floods(): readonly FloodCount[] {
-    return this.#floods();
   }
 
   backends(): BackendSnapshot[] {
@@ -142,60 +152,18 @@ export class GatewayMetrics {
       name,
       breaker: probe.breakerState(),
       outstanding: probe.outstanding(),
+      connections: probe.connections(),
+      endpoints: probe.endpoints(),
       calls,
       failures,
     }));
   }
 
-  /** Answers `tollgate.metrics.v1.MetricsService.GetMetrics`. */
-  getMetrics(request: GetMetricsRequest): GetMetricsResponse {
-    return { ...reportMetrics(this, request, this.#now()), store: this.#store() };
-  }
-
-  /** Numbers of the series that pass the filters, by the labels that are kept. */
-  #group(query: SeriesQuery): Map<string, number[]> {
-    const table = this.#series;
-    const { tenantId, method, status, groupBy } = query;
-    const groups = new Map<string, number[]>();
-    for (let series = 0; series < table.size; series++) {
-      if (tenantId !== undefined && table.tenantOf(series) !== tenantId) continue;
-      if (method !== undefined && table.methodOf(series) !== method) continue;
-      if (status !== undefined && codeName(table.statusOf(series)) !== status) continue;
-      const { tenantId: tenant, method: name, status: code } = this.#labels(series, groupBy);
-      const key = `${tenant} ${name} ${code}`;
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, [series]);
-      else group.push(series);
-    }
-    return groups;
-  }
-
-  #labels(series: number, groupBy: readonly Label[] | undefined): Pick<CallSeries, 'tenantId' | 'method' | 'status'> {
-    const table = this.#series;
-    const keeps = (label: Label) => groupBy === undefined || groupBy.includes(label);
-    return {
-      tenantId: keeps('tenant') ? table.tenantOf(series) : '',
-      method: keeps('method') ? table.methodOf(series) : '',
-      status: keeps('status') ? codeName(table.statusOf(series)) : '',
-    };
-  }
-
-  #sumUp(group: readonly number[], distribution: Distribution, groupBy: readonly Label[] | undefined): CallSeries {
-    distribution.clear();
-    let calls = 0;
-    for (const series of group) {
-      calls += this.#series.callsOf(series);
-      this.#series.addTo(distribution, series);
-    }
-    const { max, sum } = distribution;
-    const latency = {
-      p50: distribution.quantile(0.5),
-      p90: distribution.quantile(0.9),
-      p99: distribution.quantile(0.99),
-      max,
-      sum,
-    };
-    return { ...this.#labels(group[0] ?? 0, groupBy), calls, latency };
+  #reading(from: number, sinceStart: boolean, selection: Selection): Reading {
+    const { log } = this.table;
+    const endTime = this.#now();
+    const age = sinceStart ? endTime - this.startedAt : this.#monotonic() - log.timeOf(from);
+    return { ...selection, startTime: endTime - age, endTime, cursor: log.last, sinceStart };
   }
 
   #countRefusal(reason: string): void {

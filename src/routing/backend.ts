@@ -98,6 +98,11 @@ export class Backend {
     await Promise.all(this.endpoints.map((endpoint) => endpoint.client.close(LAST_WORDS_MS)));
   }
 
+  /** Connections that are open, retired ones included. */
+  get connections(): number {
+    return this.endpoints.reduce((sum, { client }) => sum + client.connections, 0);
+  }
+
   get outstanding(): number {
     let sum = 0;
     for (const endpoint of this.endpoints) sum += endpoint.outstanding;

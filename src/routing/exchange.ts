@@ -24,6 +24,7 @@ import type { RequestHead } from './request-head.ts';
 import { isRequestId } from './request-id.ts';
 import { faultOfHeaders, faultOfReset, statusMissing } from './response-faults.ts';
 import { readResponseHead } from './response-head.ts';
+import { Traffic } from './traffic.ts';
 
 const EMPTY = Buffer.alloc(0);
 const NONE: readonly Field[] = [];
@@ -73,6 +74,9 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   #clientGone = false;
   /** The backend certainly did not see the call. */
   #unprocessed = false;
+  /** When the request was handed to the backend's connection; monotonic milliseconds. */
+  #sentAt = 0;
+  readonly #traffic: Traffic;
   /** DATA that came before the chain had decided; the client's window bounds it. */
   #held: HeldData | undefined = undefined;
 
@@ -92,6 +96,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.method = head.method;
     this.#client = client;
     this.#requestEnded = requestEnded;
+    this.#traffic = new Traffic(head.method?.kind);
     this.startedAt = parts.now();
   }
 
@@ -172,7 +177,8 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   #send(backend: Backend, timeout: Field | undefined): void {
-    const endpoint = backend.pick(this.#parts.now());
+    this.#sentAt = this.#parts.now();
+    const endpoint = backend.pick(this.#sentAt);
     endpoint.outstanding++;
     this.#endpoint = endpoint;
     const id = new Field('x-request-id', this.requestId, Kind.REQUEST_ID, Indexing.SKIP);
@@ -212,6 +218,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
 
   onData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
     if (endStream) this.#requestEnded = true;
+    this.#traffic.addRequest(buffer, start, end);
     const out = this.#backendStream;
     if (out !== undefined) {
       const taken = out.sendData(buffer, start, end, endStream);
@@ -276,6 +283,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
 
   onResponseData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
     if (this.#ended) return;
+    this.#traffic.addResponse(buffer, start, end);
     const taken = this.#client.sendData(buffer, start, end, false);
     if (taken > 0) stream.consume(taken);
     if (endStream) this.#refuse(statusMissing(this.#backendName));
@@ -381,12 +389,15 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   #outcome(status: number, refusal: Refusal | undefined, cancelled: boolean): Outcome {
+    const now = this.#parts.now();
     return {
       status,
       refusal,
       reachedBackend: this.#endpoint !== undefined && !this.#unprocessed,
       cancelled,
-      durationMs: this.#parts.now() - this.startedAt,
+      durationMs: now - this.startedAt,
+      backendMs: this.#endpoint === undefined ? undefined : now - this.#sentAt,
+      traffic: this.#traffic,
     };
   }
 }

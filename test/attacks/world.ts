@@ -1,4 +1,8 @@
-import { type GetMetricsResponse, MetricsServiceService } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import {
+  GetMetricsRequest,
+  type GetMetricsResponse,
+  MetricsServiceService,
+} from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { AdminClient } from '../support/admin-client.ts';
 import { everythingPath } from '../support/everything-methods.ts';
 import { Flag, FrameType, headers } from '../support/frames.ts';
@@ -33,8 +37,7 @@ export class World {
   }
 
   metrics(): Promise<GetMetricsResponse> {
-    const request = { tenantId: '', method: '', status: '', groupBy: [] };
-    return this.#admin.call(MetricsServiceService.getMetrics, request);
+    return this.#admin.call(MetricsServiceService.getMetrics, GetMetricsRequest.fromPartial({}));
   }
 
   /** Times that `peer` broke the limit `kind`. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
-import { type ControlFixture, startFixture } from '../control/fixture.ts';
+import { type ControlFixture, fakeMetrics, startFixture } from '../control/fixture.ts';
 import { openTenants } from '../control/open-tenants.ts';
 import { runCli } from './fake-io.ts';
 
@@ -24,7 +24,7 @@ beforeAll(async () => {
     refusals: { RATE_LIMITED: 2, CREDENTIAL_INVALID: 7 },
     backends: [{ backend: 'shop', breaker: 2, outstandingCalls: 1, calls: 5, failures: 4 }],
   });
-  fixture = await startFixture({ ...opened, metrics: { getMetrics: () => response } });
+  fixture = await startFixture({ ...opened, metrics: fakeMetrics(async () => response) });
 });
 afterAll(async () => {
   await fixture.stop();

@@ -69,7 +69,10 @@ authentication:
   http_hosts: [Keys.internal]
   ca: a.pem
   failures: { burst: 5, rate: 0.5, exempt: [10.0.0.0/8] }
-telemetry: { log_level: debug, otlp: { endpoint: 'http://127.0.0.1:4317' } }
+telemetry:
+  log_level: debug
+  otlp: { endpoint: 'http://127.0.0.1:4317' }
+  metrics: { max_series: 500, memory_mib: 8, prometheus: { require_key: true } }
 overload: { max_delay: 50ms, max_memory_mib: 512 }
 `;
 
@@ -160,6 +163,8 @@ test('everything that a file says arrives, with paths absolute and durations in 
     },
     logLevel: 'debug',
     otlpEndpoint: 'http://127.0.0.1:4317',
+    metrics: { maxSeries: 500, memory: 8 * 1024 * 1024 },
+    prometheus: { disabled: false, requireKey: true },
     overload: { maxDelayMs: 50, maxMemory: 536_870_912 },
   });
 });
@@ -173,6 +178,8 @@ test('what a file does not say has its default', () => {
   const settings = toSettings(loaded, {});
   expect(settings).toMatchObject({ storePath: '/base/data/tollgate.db', logLevel: 'info', plans: [], tenants: [] });
   expect(settings.otlpEndpoint).toBeUndefined();
+  expect(settings.metrics).toEqual({ maxSeries: 10_000, memory: 32 * 1024 * 1024 });
+  expect(settings.prometheus).toEqual({ disabled: false, requireKey: undefined });
   expect(settings.overload).toEqual({ maxDelayMs: 200, maxMemory: undefined });
   expect(settings.listeners[0]?.maxConnectionAgeMs).toBeUndefined();
   expect(settings.listeners[0]).toMatchObject({ trustRequestId: false, uniformErrors: false, contracts: [] });

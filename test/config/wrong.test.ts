@@ -269,6 +269,12 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
     '13:25: one of trace, debug, info, warn, error, silent is expected, not "inof"; did you mean "info"?',
   ],
   [
+    'less memory than the series need',
+    'log_level: info',
+    'metrics: { max_series: 100000, memory_mib: 8 }',
+    '13:57: 100000 series need 132 MiB at least, not 8; or lower "max_series"',
+  ],
+  [
     'an endpoint that is no URL',
     'log_level: info',
     'otlp: { endpoint: localhost }',

@@ -13,7 +13,7 @@ import {
   NotFound,
 } from '../../src/tenants/errors.ts';
 import { readDetails } from './details.ts';
-import { REQUEST_ID, startFixture } from './fixture.ts';
+import { fakeMetrics, REQUEST_ID, startFixture } from './fixture.ts';
 import { noTenants } from './no-tenants.ts';
 
 const silent = createLogger('silent', { write: () => {} });
@@ -59,11 +59,9 @@ test.each([
 test('an error that nobody expected is logged with its cause, and told without it', async () => {
   const fixture = await startFixture({
     tenants: noTenants(),
-    metrics: {
-      getMetrics: () => {
-        throw new Error('disk on fire at /secret/path');
-      },
-    },
+    metrics: fakeMetrics(() => {
+      throw new Error('disk on fire at /secret/path');
+    }),
   });
   try {
     const error = await fixture.failure(MetricsServiceService.getMetrics, GetMetricsRequest.fromPartial({}));

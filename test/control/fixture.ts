@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { Client, credentials, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import { GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { type BreakerAdmin, LocalBreakers } from '../../src/breaker/breaker-admin.ts';
 import { builtinContracts } from '../../src/contracts/builtin.ts';
 import type { Contract } from '../../src/contracts/contract.ts';
@@ -46,6 +47,18 @@ export interface FixtureOptions {
   readonly contracts?: readonly Contract[];
 }
 
+/** Metrics that answer what they are told to. */
+export function fakeMetrics(get: MetricsSource['get']): MetricsSource {
+  return {
+    get,
+    advance: async (request, audience) => ({
+      response: await get(request, audience),
+      cursors: new Map([['test', 1]]),
+      sinceStart: true,
+    }),
+  };
+}
+
 /** A control server on its socket, and a client that speaks as the gateway does. */
 export async function startFixture(options: FixtureOptions): Promise<ControlFixture> {
   const health = new Health();
@@ -62,7 +75,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     tenants: options.tenants,
     changes: new Changes({ ...store, tenants: options.tenants, now, log: logger }),
     changelog: store,
-    metrics: options.metrics ?? { getMetrics: () => ({ series: [], refusals: {}, backends: [], floods: [] }) },
+    metrics: options.metrics ?? fakeMetrics(async () => GetMetricsResponse.fromPartial({})),
     breakers: options.breakers ?? new LocalBreakers(() => performance.now()),
     fleet: options.fleet ?? { view: async () => ({ version: 0, nonce: '', gateways: [] }), restore: async () => false },
     now,

@@ -6,7 +6,7 @@ import {
   MetricsServiceService,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { readDetails } from './details.ts';
-import { REQUEST_ID, startFixture } from './fixture.ts';
+import { fakeMetrics, REQUEST_ID, startFixture } from './fixture.ts';
 import { noTenants } from './no-tenants.ts';
 
 test('GetMetrics hands the request over and gives what was counted', async () => {
@@ -16,12 +16,10 @@ test('GetMetrics hands the request over and gives what was counted', async () =>
     refusals: { RATE_LIMITED: 2 },
     backends: [{ backend: 'shop', calls: 5 }],
   });
-  const metrics = {
-    getMetrics(request: GetMetricsRequest) {
-      asked.push(request);
-      return response;
-    },
-  };
+  const metrics = fakeMetrics(async (request) => {
+    asked.push(request);
+    return response;
+  });
   const fixture = await startFixture({ tenants: noTenants(), metrics });
   try {
     const request = GetMetricsRequest.fromPartial({ tenantId: 'acme', groupBy: [Label.LABEL_METHOD] });
@@ -35,11 +33,9 @@ test('GetMetrics hands the request over and gives what was counted', async () =>
 test.each([[[0]], [[1, 7]]])('labels %j are refused, and the handler never sees them', async (groupBy) => {
   const fixture = await startFixture({
     tenants: noTenants(),
-    metrics: {
-      getMetrics: () => {
-        throw new Error('must not be reached');
-      },
-    },
+    metrics: fakeMetrics(() => {
+      throw new Error('must not be reached');
+    }),
   });
   try {
     const request = GetMetricsRequest.fromPartial({});

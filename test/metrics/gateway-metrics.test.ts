@@ -1,144 +1,174 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  BackendMetrics_BreakerState,
+  GetMetricsRequest,
   GetMetricsRequest_Label as Label,
+  Rank,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { credentialInvalid } from '../../src/chain/refusal.ts';
-import { type BackendProbe, GatewayMetrics } from '../../src/metrics/gateway-metrics.ts';
-import { bucketOf, durationOf } from '../../src/metrics/histogram.ts';
+import { codeName } from '../../src/grpc/status.ts';
+import { leastMemory } from '../../src/metrics/budget.ts';
+import { type BackendProbe, GatewayMetrics, type Reading } from '../../src/metrics/gateway-metrics.ts';
+import type { Label as LabelName } from '../../src/metrics/query.ts';
+import { Reporter } from '../../src/metrics/reporter.ts';
 import { fakeCall, fakeOutcome, fakePlan } from '../chain/fake-call.ts';
 
 const START = Date.UTC(2026, 0, 1);
 
-function newMetrics(maxSeries?: number): GatewayMetrics {
-  return new GatewayMetrics({ now: () => START, maxSeries });
+/** Metrics of a time that stands still unless it is moved on. */
+function newMetrics(maxSeries = 100) {
+  let time = 0;
+  const limits = { maxSeries, memory: leastMemory(maxSeries) };
+  const metrics = new GatewayMetrics({ now: () => START + time, monotonic: () => time, limits });
+  const record = (tenant: string, method: string, status: number, durationMs: number, backendMs?: number) =>
+    metrics.table.record(tenant, method, status, { durationMs, backendMs });
+  const advance = (ms: number) => {
+    time += ms;
+  };
+  return { metrics, record, advance };
 }
+
+const rows = ({ groups }: Reading) => groups.map((g) => [g.tenantId, g.method, g.status, g.counters[0]]);
+const total = ({ groups }: Reading) => groups.reduce((sum, group) => sum + group.counters[0]!, 0);
 
 describe('calls', () => {
   it('are counted by tenant, method and status', () => {
-    const metrics = newMetrics();
-    for (let i = 0; i < 3; i++) metrics.record('a', 'x.S/M', 0, 5);
-    metrics.record('a', 'x.S/M', 14, 50);
-    metrics.record('b', 'x.S/N', 0, 1);
-    metrics.record(undefined, undefined, 16, 0.01);
-    const rows = metrics.query().map((s) => [s.tenantId, s.method, s.status, s.calls]);
-    expect(rows).toEqual([
+    const { metrics, record } = newMetrics();
+    for (let i = 0; i < 3; i++) record('a', 'x.S/M', 0, 5);
+    for (let i = 0; i < 2; i++) record('a', 'x.S/M', 14, 50);
+    record('b', 'x.S/N', 0, 1);
+    expect(rows(metrics.totals())).toEqual([
       ['a', 'x.S/M', 'OK', 3],
-      ['a', 'x.S/M', 'UNAVAILABLE', 1],
+      ['a', 'x.S/M', 'UNAVAILABLE', 2],
       ['b', 'x.S/N', 'OK', 1],
-      ['-', '-', 'UNAUTHENTICATED', 1],
     ]);
   });
 
-  it('are filtered and summed up as asked', () => {
-    const metrics = newMetrics();
+  it('are filtered, summed up, ordered and cut as asked', () => {
+    const { metrics, record } = newMetrics();
     for (const tenant of ['a', 'b']) {
-      for (const method of ['m', 'n']) for (const status of [0, 0, 14]) metrics.record(tenant, method, status, 10);
+      for (const method of ['m', 'n']) for (const status of [0, 0, 14]) record(tenant, method, status, 10);
     }
-    expect(metrics.query({ tenantId: 'a', groupBy: ['status'] })).toMatchObject([
-      { tenantId: '', method: '', status: 'OK', calls: 4 },
-      { tenantId: '', method: '', status: 'UNAVAILABLE', calls: 2 },
+    record('b', 'n', 14, 500);
+    const groups = (groupBy: LabelName[], more = {}) => rows(metrics.totals({ groupBy, ...more }));
+    expect(groups(['status'], { tenantId: 'a' })).toEqual([
+      ['', '', 'OK', 4],
+      ['', '', 'UNAVAILABLE', 2],
     ]);
-    expect(metrics.query({ status: 'OK', method: 'n', groupBy: ['tenant', 'method'] })).toMatchObject([
-      { tenantId: 'a', method: 'n', status: '', calls: 2 },
-      { tenantId: 'b', method: 'n', status: '', calls: 2 },
+    expect(groups(['tenant', 'method'], { status: 'OK', method: 'n' })).toEqual([
+      ['a', 'n', '', 2],
+      ['b', 'n', '', 2],
     ]);
-    expect(metrics.query({ groupBy: [] })).toMatchObject([{ calls: 12, latency: { max: 10, sum: 120 } }]);
-    expect(metrics.query({ tenantId: 'nobody' })).toEqual([]);
+    expect(groups([])).toEqual([['', '', '', 13]]);
+    expect(groups([], { tenantId: 'nobody' })).toEqual([]);
+    expect(groups([], { method: 'none' })).toEqual([]);
+    const first = metrics.totals({ groupBy: ['tenant'], limit: 1, rank: ({ failures }) => failures });
+    expect(rows(first)).toEqual([['b', '', '', 7]]);
+    expect(first.omitted).toBe(1);
   });
 
   it('with a status that is none count as UNKNOWN', () => {
-    const metrics = newMetrics();
-    for (const status of [17, -1, 255]) metrics.record('a', 'm', status, 1);
-    expect(metrics.query()).toMatchObject([{ status: 'UNKNOWN', calls: 3 }]);
-  });
-
-  it('of whatever series and however many add up, in bounded memory', () => {
-    const record = fc.tuple(
-      fc.integer({ min: 0, max: 30 }),
-      fc.integer({ min: 0, max: 5 }),
-      fc.integer({ min: 0, max: 16 }),
-      fc.double({ min: 0, max: 1e4, noNaN: true }),
-    );
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 50 }), fc.array(record, { maxLength: 400 }), (budget, records) => {
-        const metrics = newMetrics(budget);
-        for (const [tenant, method, status, ms] of records) metrics.record(`t${tenant}`, `m${method}`, status, ms);
-        const series = metrics.query();
-        expect(series.length).toBeLessThanOrEqual(budget + 17);
-        const own = series.filter((each) => each.tenantId !== 'other');
-        expect(own.length).toBe(Math.min(budget, new Set(records.map(([t, m, s]) => `${t} ${m} ${s}`)).size));
-        expect(series.reduce((sum, each) => sum + each.calls, 0)).toBe(records.length);
-        const byStatus = metrics.query({ groupBy: ['status'] });
-        for (const { status, calls } of byStatus) {
-          expect(calls).toBe(series.filter((each) => each.status === status).reduce((n, each) => n + each.calls, 0));
-        }
-        const [all] = metrics.query({ groupBy: [] });
-        expect(all?.latency.sum ?? 0).toBeCloseTo(
-          records.reduce((sum, [, , , ms]) => sum + ms, 0),
-          3,
-        );
-      }),
-    );
-  });
-
-  it('beyond the budget keep their status under `other`', () => {
-    const metrics = newMetrics(1);
-    for (let i = 0; i < 100; i++) metrics.record(`t${i}`, 'm', i % 2 ? 0 : 13, 1);
-    expect(metrics.query().map((s) => [s.tenantId, s.method, s.status, s.calls])).toEqual([
-      ['other', 'other', 'OK', 50],
-      ['other', 'other', 'INTERNAL', 49],
-      ['t0', 'm', 'INTERNAL', 1],
-    ]);
+    const { metrics, record } = newMetrics();
+    for (const status of [17, -1, 255]) record('a', 'm', status, 1);
+    expect(rows(metrics.totals())).toEqual([['a', 'm', 'UNKNOWN', 3]]);
   });
 });
 
-describe('latencies', () => {
-  it('have quantiles within two percent', () => {
-    const durations = fc.array(
-      fc.oneof(fc.double({ min: 0.001, max: 3.6e6, noNaN: true }), fc.double({ min: 0.01, max: 10, noNaN: true })),
-      { minLength: 1, maxLength: 300 },
+describe('windows and what is counted since', () => {
+  it('a window has what its frames have, and says when they began', () => {
+    const { metrics, record, advance } = newMetrics();
+    record('a', 'm', 0, 1);
+    advance(1000);
+    metrics.flush();
+    record('a', 'm', 0, 1);
+    record('b', 'm', 0, 1);
+    advance(1000);
+    metrics.flush();
+    advance(500);
+    record('b', 'm', 0, 1);
+    const last = metrics.window({}, 500);
+    expect(rows(last)).toEqual([['b', 'm', 'OK', 1]]);
+    expect([last.startTime - START, last.endTime - START]).toEqual([2000, 2500]);
+    const more = metrics.window({ groupBy: ['tenant'] }, 1200);
+    expect(rows(more)).toEqual([
+      ['b', '', '', 2],
+      ['a', '', '', 1],
+    ]);
+    expect(more.startTime - START).toBe(1000);
+    expect(total(metrics.window({}, 60_000))).toBe(4);
+  });
+
+  it('every call is in one delta and no other, and all of them are the totals, whatever was folded meanwhile', () => {
+    const step = fc.oneof(
+      { weight: 8, arbitrary: fc.tuple(fc.nat(60), fc.nat(2), fc.constantFrom(0, 5, 14)) },
+      { weight: 1, arbitrary: fc.constant('read' as const) },
     );
     fc.assert(
-      fc.property(durations, (all) => {
-        const metrics = newMetrics();
-        for (const ms of all) metrics.record('a', 'm', 0, ms);
-        const sorted = [...all].sort((a, b) => a - b);
-        const { latency } = metrics.query()[0]!;
-        for (const [share, told] of [
-          [0.5, latency.p50],
-          [0.9, latency.p90],
-          [0.99, latency.p99],
-        ] as const) {
-          const exact = sorted[Math.ceil(share * sorted.length) - 1]!;
-          expect(Math.abs(told - exact)).toBeLessThanOrEqual(exact * 0.0200001);
+      fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+        // Room for what is folded by method and status, so that methods keep their names.
+        const { metrics, record, advance } = newMetrics(36);
+        let cursor = 0;
+        let told = 0;
+        const toldByMethod = new Map<string, number>();
+        const read = () => {
+          advance(1000);
+          metrics.refresh();
+          const delta = metrics.since({ groupBy: ['method', 'status'] }, cursor);
+          expect(delta.sinceStart).toBe(false);
+          cursor = delta.cursor;
+          told += total(delta);
+          for (const { method, counters } of delta.groups) {
+            toldByMethod.set(method, (toldByMethod.get(method) ?? 0) + counters[0]!);
+          }
+        };
+        for (const each of steps) {
+          if (each === 'read') read();
+          else record(`t${each[0]}`, `m${each[1]}`, each[2], 1);
         }
-        expect(latency.max).toBe(sorted.at(-1));
+        read();
+        const calls = steps.filter((each) => each !== 'read');
+        expect(told).toBe(calls.length);
+        expect(total(metrics.totals())).toBe(calls.length);
+        for (const { method, counters } of metrics.totals({ groupBy: ['method'] }).groups) {
+          expect(toldByMethod.get(method)).toBe(counters[0]);
+        }
       }),
+      { numRuns: 30 },
     );
   });
 
-  it('of no or endless time have a place', () => {
-    const metrics = newMetrics();
-    for (const ms of [0, -1, Number.NaN, 1e-9]) metrics.record('a', 'm', 0, ms);
-    expect(metrics.query()[0]?.latency.p99).toBeLessThan(0.001);
-    metrics.record('a', 'm', 0, 1e9);
-    expect(metrics.query()[0]).toMatchObject({ calls: 5, latency: { max: 1e9 } });
-    expect(bucketOf(Number.POSITIVE_INFINITY)).toBe(bucketOf(3.6e6));
-    expect(durationOf(bucketOf(1))).toBeCloseTo(1, 1);
+  it('who was away for too long is given everything', () => {
+    const { metrics, record, advance } = newMetrics(2000);
+    record('first', 'm', 0, 1);
+    metrics.flush();
+    const { cursor } = metrics.since({}, 0);
+    // The log of so small a budget holds a mebibyte: some hundred frames of this.
+    for (let i = 0; i < 500; i++) {
+      for (let k = 0; k < 50; k++) record(`t${k}`, 'm', 0, 1 + k + i);
+      advance(1000);
+      metrics.flush();
+    }
+    const late = metrics.since({}, cursor);
+    expect(late.sinceStart).toBe(true);
+    expect(total(late)).toBe(25_001);
+    expect(metrics.since({}, late.cursor)).toMatchObject({ sinceStart: false, groups: [] });
+    const window = metrics.window({}, 3_600_000);
+    expect(window.sinceStart).toBe(false);
+    expect(window.startTime).toBeGreaterThan(START + 100_000);
   });
 });
 
 describe('the end of a call', () => {
   const probe: BackendProbe = {
     outstanding: () => 7,
+    connections: () => 2,
+    endpoints: () => 1,
     breakerState: () => 'half_open',
     isFailure: (status) => status === 14,
   };
 
   it('counts refusals by reason, and calls and failures by backend', () => {
-    const metrics = newMetrics();
+    const { metrics } = newMetrics();
     metrics.addBackend('test', probe);
     const call = fakeCall('demo', fakePlan({}));
     const end = (outcome: Parameters<typeof fakeOutcome>[0]) => metrics.observe(call, fakeOutcome(outcome));
@@ -150,32 +180,56 @@ describe('the end of a call', () => {
       { tenant: undefined, method: undefined },
       fakeOutcome({ status: 16, refusal: credentialInvalid(), reachedBackend: false }),
     );
-    expect(metrics.backends()).toEqual([{ name: 'test', breaker: 'half_open', outstanding: 7, calls: 3, failures: 1 }]);
+    expect(metrics.backends()).toMatchObject([{ name: 'test', breaker: 'half_open', outstanding: 7, calls: 3 }]);
+    expect(metrics.backends()[0]?.failures).toBe(1);
     expect([...metrics.refusals()]).toEqual([['CREDENTIAL_INVALID', 1]]);
+    expect(rows(metrics.totals({ status: 'UNAUTHENTICATED' }))).toEqual([['-', '-', codeName(16), 1]]);
   });
 
-  it('is reported over the wire', () => {
-    const metrics = newMetrics();
+  it('is reported with messages, bytes and the parts of its time', () => {
+    const { metrics } = newMetrics();
     metrics.addBackend('test', probe);
-    metrics.observe(fakeCall('demo', fakePlan({})), fakeOutcome({ durationMs: 1500.5 }));
-    const request = { tenantId: 'demo', method: '', status: '', groupBy: [Label.LABEL_TENANT] };
-    expect(metrics.getMetrics(request)).toMatchObject({
+    const traffic = { requestMessages: 1, responseMessages: 3, requestOctets: 10, responseOctets: 300 };
+    const call = fakeCall('demo', fakePlan({}));
+    metrics.observe(call, fakeOutcome({ durationMs: 1500.5, backendMs: 1000, traffic }));
+    metrics.observe(call, fakeOutcome({ status: 8, durationMs: 0.5, reachedBackend: false }));
+    const reporter = new Reporter({
+      metrics,
+      floods: () => [{ peer: 'listener public', kind: 'ping', count: 3 }],
+      store: () => undefined,
+      limits: () => [],
+      id: 'one',
+      address: () => '127.0.0.1:1',
+    });
+    const request = GetMetricsRequest.fromPartial({ tenantId: 'demo', groupBy: [Label.LABEL_TENANT] });
+    const { response } = reporter.report(request, 'administrator');
+    expect(response).toMatchObject({
       series: [
         {
           tenantId: 'demo',
           method: '',
           status: '',
-          calls: 1,
-          latency: { max: { seconds: 1, nanos: 500_500_000 }, sum: { seconds: 1, nanos: 500_500_000 } },
+          calls: 2,
+          failures: 1,
+          requestMessages: 1,
+          responseMessages: 3,
+          requestBytes: 10,
+          responseBytes: 300,
+          latency: { count: 2, max: { seconds: 1, nanos: 500_500_000 }, sum: { seconds: 1, nanos: 501_000_000 } },
+          backendLatency: { count: 1, sum: { seconds: 1, nanos: 0 } },
+          gatewayLatency: { count: 2, sum: { seconds: 0, nanos: 501_000_000 } },
         },
       ],
       startTime: new Date(START),
-      endTime: new Date(START),
       refusals: {},
-      backends: [
-        { backend: 'test', breaker: BackendMetrics_BreakerState.BREAKER_STATE_HALF_OPEN, outstandingCalls: 7 },
-      ],
+      backends: [{ backend: 'test', breaker: 3, outstandingCalls: 7, connections: 2, endpoints: 1 }],
+      floods: [{ peer: 'listener public', kind: 'ping', count: 3 }],
+      gateways: [{ id: 'one', address: '127.0.0.1:1', answered: true }],
     });
-    expect(metrics.getMetrics({ ...request, groupBy: [], status: 'INTERNAL' }).series).toEqual([]);
+    const failed = { ...request, groupBy: [], orderBy: Rank.RANK_FAILURES };
+    expect(reporter.report(failed, 'administrator').response.series[0]).toMatchObject({ status: 'RESOURCE_EXHAUSTED' });
+    const own = reporter.report(request, 'tenant').response;
+    expect(own).toMatchObject({ refusals: {}, backends: [], floods: [], gateways: [], instruments: [] });
+    expect(own.series).toEqual(response.series);
   });
 });

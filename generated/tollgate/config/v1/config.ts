@@ -382,6 +382,33 @@ export interface Telemetry {
     | undefined;
   /** trace, debug, info, warn, error, silent. Default info. */
   logLevel: string;
+  metrics?: Telemetry_Metrics | undefined;
+}
+
+/** What the gateway counts itself (docs/metrics.md), in memory that is fixed. */
+export interface Telemetry_Metrics {
+  /**
+   * Series of tenant x method x status that are kept apart; beyond that the least used are folded into `_other`.
+   * Default 10000.
+   */
+  maxSeries: number;
+  /** For all of them, and for what was counted lately. Default 32, or what so many series need. */
+  memoryMib: number;
+  prometheus?:
+    | Telemetry_Prometheus
+    | undefined;
+  /** Count nothing: for who wants to know what counting costs. */
+  disabled: boolean;
+}
+
+/** GET /metrics on the listeners that show the contract `tollgate`. */
+export interface Telemetry_Prometheus {
+  /**
+   * Whether it takes the key of an administrator (`authorization: Bearer ...`). Default: it does where the listener is not
+   * on a loopback address.
+   */
+  requireKey?: boolean | undefined;
+  disabled: boolean;
 }
 
 export interface Telemetry_Otlp {
@@ -3185,7 +3212,7 @@ export const Tenant_Key: MessageFns<Tenant_Key> = {
 };
 
 function createBaseTelemetry(): Telemetry {
-  return { otlp: undefined, logLevel: "" };
+  return { otlp: undefined, logLevel: "", metrics: undefined };
 }
 
 export const Telemetry: MessageFns<Telemetry> = {
@@ -3195,6 +3222,9 @@ export const Telemetry: MessageFns<Telemetry> = {
     }
     if (message.logLevel !== "") {
       writer.uint32(18).string(message.logLevel);
+    }
+    if (message.metrics !== undefined) {
+      Telemetry_Metrics.encode(message.metrics, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -3228,6 +3258,14 @@ export const Telemetry: MessageFns<Telemetry> = {
             message.logLevel = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.metrics = Telemetry_Metrics.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3248,6 +3286,7 @@ export const Telemetry: MessageFns<Telemetry> = {
         : isSet(object.log_level)
         ? globalThis.String(object.log_level)
         : "",
+      metrics: isSet(object.metrics) ? Telemetry_Metrics.fromJSON(object.metrics) : undefined,
     };
   },
 
@@ -3258,6 +3297,9 @@ export const Telemetry: MessageFns<Telemetry> = {
     }
     if (message.logLevel !== "") {
       obj.logLevel = message.logLevel;
+    }
+    if (message.metrics !== undefined) {
+      obj.metrics = Telemetry_Metrics.toJSON(message.metrics);
     }
     return obj;
   },
@@ -3271,6 +3313,225 @@ export const Telemetry: MessageFns<Telemetry> = {
       ? Telemetry_Otlp.fromPartial(object.otlp)
       : undefined;
     message.logLevel = object.logLevel ?? "";
+    message.metrics = (object.metrics !== undefined && object.metrics !== null)
+      ? Telemetry_Metrics.fromPartial(object.metrics)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTelemetry_Metrics(): Telemetry_Metrics {
+  return { maxSeries: 0, memoryMib: 0, prometheus: undefined, disabled: false };
+}
+
+export const Telemetry_Metrics: MessageFns<Telemetry_Metrics> = {
+  encode(message: Telemetry_Metrics, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxSeries !== 0) {
+      writer.uint32(8).uint32(message.maxSeries);
+    }
+    if (message.memoryMib !== 0) {
+      writer.uint32(16).uint32(message.memoryMib);
+    }
+    if (message.prometheus !== undefined) {
+      Telemetry_Prometheus.encode(message.prometheus, writer.uint32(26).fork()).join();
+    }
+    if (message.disabled !== false) {
+      writer.uint32(32).bool(message.disabled);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Telemetry_Metrics {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTelemetry_Metrics();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxSeries = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.memoryMib = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.prometheus = Telemetry_Prometheus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.disabled = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Telemetry_Metrics {
+    return {
+      maxSeries: isSet(object.maxSeries)
+        ? globalThis.Number(object.maxSeries)
+        : isSet(object.max_series)
+        ? globalThis.Number(object.max_series)
+        : 0,
+      memoryMib: isSet(object.memoryMib)
+        ? globalThis.Number(object.memoryMib)
+        : isSet(object.memory_mib)
+        ? globalThis.Number(object.memory_mib)
+        : 0,
+      prometheus: isSet(object.prometheus) ? Telemetry_Prometheus.fromJSON(object.prometheus) : undefined,
+      disabled: isSet(object.disabled) ? globalThis.Boolean(object.disabled) : false,
+    };
+  },
+
+  toJSON(message: Telemetry_Metrics): unknown {
+    const obj: any = {};
+    if (message.maxSeries !== 0) {
+      obj.maxSeries = Math.round(message.maxSeries);
+    }
+    if (message.memoryMib !== 0) {
+      obj.memoryMib = Math.round(message.memoryMib);
+    }
+    if (message.prometheus !== undefined) {
+      obj.prometheus = Telemetry_Prometheus.toJSON(message.prometheus);
+    }
+    if (message.disabled !== false) {
+      obj.disabled = message.disabled;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Telemetry_Metrics>, I>>(base?: I): Telemetry_Metrics {
+    return Telemetry_Metrics.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Telemetry_Metrics>, I>>(object: I): Telemetry_Metrics {
+    const message = createBaseTelemetry_Metrics();
+    message.maxSeries = object.maxSeries ?? 0;
+    message.memoryMib = object.memoryMib ?? 0;
+    message.prometheus = (object.prometheus !== undefined && object.prometheus !== null)
+      ? Telemetry_Prometheus.fromPartial(object.prometheus)
+      : undefined;
+    message.disabled = object.disabled ?? false;
+    return message;
+  },
+};
+
+function createBaseTelemetry_Prometheus(): Telemetry_Prometheus {
+  return { requireKey: undefined, disabled: false };
+}
+
+export const Telemetry_Prometheus: MessageFns<Telemetry_Prometheus> = {
+  encode(message: Telemetry_Prometheus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requireKey !== undefined) {
+      writer.uint32(8).bool(message.requireKey);
+    }
+    if (message.disabled !== false) {
+      writer.uint32(16).bool(message.disabled);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Telemetry_Prometheus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTelemetry_Prometheus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.requireKey = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.disabled = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Telemetry_Prometheus {
+    return {
+      requireKey: isSet(object.requireKey)
+        ? globalThis.Boolean(object.requireKey)
+        : isSet(object.require_key)
+        ? globalThis.Boolean(object.require_key)
+        : undefined,
+      disabled: isSet(object.disabled) ? globalThis.Boolean(object.disabled) : false,
+    };
+  },
+
+  toJSON(message: Telemetry_Prometheus): unknown {
+    const obj: any = {};
+    if (message.requireKey !== undefined) {
+      obj.requireKey = message.requireKey;
+    }
+    if (message.disabled !== false) {
+      obj.disabled = message.disabled;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Telemetry_Prometheus>, I>>(base?: I): Telemetry_Prometheus {
+    return Telemetry_Prometheus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Telemetry_Prometheus>, I>>(object: I): Telemetry_Prometheus {
+    const message = createBaseTelemetry_Prometheus();
+    message.requireKey = object.requireKey ?? undefined;
+    message.disabled = object.disabled ?? false;
     return message;
   },
 };

@@ -8,7 +8,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -18,6 +20,76 @@ import {
 import { Duration } from "../../../google/protobuf/duration.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 
+/** What the highest are the highest in. */
+export const Rank = {
+  /** RANK_UNSPECIFIED - Calls. */
+  RANK_UNSPECIFIED: 0,
+  RANK_CALLS: 1,
+  /** RANK_FAILURES - Calls that did not end with OK. */
+  RANK_FAILURES: 2,
+  /** RANK_TIME - Time of all calls together. */
+  RANK_TIME: 3,
+  /** RANK_BYTES - Bytes both ways. */
+  RANK_BYTES: 4,
+  /** RANK_P99 - The 99th percentile of the latency. */
+  RANK_P99: 5,
+} as const;
+
+export type Rank = typeof Rank[keyof typeof Rank];
+
+export namespace Rank {
+  export type RANK_UNSPECIFIED = typeof Rank.RANK_UNSPECIFIED;
+  export type RANK_CALLS = typeof Rank.RANK_CALLS;
+  export type RANK_FAILURES = typeof Rank.RANK_FAILURES;
+  export type RANK_TIME = typeof Rank.RANK_TIME;
+  export type RANK_BYTES = typeof Rank.RANK_BYTES;
+  export type RANK_P99 = typeof Rank.RANK_P99;
+}
+
+export function rankFromJSON(object: any): Rank {
+  switch (object) {
+    case 0:
+    case "RANK_UNSPECIFIED":
+      return Rank.RANK_UNSPECIFIED;
+    case 1:
+    case "RANK_CALLS":
+      return Rank.RANK_CALLS;
+    case 2:
+    case "RANK_FAILURES":
+      return Rank.RANK_FAILURES;
+    case 3:
+    case "RANK_TIME":
+      return Rank.RANK_TIME;
+    case 4:
+    case "RANK_BYTES":
+      return Rank.RANK_BYTES;
+    case 5:
+    case "RANK_P99":
+      return Rank.RANK_P99;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Rank");
+  }
+}
+
+export function rankToJSON(object: Rank): string {
+  switch (object) {
+    case Rank.RANK_UNSPECIFIED:
+      return "RANK_UNSPECIFIED";
+    case Rank.RANK_CALLS:
+      return "RANK_CALLS";
+    case Rank.RANK_FAILURES:
+      return "RANK_FAILURES";
+    case Rank.RANK_TIME:
+      return "RANK_TIME";
+    case Rank.RANK_BYTES:
+      return "RANK_BYTES";
+    case Rank.RANK_P99:
+      return "RANK_P99";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Rank");
+  }
+}
+
 export interface GetMetricsRequest {
   /** Only this tenant, method (`pkg.Service/Method`), status (`OK`, `UNAVAILABLE`, ...); all when empty. */
   tenantId: string;
@@ -25,6 +97,68 @@ export interface GetMetricsRequest {
   status: string;
   /** Labels to keep; the others are summed up. All three when empty. */
   groupBy: GetMetricsRequest_Label[];
+  /**
+   * What was counted in this time up to now; all since the start when absent. The gateway remembers some minutes: the answer's
+   * `start_time` says how far back it goes.
+   */
+  window?:
+    | Duration
+    | undefined;
+  /** The most series to give; 0 is 1000. */
+  limit: number;
+  scope: GetMetricsRequest_Scope;
+  /** Of this gateway of the fleet alone, by its id (see FleetService.ListGateways). */
+  gatewayId: string;
+  /** Series have their histograms, for those who want to add them up. */
+  withHistograms: boolean;
+  /** What the first of the series have the most of. */
+  orderBy: Rank;
+}
+
+/** Whose counts. */
+export const GetMetricsRequest_Scope = {
+  SCOPE_UNSPECIFIED: 0,
+  /** SCOPE_GATEWAY - Those of the gateway that answers. */
+  SCOPE_GATEWAY: 1,
+  /** SCOPE_FLEET - Those of all gateways that share its store, added up. */
+  SCOPE_FLEET: 2,
+} as const;
+
+export type GetMetricsRequest_Scope = typeof GetMetricsRequest_Scope[keyof typeof GetMetricsRequest_Scope];
+
+export namespace GetMetricsRequest_Scope {
+  export type SCOPE_UNSPECIFIED = typeof GetMetricsRequest_Scope.SCOPE_UNSPECIFIED;
+  export type SCOPE_GATEWAY = typeof GetMetricsRequest_Scope.SCOPE_GATEWAY;
+  export type SCOPE_FLEET = typeof GetMetricsRequest_Scope.SCOPE_FLEET;
+}
+
+export function getMetricsRequest_ScopeFromJSON(object: any): GetMetricsRequest_Scope {
+  switch (object) {
+    case 0:
+    case "SCOPE_UNSPECIFIED":
+      return GetMetricsRequest_Scope.SCOPE_UNSPECIFIED;
+    case 1:
+    case "SCOPE_GATEWAY":
+      return GetMetricsRequest_Scope.SCOPE_GATEWAY;
+    case 2:
+    case "SCOPE_FLEET":
+      return GetMetricsRequest_Scope.SCOPE_FLEET;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GetMetricsRequest_Scope");
+  }
+}
+
+export function getMetricsRequest_ScopeToJSON(object: GetMetricsRequest_Scope): string {
+  switch (object) {
+    case GetMetricsRequest_Scope.SCOPE_UNSPECIFIED:
+      return "SCOPE_UNSPECIFIED";
+    case GetMetricsRequest_Scope.SCOPE_GATEWAY:
+      return "SCOPE_GATEWAY";
+    case GetMetricsRequest_Scope.SCOPE_FLEET:
+      return "SCOPE_FLEET";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum GetMetricsRequest_Scope");
+  }
 }
 
 export const GetMetricsRequest_Label = {
@@ -79,23 +213,217 @@ export function getMetricsRequest_LabelToJSON(object: GetMetricsRequest_Label): 
 
 export interface GetMetricsResponse {
   series: CallSeries[];
-  /** When counting began. */
+  /** From when on was counted, which in a fleet is when the first of the gateways began. */
   startTime?: Date | undefined;
   endTime?:
     | Date
     | undefined;
-  /** Refusals of the gateway itself, by reason (see the table of refusals). */
+  /** Refusals of the gateway itself since the start, by reason (see the table of refusals). */
   refusals: { [key: string]: number };
   backends: BackendMetrics[];
   /** Limits that peers broke: connections closed, streams refused (docs/limits.md). */
   floods: FloodCounter[];
   /** Absent on the embedded store. */
-  store?: StoreMetrics | undefined;
+  store?:
+    | StoreMetrics
+    | undefined;
+  /** Series beyond the limit. */
+  omittedSeries: number;
+  /** Series that had no place of their own any more, and are in those of the tenant `_other`; within 2 % or so. */
+  foldedSeries: number;
+  /** Whose counts these are, and who did not answer in time. */
+  gateways: GatewayAnswer[];
+  /** Other counters and gauges, as /metrics has them. */
+  instruments: Instrument[];
+  /** How far limits and quotas are used, the most used first. */
+  limits: LimitUse[];
 }
 
 export interface GetMetricsResponse_RefusalsEntry {
   key: string;
   value: number;
+}
+
+export interface GatewayAnswer {
+  id: string;
+  address: string;
+  answered: boolean;
+}
+
+export interface Instrument {
+  name: string;
+  help: string;
+  kind: Instrument_Kind;
+  /** Names of the labels. */
+  labels: string[];
+  samples: Instrument_Sample[];
+}
+
+export const Instrument_Kind = { KIND_UNSPECIFIED: 0, KIND_COUNTER: 1, KIND_GAUGE: 2 } as const;
+
+export type Instrument_Kind = typeof Instrument_Kind[keyof typeof Instrument_Kind];
+
+export namespace Instrument_Kind {
+  export type KIND_UNSPECIFIED = typeof Instrument_Kind.KIND_UNSPECIFIED;
+  export type KIND_COUNTER = typeof Instrument_Kind.KIND_COUNTER;
+  export type KIND_GAUGE = typeof Instrument_Kind.KIND_GAUGE;
+}
+
+export function instrument_KindFromJSON(object: any): Instrument_Kind {
+  switch (object) {
+    case 0:
+    case "KIND_UNSPECIFIED":
+      return Instrument_Kind.KIND_UNSPECIFIED;
+    case 1:
+    case "KIND_COUNTER":
+      return Instrument_Kind.KIND_COUNTER;
+    case 2:
+    case "KIND_GAUGE":
+      return Instrument_Kind.KIND_GAUGE;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Instrument_Kind");
+  }
+}
+
+export function instrument_KindToJSON(object: Instrument_Kind): string {
+  switch (object) {
+    case Instrument_Kind.KIND_UNSPECIFIED:
+      return "KIND_UNSPECIFIED";
+    case Instrument_Kind.KIND_COUNTER:
+      return "KIND_COUNTER";
+    case Instrument_Kind.KIND_GAUGE:
+      return "KIND_GAUGE";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Instrument_Kind");
+  }
+}
+
+export interface Instrument_Sample {
+  /** In the order of the names. */
+  values: string[];
+  value: number;
+}
+
+export interface LimitUse {
+  tenantId: string;
+  /** Name of the limit, or of the quota's metric and its period: `calls`, `units/day`. */
+  name: string;
+  kind: LimitUse_Kind;
+  /** Units that are used: of a rate limit's burst, of the calls at once, of the period's quota. */
+  used: number;
+  limit: number;
+}
+
+export const LimitUse_Kind = { KIND_UNSPECIFIED: 0, KIND_RATE: 1, KIND_CONCURRENCY: 2, KIND_QUOTA: 3 } as const;
+
+export type LimitUse_Kind = typeof LimitUse_Kind[keyof typeof LimitUse_Kind];
+
+export namespace LimitUse_Kind {
+  export type KIND_UNSPECIFIED = typeof LimitUse_Kind.KIND_UNSPECIFIED;
+  export type KIND_RATE = typeof LimitUse_Kind.KIND_RATE;
+  export type KIND_CONCURRENCY = typeof LimitUse_Kind.KIND_CONCURRENCY;
+  export type KIND_QUOTA = typeof LimitUse_Kind.KIND_QUOTA;
+}
+
+export function limitUse_KindFromJSON(object: any): LimitUse_Kind {
+  switch (object) {
+    case 0:
+    case "KIND_UNSPECIFIED":
+      return LimitUse_Kind.KIND_UNSPECIFIED;
+    case 1:
+    case "KIND_RATE":
+      return LimitUse_Kind.KIND_RATE;
+    case 2:
+    case "KIND_CONCURRENCY":
+      return LimitUse_Kind.KIND_CONCURRENCY;
+    case 3:
+    case "KIND_QUOTA":
+      return LimitUse_Kind.KIND_QUOTA;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum LimitUse_Kind");
+  }
+}
+
+export function limitUse_KindToJSON(object: LimitUse_Kind): string {
+  switch (object) {
+    case LimitUse_Kind.KIND_UNSPECIFIED:
+      return "KIND_UNSPECIFIED";
+    case LimitUse_Kind.KIND_RATE:
+      return "KIND_RATE";
+    case LimitUse_Kind.KIND_CONCURRENCY:
+      return "KIND_CONCURRENCY";
+    case LimitUse_Kind.KIND_QUOTA:
+      return "KIND_QUOTA";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum LimitUse_Kind");
+  }
+}
+
+export interface WatchMetricsRequest {
+  /** Window and scope as in GetMetrics: the window is of no use here. */
+  query?:
+    | GetMetricsRequest
+    | undefined;
+  /** Between messages; 1s when absent. */
+  interval?: Duration | undefined;
+}
+
+export interface WatchMetricsResponse {
+  /** Counted between its `start_time` and `end_time`. What is no count of calls is as it is now. */
+  metrics?:
+    | GetMetricsResponse
+    | undefined;
+  /**
+   * All since the start instead: the first message, and whenever a client was so slow that what it has not heard is not
+   * remembered any more. It replaces what was told before.
+   */
+  sinceStart: boolean;
+  /** Messages that were left out before this one, which says what they would have said. */
+  skipped: number;
+}
+
+export interface TopTenantsRequest {
+  by: Rank;
+  /** 0 is 10. */
+  limit: number;
+  /** Calls of this method only. */
+  method: string;
+  /** As in GetMetrics. */
+  window?: Duration | undefined;
+  scope: GetMetricsRequest_Scope;
+}
+
+export interface TopTenantsResponse {
+  tenants: CallSeries[];
+  startTime?: Date | undefined;
+  endTime?:
+    | Date
+    | undefined;
+  /** Tenants beyond the limit. */
+  omitted: number;
+  gateways: GatewayAnswer[];
+}
+
+export interface TopMethodsRequest {
+  by: Rank;
+  /** 0 is 10. */
+  limit: number;
+  /** Calls of this tenant only. */
+  tenantId: string;
+  /** As in GetMetrics. */
+  window?: Duration | undefined;
+  scope: GetMetricsRequest_Scope;
+}
+
+export interface TopMethodsResponse {
+  methods: CallSeries[];
+  startTime?: Date | undefined;
+  endTime?:
+    | Date
+    | undefined;
+  /** Methods beyond the limit. */
+  omitted: number;
+  gateways: GatewayAnswer[];
 }
 
 /** How the fleet's store is, as this gateway sees it. */
@@ -185,21 +513,54 @@ export interface FloodCounter {
 }
 
 export interface CallSeries {
-  /** `other` where the series beyond the budget are folded. */
+  /** `_other` where the series beyond the budget are folded, `-` where nobody was authenticated. */
   tenantId: string;
+  /** `-` where there was none of this name. */
   method: string;
   status: string;
   calls: number;
-  latency?: Latency | undefined;
+  /** From the request's headers to the end of the call. */
+  latency?:
+    | Latency
+    | undefined;
+  /** Calls that did not end with OK. */
+  failures: number;
+  requestMessages: number;
+  responseMessages: number;
+  /** Of messages with their prefixes. */
+  requestBytes: number;
+  responseBytes: number;
+  /** The backend's part: from when the request was handed to its connection, of calls that reached one. */
+  backendLatency?:
+    | Latency
+    | undefined;
+  /** The gateway's own part: the rest, with what it had to wait for. */
+  gatewayLatency?: Latency | undefined;
 }
 
-/** Latency from the request's headers to the end of the call. Quantiles are within 2 %. */
+/** Quantiles are within 2 %. */
 export interface Latency {
   p50?: Duration | undefined;
   p90?: Duration | undefined;
   p99?: Duration | undefined;
   max?: Duration | undefined;
-  sum?: Duration | undefined;
+  sum?:
+    | Duration
+    | undefined;
+  /** Calls that it is of. */
+  count: number;
+  /** Where asked for. */
+  histogram?: Histogram | undefined;
+}
+
+/**
+ * Counts by log-linear buckets. With `octave = bucket / 32` and `part = bucket % 32`, a bucket begins at
+ * `2^(octave - 12) * (1 + part / 32)` microseconds; the next one begins where it ends.
+ */
+export interface Histogram {
+  /** Those that are not empty, and their counts. */
+  buckets: number[];
+  counts: number[];
 }
 
 export interface BackendMetrics {
@@ -208,6 +569,9 @@ export interface BackendMetrics {
   outstandingCalls: number;
   calls: number;
   failures: number;
+  /** Connections that are open, and endpoints that there are. */
+  connections: number;
+  endpoints: number;
 }
 
 export const BackendMetrics_BreakerState = {
@@ -261,7 +625,18 @@ export function backendMetrics_BreakerStateToJSON(object: BackendMetrics_Breaker
 }
 
 function createBaseGetMetricsRequest(): GetMetricsRequest {
-  return { tenantId: "", method: "", status: "", groupBy: [] };
+  return {
+    tenantId: "",
+    method: "",
+    status: "",
+    groupBy: [],
+    window: undefined,
+    limit: 0,
+    scope: 0,
+    gatewayId: "",
+    withHistograms: false,
+    orderBy: 0,
+  };
 }
 
 export const GetMetricsRequest: MessageFns<GetMetricsRequest> = {
@@ -277,6 +652,24 @@ export const GetMetricsRequest: MessageFns<GetMetricsRequest> = {
     }
     for (const v of message.groupBy) {
       writer.uint32(32).int32(v!);
+    }
+    if (message.window !== undefined) {
+      Duration.encode(message.window, writer.uint32(42).fork()).join();
+    }
+    if (message.limit !== 0) {
+      writer.uint32(48).uint32(message.limit);
+    }
+    if (message.scope !== 0) {
+      writer.uint32(56).int32(message.scope);
+    }
+    if (message.gatewayId !== "") {
+      writer.uint32(66).string(message.gatewayId);
+    }
+    if (message.withHistograms !== false) {
+      writer.uint32(72).bool(message.withHistograms);
+    }
+    if (message.orderBy !== 0) {
+      writer.uint32(80).int32(message.orderBy);
     }
     return writer;
   },
@@ -336,6 +729,54 @@ export const GetMetricsRequest: MessageFns<GetMetricsRequest> = {
 
             break;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.window = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.scope = reader.int32() as any;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.gatewayId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.withHistograms = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.orderBy = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -362,6 +803,24 @@ export const GetMetricsRequest: MessageFns<GetMetricsRequest> = {
         : globalThis.Array.isArray(object?.group_by)
         ? object.group_by.map((e: any) => getMetricsRequest_LabelFromJSON(e))
         : [],
+      window: isSet(object.window) ? Duration.fromJSON(object.window) : undefined,
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      scope: isSet(object.scope) ? getMetricsRequest_ScopeFromJSON(object.scope) : 0,
+      gatewayId: isSet(object.gatewayId)
+        ? globalThis.String(object.gatewayId)
+        : isSet(object.gateway_id)
+        ? globalThis.String(object.gateway_id)
+        : "",
+      withHistograms: isSet(object.withHistograms)
+        ? globalThis.Boolean(object.withHistograms)
+        : isSet(object.with_histograms)
+        ? globalThis.Boolean(object.with_histograms)
+        : false,
+      orderBy: isSet(object.orderBy)
+        ? rankFromJSON(object.orderBy)
+        : isSet(object.order_by)
+        ? rankFromJSON(object.order_by)
+        : 0,
     };
   },
 
@@ -379,6 +838,24 @@ export const GetMetricsRequest: MessageFns<GetMetricsRequest> = {
     if (message.groupBy?.length) {
       obj.groupBy = message.groupBy.map((e) => getMetricsRequest_LabelToJSON(e));
     }
+    if (message.window !== undefined) {
+      obj.window = Duration.toJSON(message.window);
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    if (message.scope !== 0) {
+      obj.scope = getMetricsRequest_ScopeToJSON(message.scope);
+    }
+    if (message.gatewayId !== "") {
+      obj.gatewayId = message.gatewayId;
+    }
+    if (message.withHistograms !== false) {
+      obj.withHistograms = message.withHistograms;
+    }
+    if (message.orderBy !== 0) {
+      obj.orderBy = rankToJSON(message.orderBy);
+    }
     return obj;
   },
 
@@ -391,6 +868,14 @@ export const GetMetricsRequest: MessageFns<GetMetricsRequest> = {
     message.method = object.method ?? "";
     message.status = object.status ?? "";
     message.groupBy = object.groupBy?.map((e) => e) || [];
+    message.window = (object.window !== undefined && object.window !== null)
+      ? Duration.fromPartial(object.window)
+      : undefined;
+    message.limit = object.limit ?? 0;
+    message.scope = object.scope ?? 0;
+    message.gatewayId = object.gatewayId ?? "";
+    message.withHistograms = object.withHistograms ?? false;
+    message.orderBy = object.orderBy ?? 0;
     return message;
   },
 };
@@ -404,6 +889,11 @@ function createBaseGetMetricsResponse(): GetMetricsResponse {
     backends: [],
     floods: [],
     store: undefined,
+    omittedSeries: 0,
+    foldedSeries: 0,
+    gateways: [],
+    instruments: [],
+    limits: [],
   };
 }
 
@@ -429,6 +919,21 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
     }
     if (message.store !== undefined) {
       StoreMetrics.encode(message.store, writer.uint32(58).fork()).join();
+    }
+    if (message.omittedSeries !== 0) {
+      writer.uint32(64).uint32(message.omittedSeries);
+    }
+    if (message.foldedSeries !== 0) {
+      writer.uint32(72).uint64(message.foldedSeries);
+    }
+    for (const v of message.gateways) {
+      GatewayAnswer.encode(v!, writer.uint32(82).fork()).join();
+    }
+    for (const v of message.instruments) {
+      Instrument.encode(v!, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.limits) {
+      LimitUse.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -505,6 +1010,46 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
             message.store = StoreMetrics.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.omittedSeries = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.foldedSeries = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.gateways.push(GatewayAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.instruments.push(Instrument.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.limits.push(LimitUse.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -549,6 +1094,25 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
         : [],
       floods: globalThis.Array.isArray(object?.floods) ? object.floods.map((e: any) => FloodCounter.fromJSON(e)) : [],
       store: isSet(object.store) ? StoreMetrics.fromJSON(object.store) : undefined,
+      omittedSeries: isSet(object.omittedSeries)
+        ? globalThis.Number(object.omittedSeries)
+        : isSet(object.omitted_series)
+        ? globalThis.Number(object.omitted_series)
+        : 0,
+      foldedSeries: isSet(object.foldedSeries)
+        ? globalThis.Number(object.foldedSeries)
+        : isSet(object.folded_series)
+        ? globalThis.Number(object.folded_series)
+        : 0,
+      gateways: globalThis.Array.isArray(object?.gateways)
+        ? object.gateways.map((e: any) => GatewayAnswer.fromJSON(e))
+        : [],
+      instruments: globalThis.Array.isArray(object?.instruments)
+        ? object.instruments.map((e: any) => Instrument.fromJSON(e))
+        : [],
+      limits: globalThis.Array.isArray(object?.limits)
+        ? object.limits.map((e: any) => LimitUse.fromJSON(e))
+        : [],
     };
   },
 
@@ -581,6 +1145,21 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
     if (message.store !== undefined) {
       obj.store = StoreMetrics.toJSON(message.store);
     }
+    if (message.omittedSeries !== 0) {
+      obj.omittedSeries = Math.round(message.omittedSeries);
+    }
+    if (message.foldedSeries !== 0) {
+      obj.foldedSeries = Math.round(message.foldedSeries);
+    }
+    if (message.gateways?.length) {
+      obj.gateways = message.gateways.map((e) => GatewayAnswer.toJSON(e));
+    }
+    if (message.instruments?.length) {
+      obj.instruments = message.instruments.map((e) => Instrument.toJSON(e));
+    }
+    if (message.limits?.length) {
+      obj.limits = message.limits.map((e) => LimitUse.toJSON(e));
+    }
     return obj;
   },
 
@@ -606,6 +1185,11 @@ export const GetMetricsResponse: MessageFns<GetMetricsResponse> = {
     message.store = (object.store !== undefined && object.store !== null)
       ? StoreMetrics.fromPartial(object.store)
       : undefined;
+    message.omittedSeries = object.omittedSeries ?? 0;
+    message.foldedSeries = object.foldedSeries ?? 0;
+    message.gateways = object.gateways?.map((e) => GatewayAnswer.fromPartial(e)) || [];
+    message.instruments = object.instruments?.map((e) => Instrument.fromPartial(e)) || [];
+    message.limits = object.limits?.map((e) => LimitUse.fromPartial(e)) || [];
     return message;
   },
 };
@@ -695,6 +1279,1220 @@ export const GetMetricsResponse_RefusalsEntry: MessageFns<GetMetricsResponse_Ref
     const message = createBaseGetMetricsResponse_RefusalsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseGatewayAnswer(): GatewayAnswer {
+  return { id: "", address: "", answered: false };
+}
+
+export const GatewayAnswer: MessageFns<GatewayAnswer> = {
+  encode(message: GatewayAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.answered !== false) {
+      writer.uint32(24).bool(message.answered);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GatewayAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGatewayAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.answered = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GatewayAnswer {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      answered: isSet(object.answered) ? globalThis.Boolean(object.answered) : false,
+    };
+  },
+
+  toJSON(message: GatewayAnswer): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.answered !== false) {
+      obj.answered = message.answered;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GatewayAnswer>, I>>(base?: I): GatewayAnswer {
+    return GatewayAnswer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GatewayAnswer>, I>>(object: I): GatewayAnswer {
+    const message = createBaseGatewayAnswer();
+    message.id = object.id ?? "";
+    message.address = object.address ?? "";
+    message.answered = object.answered ?? false;
+    return message;
+  },
+};
+
+function createBaseInstrument(): Instrument {
+  return { name: "", help: "", kind: 0, labels: [], samples: [] };
+}
+
+export const Instrument: MessageFns<Instrument> = {
+  encode(message: Instrument, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.help !== "") {
+      writer.uint32(18).string(message.help);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(24).int32(message.kind);
+    }
+    for (const v of message.labels) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.samples) {
+      Instrument_Sample.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Instrument {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInstrument();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.help = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.labels.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.samples.push(Instrument_Sample.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Instrument {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      help: isSet(object.help) ? globalThis.String(object.help) : "",
+      kind: isSet(object.kind) ? instrument_KindFromJSON(object.kind) : 0,
+      labels: globalThis.Array.isArray(object?.labels) ? object.labels.map((e: any) => globalThis.String(e)) : [],
+      samples: globalThis.Array.isArray(object?.samples)
+        ? object.samples.map((e: any) => Instrument_Sample.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: Instrument): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.help !== "") {
+      obj.help = message.help;
+    }
+    if (message.kind !== 0) {
+      obj.kind = instrument_KindToJSON(message.kind);
+    }
+    if (message.labels?.length) {
+      obj.labels = message.labels;
+    }
+    if (message.samples?.length) {
+      obj.samples = message.samples.map((e) => Instrument_Sample.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Instrument>, I>>(base?: I): Instrument {
+    return Instrument.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Instrument>, I>>(object: I): Instrument {
+    const message = createBaseInstrument();
+    message.name = object.name ?? "";
+    message.help = object.help ?? "";
+    message.kind = object.kind ?? 0;
+    message.labels = object.labels?.map((e) => e) || [];
+    message.samples = object.samples?.map((e) => Instrument_Sample.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseInstrument_Sample(): Instrument_Sample {
+  return { values: [], value: 0 };
+}
+
+export const Instrument_Sample: MessageFns<Instrument_Sample> = {
+  encode(message: Instrument_Sample, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.values) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.value !== 0) {
+      writer.uint32(17).double(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Instrument_Sample {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInstrument_Sample();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.values.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Instrument_Sample {
+    return {
+      values: globalThis.Array.isArray(object?.values) ? object.values.map((e: any) => globalThis.String(e)) : [],
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: Instrument_Sample): unknown {
+    const obj: any = {};
+    if (message.values?.length) {
+      obj.values = message.values;
+    }
+    if (message.value !== 0) {
+      obj.value = floatToJson(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Instrument_Sample>, I>>(base?: I): Instrument_Sample {
+    return Instrument_Sample.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Instrument_Sample>, I>>(object: I): Instrument_Sample {
+    const message = createBaseInstrument_Sample();
+    message.values = object.values?.map((e) => e) || [];
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseLimitUse(): LimitUse {
+  return { tenantId: "", name: "", kind: 0, used: 0, limit: 0 };
+}
+
+export const LimitUse: MessageFns<LimitUse> = {
+  encode(message: LimitUse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(24).int32(message.kind);
+    }
+    if (message.used !== 0) {
+      writer.uint32(33).double(message.used);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(41).double(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitUse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitUse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.used = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.limit = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LimitUse {
+    return {
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      kind: isSet(object.kind) ? limitUse_KindFromJSON(object.kind) : 0,
+      used: isSet(object.used) ? globalThis.Number(object.used) : 0,
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: LimitUse): unknown {
+    const obj: any = {};
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.kind !== 0) {
+      obj.kind = limitUse_KindToJSON(message.kind);
+    }
+    if (message.used !== 0) {
+      obj.used = floatToJson(message.used);
+    }
+    if (message.limit !== 0) {
+      obj.limit = floatToJson(message.limit);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LimitUse>, I>>(base?: I): LimitUse {
+    return LimitUse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LimitUse>, I>>(object: I): LimitUse {
+    const message = createBaseLimitUse();
+    message.tenantId = object.tenantId ?? "";
+    message.name = object.name ?? "";
+    message.kind = object.kind ?? 0;
+    message.used = object.used ?? 0;
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseWatchMetricsRequest(): WatchMetricsRequest {
+  return { query: undefined, interval: undefined };
+}
+
+export const WatchMetricsRequest: MessageFns<WatchMetricsRequest> = {
+  encode(message: WatchMetricsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.query !== undefined) {
+      GetMetricsRequest.encode(message.query, writer.uint32(10).fork()).join();
+    }
+    if (message.interval !== undefined) {
+      Duration.encode(message.interval, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchMetricsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchMetricsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.query = GetMetricsRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.interval = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchMetricsRequest {
+    return {
+      query: isSet(object.query) ? GetMetricsRequest.fromJSON(object.query) : undefined,
+      interval: isSet(object.interval) ? Duration.fromJSON(object.interval) : undefined,
+    };
+  },
+
+  toJSON(message: WatchMetricsRequest): unknown {
+    const obj: any = {};
+    if (message.query !== undefined) {
+      obj.query = GetMetricsRequest.toJSON(message.query);
+    }
+    if (message.interval !== undefined) {
+      obj.interval = Duration.toJSON(message.interval);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchMetricsRequest>, I>>(base?: I): WatchMetricsRequest {
+    return WatchMetricsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchMetricsRequest>, I>>(object: I): WatchMetricsRequest {
+    const message = createBaseWatchMetricsRequest();
+    message.query = (object.query !== undefined && object.query !== null)
+      ? GetMetricsRequest.fromPartial(object.query)
+      : undefined;
+    message.interval = (object.interval !== undefined && object.interval !== null)
+      ? Duration.fromPartial(object.interval)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWatchMetricsResponse(): WatchMetricsResponse {
+  return { metrics: undefined, sinceStart: false, skipped: 0 };
+}
+
+export const WatchMetricsResponse: MessageFns<WatchMetricsResponse> = {
+  encode(message: WatchMetricsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.metrics !== undefined) {
+      GetMetricsResponse.encode(message.metrics, writer.uint32(10).fork()).join();
+    }
+    if (message.sinceStart !== false) {
+      writer.uint32(16).bool(message.sinceStart);
+    }
+    if (message.skipped !== 0) {
+      writer.uint32(24).uint32(message.skipped);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchMetricsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchMetricsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.metrics = GetMetricsResponse.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sinceStart = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.skipped = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchMetricsResponse {
+    return {
+      metrics: isSet(object.metrics) ? GetMetricsResponse.fromJSON(object.metrics) : undefined,
+      sinceStart: isSet(object.sinceStart)
+        ? globalThis.Boolean(object.sinceStart)
+        : isSet(object.since_start)
+        ? globalThis.Boolean(object.since_start)
+        : false,
+      skipped: isSet(object.skipped) ? globalThis.Number(object.skipped) : 0,
+    };
+  },
+
+  toJSON(message: WatchMetricsResponse): unknown {
+    const obj: any = {};
+    if (message.metrics !== undefined) {
+      obj.metrics = GetMetricsResponse.toJSON(message.metrics);
+    }
+    if (message.sinceStart !== false) {
+      obj.sinceStart = message.sinceStart;
+    }
+    if (message.skipped !== 0) {
+      obj.skipped = Math.round(message.skipped);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchMetricsResponse>, I>>(base?: I): WatchMetricsResponse {
+    return WatchMetricsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchMetricsResponse>, I>>(object: I): WatchMetricsResponse {
+    const message = createBaseWatchMetricsResponse();
+    message.metrics = (object.metrics !== undefined && object.metrics !== null)
+      ? GetMetricsResponse.fromPartial(object.metrics)
+      : undefined;
+    message.sinceStart = object.sinceStart ?? false;
+    message.skipped = object.skipped ?? 0;
+    return message;
+  },
+};
+
+function createBaseTopTenantsRequest(): TopTenantsRequest {
+  return { by: 0, limit: 0, method: "", window: undefined, scope: 0 };
+}
+
+export const TopTenantsRequest: MessageFns<TopTenantsRequest> = {
+  encode(message: TopTenantsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.by !== 0) {
+      writer.uint32(8).int32(message.by);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.method !== "") {
+      writer.uint32(26).string(message.method);
+    }
+    if (message.window !== undefined) {
+      Duration.encode(message.window, writer.uint32(34).fork()).join();
+    }
+    if (message.scope !== 0) {
+      writer.uint32(40).int32(message.scope);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopTenantsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopTenantsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.by = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.window = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.scope = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TopTenantsRequest {
+    return {
+      by: isSet(object.by) ? rankFromJSON(object.by) : 0,
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      method: isSet(object.method) ? globalThis.String(object.method) : "",
+      window: isSet(object.window) ? Duration.fromJSON(object.window) : undefined,
+      scope: isSet(object.scope) ? getMetricsRequest_ScopeFromJSON(object.scope) : 0,
+    };
+  },
+
+  toJSON(message: TopTenantsRequest): unknown {
+    const obj: any = {};
+    if (message.by !== 0) {
+      obj.by = rankToJSON(message.by);
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    if (message.method !== "") {
+      obj.method = message.method;
+    }
+    if (message.window !== undefined) {
+      obj.window = Duration.toJSON(message.window);
+    }
+    if (message.scope !== 0) {
+      obj.scope = getMetricsRequest_ScopeToJSON(message.scope);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TopTenantsRequest>, I>>(base?: I): TopTenantsRequest {
+    return TopTenantsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TopTenantsRequest>, I>>(object: I): TopTenantsRequest {
+    const message = createBaseTopTenantsRequest();
+    message.by = object.by ?? 0;
+    message.limit = object.limit ?? 0;
+    message.method = object.method ?? "";
+    message.window = (object.window !== undefined && object.window !== null)
+      ? Duration.fromPartial(object.window)
+      : undefined;
+    message.scope = object.scope ?? 0;
+    return message;
+  },
+};
+
+function createBaseTopTenantsResponse(): TopTenantsResponse {
+  return { tenants: [], startTime: undefined, endTime: undefined, omitted: 0, gateways: [] };
+}
+
+export const TopTenantsResponse: MessageFns<TopTenantsResponse> = {
+  encode(message: TopTenantsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.tenants) {
+      CallSeries.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(18).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(26).fork()).join();
+    }
+    if (message.omitted !== 0) {
+      writer.uint32(32).uint32(message.omitted);
+    }
+    for (const v of message.gateways) {
+      GatewayAnswer.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopTenantsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopTenantsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenants.push(CallSeries.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.omitted = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.gateways.push(GatewayAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TopTenantsResponse {
+    return {
+      tenants: globalThis.Array.isArray(object?.tenants) ? object.tenants.map((e: any) => CallSeries.fromJSON(e)) : [],
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      omitted: isSet(object.omitted) ? globalThis.Number(object.omitted) : 0,
+      gateways: globalThis.Array.isArray(object?.gateways)
+        ? object.gateways.map((e: any) => GatewayAnswer.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: TopTenantsResponse): unknown {
+    const obj: any = {};
+    if (message.tenants?.length) {
+      obj.tenants = message.tenants.map((e) => CallSeries.toJSON(e));
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime.toISOString();
+    }
+    if (message.omitted !== 0) {
+      obj.omitted = Math.round(message.omitted);
+    }
+    if (message.gateways?.length) {
+      obj.gateways = message.gateways.map((e) => GatewayAnswer.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TopTenantsResponse>, I>>(base?: I): TopTenantsResponse {
+    return TopTenantsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TopTenantsResponse>, I>>(object: I): TopTenantsResponse {
+    const message = createBaseTopTenantsResponse();
+    message.tenants = object.tenants?.map((e) => CallSeries.fromPartial(e)) || [];
+    message.startTime = object.startTime ?? undefined;
+    message.endTime = object.endTime ?? undefined;
+    message.omitted = object.omitted ?? 0;
+    message.gateways = object.gateways?.map((e) => GatewayAnswer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTopMethodsRequest(): TopMethodsRequest {
+  return { by: 0, limit: 0, tenantId: "", window: undefined, scope: 0 };
+}
+
+export const TopMethodsRequest: MessageFns<TopMethodsRequest> = {
+  encode(message: TopMethodsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.by !== 0) {
+      writer.uint32(8).int32(message.by);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message.tenantId !== "") {
+      writer.uint32(26).string(message.tenantId);
+    }
+    if (message.window !== undefined) {
+      Duration.encode(message.window, writer.uint32(34).fork()).join();
+    }
+    if (message.scope !== 0) {
+      writer.uint32(40).int32(message.scope);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopMethodsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopMethodsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.by = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.window = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.scope = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TopMethodsRequest {
+    return {
+      by: isSet(object.by) ? rankFromJSON(object.by) : 0,
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      window: isSet(object.window) ? Duration.fromJSON(object.window) : undefined,
+      scope: isSet(object.scope) ? getMetricsRequest_ScopeFromJSON(object.scope) : 0,
+    };
+  },
+
+  toJSON(message: TopMethodsRequest): unknown {
+    const obj: any = {};
+    if (message.by !== 0) {
+      obj.by = rankToJSON(message.by);
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.window !== undefined) {
+      obj.window = Duration.toJSON(message.window);
+    }
+    if (message.scope !== 0) {
+      obj.scope = getMetricsRequest_ScopeToJSON(message.scope);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TopMethodsRequest>, I>>(base?: I): TopMethodsRequest {
+    return TopMethodsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TopMethodsRequest>, I>>(object: I): TopMethodsRequest {
+    const message = createBaseTopMethodsRequest();
+    message.by = object.by ?? 0;
+    message.limit = object.limit ?? 0;
+    message.tenantId = object.tenantId ?? "";
+    message.window = (object.window !== undefined && object.window !== null)
+      ? Duration.fromPartial(object.window)
+      : undefined;
+    message.scope = object.scope ?? 0;
+    return message;
+  },
+};
+
+function createBaseTopMethodsResponse(): TopMethodsResponse {
+  return { methods: [], startTime: undefined, endTime: undefined, omitted: 0, gateways: [] };
+}
+
+export const TopMethodsResponse: MessageFns<TopMethodsResponse> = {
+  encode(message: TopMethodsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.methods) {
+      CallSeries.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(18).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.endTime), writer.uint32(26).fork()).join();
+    }
+    if (message.omitted !== 0) {
+      writer.uint32(32).uint32(message.omitted);
+    }
+    for (const v of message.gateways) {
+      GatewayAnswer.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TopMethodsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTopMethodsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.methods.push(CallSeries.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.omitted = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.gateways.push(GatewayAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TopMethodsResponse {
+    return {
+      methods: globalThis.Array.isArray(object?.methods) ? object.methods.map((e: any) => CallSeries.fromJSON(e)) : [],
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      omitted: isSet(object.omitted) ? globalThis.Number(object.omitted) : 0,
+      gateways: globalThis.Array.isArray(object?.gateways)
+        ? object.gateways.map((e: any) => GatewayAnswer.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: TopMethodsResponse): unknown {
+    const obj: any = {};
+    if (message.methods?.length) {
+      obj.methods = message.methods.map((e) => CallSeries.toJSON(e));
+    }
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.endTime !== undefined) {
+      obj.endTime = message.endTime.toISOString();
+    }
+    if (message.omitted !== 0) {
+      obj.omitted = Math.round(message.omitted);
+    }
+    if (message.gateways?.length) {
+      obj.gateways = message.gateways.map((e) => GatewayAnswer.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TopMethodsResponse>, I>>(base?: I): TopMethodsResponse {
+    return TopMethodsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TopMethodsResponse>, I>>(object: I): TopMethodsResponse {
+    const message = createBaseTopMethodsResponse();
+    message.methods = object.methods?.map((e) => CallSeries.fromPartial(e)) || [];
+    message.startTime = object.startTime ?? undefined;
+    message.endTime = object.endTime ?? undefined;
+    message.omitted = object.omitted ?? 0;
+    message.gateways = object.gateways?.map((e) => GatewayAnswer.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1007,7 +2805,20 @@ export const FloodCounter: MessageFns<FloodCounter> = {
 };
 
 function createBaseCallSeries(): CallSeries {
-  return { tenantId: "", method: "", status: "", calls: 0, latency: undefined };
+  return {
+    tenantId: "",
+    method: "",
+    status: "",
+    calls: 0,
+    latency: undefined,
+    failures: 0,
+    requestMessages: 0,
+    responseMessages: 0,
+    requestBytes: 0,
+    responseBytes: 0,
+    backendLatency: undefined,
+    gatewayLatency: undefined,
+  };
 }
 
 export const CallSeries: MessageFns<CallSeries> = {
@@ -1026,6 +2837,27 @@ export const CallSeries: MessageFns<CallSeries> = {
     }
     if (message.latency !== undefined) {
       Latency.encode(message.latency, writer.uint32(42).fork()).join();
+    }
+    if (message.failures !== 0) {
+      writer.uint32(48).uint64(message.failures);
+    }
+    if (message.requestMessages !== 0) {
+      writer.uint32(56).uint64(message.requestMessages);
+    }
+    if (message.responseMessages !== 0) {
+      writer.uint32(64).uint64(message.responseMessages);
+    }
+    if (message.requestBytes !== 0) {
+      writer.uint32(72).uint64(message.requestBytes);
+    }
+    if (message.responseBytes !== 0) {
+      writer.uint32(80).uint64(message.responseBytes);
+    }
+    if (message.backendLatency !== undefined) {
+      Latency.encode(message.backendLatency, writer.uint32(90).fork()).join();
+    }
+    if (message.gatewayLatency !== undefined) {
+      Latency.encode(message.gatewayLatency, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -1083,6 +2915,62 @@ export const CallSeries: MessageFns<CallSeries> = {
             message.latency = Latency.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.failures = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.requestMessages = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.responseMessages = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.requestBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.responseBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.backendLatency = Latency.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.gatewayLatency = Latency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1106,6 +2994,37 @@ export const CallSeries: MessageFns<CallSeries> = {
       status: isSet(object.status) ? globalThis.String(object.status) : "",
       calls: isSet(object.calls) ? globalThis.Number(object.calls) : 0,
       latency: isSet(object.latency) ? Latency.fromJSON(object.latency) : undefined,
+      failures: isSet(object.failures) ? globalThis.Number(object.failures) : 0,
+      requestMessages: isSet(object.requestMessages)
+        ? globalThis.Number(object.requestMessages)
+        : isSet(object.request_messages)
+        ? globalThis.Number(object.request_messages)
+        : 0,
+      responseMessages: isSet(object.responseMessages)
+        ? globalThis.Number(object.responseMessages)
+        : isSet(object.response_messages)
+        ? globalThis.Number(object.response_messages)
+        : 0,
+      requestBytes: isSet(object.requestBytes)
+        ? globalThis.Number(object.requestBytes)
+        : isSet(object.request_bytes)
+        ? globalThis.Number(object.request_bytes)
+        : 0,
+      responseBytes: isSet(object.responseBytes)
+        ? globalThis.Number(object.responseBytes)
+        : isSet(object.response_bytes)
+        ? globalThis.Number(object.response_bytes)
+        : 0,
+      backendLatency: isSet(object.backendLatency)
+        ? Latency.fromJSON(object.backendLatency)
+        : isSet(object.backend_latency)
+        ? Latency.fromJSON(object.backend_latency)
+        : undefined,
+      gatewayLatency: isSet(object.gatewayLatency)
+        ? Latency.fromJSON(object.gatewayLatency)
+        : isSet(object.gateway_latency)
+        ? Latency.fromJSON(object.gateway_latency)
+        : undefined,
     };
   },
 
@@ -1126,6 +3045,27 @@ export const CallSeries: MessageFns<CallSeries> = {
     if (message.latency !== undefined) {
       obj.latency = Latency.toJSON(message.latency);
     }
+    if (message.failures !== 0) {
+      obj.failures = Math.round(message.failures);
+    }
+    if (message.requestMessages !== 0) {
+      obj.requestMessages = Math.round(message.requestMessages);
+    }
+    if (message.responseMessages !== 0) {
+      obj.responseMessages = Math.round(message.responseMessages);
+    }
+    if (message.requestBytes !== 0) {
+      obj.requestBytes = Math.round(message.requestBytes);
+    }
+    if (message.responseBytes !== 0) {
+      obj.responseBytes = Math.round(message.responseBytes);
+    }
+    if (message.backendLatency !== undefined) {
+      obj.backendLatency = Latency.toJSON(message.backendLatency);
+    }
+    if (message.gatewayLatency !== undefined) {
+      obj.gatewayLatency = Latency.toJSON(message.gatewayLatency);
+    }
     return obj;
   },
 
@@ -1141,12 +3081,31 @@ export const CallSeries: MessageFns<CallSeries> = {
     message.latency = (object.latency !== undefined && object.latency !== null)
       ? Latency.fromPartial(object.latency)
       : undefined;
+    message.failures = object.failures ?? 0;
+    message.requestMessages = object.requestMessages ?? 0;
+    message.responseMessages = object.responseMessages ?? 0;
+    message.requestBytes = object.requestBytes ?? 0;
+    message.responseBytes = object.responseBytes ?? 0;
+    message.backendLatency = (object.backendLatency !== undefined && object.backendLatency !== null)
+      ? Latency.fromPartial(object.backendLatency)
+      : undefined;
+    message.gatewayLatency = (object.gatewayLatency !== undefined && object.gatewayLatency !== null)
+      ? Latency.fromPartial(object.gatewayLatency)
+      : undefined;
     return message;
   },
 };
 
 function createBaseLatency(): Latency {
-  return { p50: undefined, p90: undefined, p99: undefined, max: undefined, sum: undefined };
+  return {
+    p50: undefined,
+    p90: undefined,
+    p99: undefined,
+    max: undefined,
+    sum: undefined,
+    count: 0,
+    histogram: undefined,
+  };
 }
 
 export const Latency: MessageFns<Latency> = {
@@ -1165,6 +3124,12 @@ export const Latency: MessageFns<Latency> = {
     }
     if (message.sum !== undefined) {
       Duration.encode(message.sum, writer.uint32(42).fork()).join();
+    }
+    if (message.count !== 0) {
+      writer.uint32(48).uint64(message.count);
+    }
+    if (message.histogram !== undefined) {
+      Histogram.encode(message.histogram, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1222,6 +3187,22 @@ export const Latency: MessageFns<Latency> = {
             message.sum = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.count = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.histogram = Histogram.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1241,6 +3222,8 @@ export const Latency: MessageFns<Latency> = {
       p99: isSet(object.p99) ? Duration.fromJSON(object.p99) : undefined,
       max: isSet(object.max) ? Duration.fromJSON(object.max) : undefined,
       sum: isSet(object.sum) ? Duration.fromJSON(object.sum) : undefined,
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+      histogram: isSet(object.histogram) ? Histogram.fromJSON(object.histogram) : undefined,
     };
   },
 
@@ -1261,6 +3244,12 @@ export const Latency: MessageFns<Latency> = {
     if (message.sum !== undefined) {
       obj.sum = Duration.toJSON(message.sum);
     }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    if (message.histogram !== undefined) {
+      obj.histogram = Histogram.toJSON(message.histogram);
+    }
     return obj;
   },
 
@@ -1274,12 +3263,129 @@ export const Latency: MessageFns<Latency> = {
     message.p99 = (object.p99 !== undefined && object.p99 !== null) ? Duration.fromPartial(object.p99) : undefined;
     message.max = (object.max !== undefined && object.max !== null) ? Duration.fromPartial(object.max) : undefined;
     message.sum = (object.sum !== undefined && object.sum !== null) ? Duration.fromPartial(object.sum) : undefined;
+    message.count = object.count ?? 0;
+    message.histogram = (object.histogram !== undefined && object.histogram !== null)
+      ? Histogram.fromPartial(object.histogram)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseHistogram(): Histogram {
+  return { buckets: [], counts: [] };
+}
+
+export const Histogram: MessageFns<Histogram> = {
+  encode(message: Histogram, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.buckets.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.buckets) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.counts.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.counts) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Histogram {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHistogram();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.buckets.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.buckets.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.counts.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.counts.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Histogram {
+    return {
+      buckets: globalThis.Array.isArray(object?.buckets) ? object.buckets.map((e: any) => globalThis.Number(e)) : [],
+      counts: globalThis.Array.isArray(object?.counts) ? object.counts.map((e: any) => globalThis.Number(e)) : [],
+    };
+  },
+
+  toJSON(message: Histogram): unknown {
+    const obj: any = {};
+    if (message.buckets?.length) {
+      obj.buckets = message.buckets.map((e) => Math.round(e));
+    }
+    if (message.counts?.length) {
+      obj.counts = message.counts.map((e) => Math.round(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Histogram>, I>>(base?: I): Histogram {
+    return Histogram.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Histogram>, I>>(object: I): Histogram {
+    const message = createBaseHistogram();
+    message.buckets = object.buckets?.map((e) => e) || [];
+    message.counts = object.counts?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseBackendMetrics(): BackendMetrics {
-  return { backend: "", breaker: 0, outstandingCalls: 0, calls: 0, failures: 0 };
+  return { backend: "", breaker: 0, outstandingCalls: 0, calls: 0, failures: 0, connections: 0, endpoints: 0 };
 }
 
 export const BackendMetrics: MessageFns<BackendMetrics> = {
@@ -1298,6 +3404,12 @@ export const BackendMetrics: MessageFns<BackendMetrics> = {
     }
     if (message.failures !== 0) {
       writer.uint32(40).uint64(message.failures);
+    }
+    if (message.connections !== 0) {
+      writer.uint32(48).uint32(message.connections);
+    }
+    if (message.endpoints !== 0) {
+      writer.uint32(56).uint32(message.endpoints);
     }
     return writer;
   },
@@ -1355,6 +3467,22 @@ export const BackendMetrics: MessageFns<BackendMetrics> = {
             message.failures = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.connections = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.endpoints = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1378,6 +3506,8 @@ export const BackendMetrics: MessageFns<BackendMetrics> = {
         : 0,
       calls: isSet(object.calls) ? globalThis.Number(object.calls) : 0,
       failures: isSet(object.failures) ? globalThis.Number(object.failures) : 0,
+      connections: isSet(object.connections) ? globalThis.Number(object.connections) : 0,
+      endpoints: isSet(object.endpoints) ? globalThis.Number(object.endpoints) : 0,
     };
   },
 
@@ -1398,6 +3528,12 @@ export const BackendMetrics: MessageFns<BackendMetrics> = {
     if (message.failures !== 0) {
       obj.failures = Math.round(message.failures);
     }
+    if (message.connections !== 0) {
+      obj.connections = Math.round(message.connections);
+    }
+    if (message.endpoints !== 0) {
+      obj.endpoints = Math.round(message.endpoints);
+    }
     return obj;
   },
 
@@ -1411,11 +3547,16 @@ export const BackendMetrics: MessageFns<BackendMetrics> = {
     message.outstandingCalls = object.outstandingCalls ?? 0;
     message.calls = object.calls ?? 0;
     message.failures = object.failures ?? 0;
+    message.connections = object.connections ?? 0;
+    message.endpoints = object.endpoints ?? 0;
     return message;
   },
 };
 
-/** What the gateway counted. */
+/**
+ * What the gateway counted. A tenant's own credential with the scope `tollgate.metrics` sees that tenant alone: its calls,
+ * limits and quotas, and nothing of the gateway.
+ */
 export type MetricsServiceService = typeof MetricsServiceService;
 export const MetricsServiceService = {
   getMetrics: {
@@ -1427,10 +3568,53 @@ export const MetricsServiceService = {
     responseSerialize: (value: GetMetricsResponse): Buffer => Buffer.from(GetMetricsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetMetricsResponse => GetMetricsResponse.decode(value),
   },
+  /**
+   * First all that was counted since the start, then what was counted since the message before. A client that takes them
+   * slowly is given fewer messages, each of which says more: what they say adds up all the same.
+   */
+  watchMetrics: {
+    path: "/tollgate.metrics.v1.MetricsService/WatchMetrics" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchMetricsRequest): Buffer => Buffer.from(WatchMetricsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchMetricsRequest => WatchMetricsRequest.decode(value),
+    responseSerialize: (value: WatchMetricsResponse): Buffer =>
+      Buffer.from(WatchMetricsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchMetricsResponse => WatchMetricsResponse.decode(value),
+  },
+  /** The tenants with the most of something. */
+  topTenants: {
+    path: "/tollgate.metrics.v1.MetricsService/TopTenants" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TopTenantsRequest): Buffer => Buffer.from(TopTenantsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TopTenantsRequest => TopTenantsRequest.decode(value),
+    responseSerialize: (value: TopTenantsResponse): Buffer => Buffer.from(TopTenantsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TopTenantsResponse => TopTenantsResponse.decode(value),
+  },
+  /** The methods with the most of something. */
+  topMethods: {
+    path: "/tollgate.metrics.v1.MetricsService/TopMethods" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TopMethodsRequest): Buffer => Buffer.from(TopMethodsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TopMethodsRequest => TopMethodsRequest.decode(value),
+    responseSerialize: (value: TopMethodsResponse): Buffer => Buffer.from(TopMethodsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TopMethodsResponse => TopMethodsResponse.decode(value),
+  },
 } as const;
 
 export interface MetricsServiceServer extends UntypedServiceImplementation {
   getMetrics: handleUnaryCall<GetMetricsRequest, GetMetricsResponse>;
+  /**
+   * First all that was counted since the start, then what was counted since the message before. A client that takes them
+   * slowly is given fewer messages, each of which says more: what they say adds up all the same.
+   */
+  watchMetrics: handleServerStreamingCall<WatchMetricsRequest, WatchMetricsResponse>;
+  /** The tenants with the most of something. */
+  topTenants: handleUnaryCall<TopTenantsRequest, TopTenantsResponse>;
+  /** The methods with the most of something. */
+  topMethods: handleUnaryCall<TopMethodsRequest, TopMethodsResponse>;
 }
 
 export interface MetricsServiceClient extends Client {
@@ -1449,6 +3633,51 @@ export interface MetricsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetMetricsResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * First all that was counted since the start, then what was counted since the message before. A client that takes them
+   * slowly is given fewer messages, each of which says more: what they say adds up all the same.
+   */
+  watchMetrics(
+    request: WatchMetricsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchMetricsResponse>;
+  watchMetrics(
+    request: WatchMetricsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchMetricsResponse>;
+  /** The tenants with the most of something. */
+  topTenants(
+    request: TopTenantsRequest,
+    callback: (error: ServiceError | null, response: TopTenantsResponse) => void,
+  ): ClientUnaryCall;
+  topTenants(
+    request: TopTenantsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TopTenantsResponse) => void,
+  ): ClientUnaryCall;
+  topTenants(
+    request: TopTenantsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TopTenantsResponse) => void,
+  ): ClientUnaryCall;
+  /** The methods with the most of something. */
+  topMethods(
+    request: TopMethodsRequest,
+    callback: (error: ServiceError | null, response: TopMethodsResponse) => void,
+  ): ClientUnaryCall;
+  topMethods(
+    request: TopMethodsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TopMethodsResponse) => void,
+  ): ClientUnaryCall;
+  topMethods(
+    request: TopMethodsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TopMethodsResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const MetricsServiceClient = makeGenericClientConstructor(
@@ -1459,6 +3688,10 @@ export const MetricsServiceClient = makeGenericClientConstructor(
   service: typeof MetricsServiceService;
   serviceName: string;
 };
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 

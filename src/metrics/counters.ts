@@ -1,0 +1,31 @@
+import type { Outcome } from '../chain/call.ts';
+
+/** Counters of a series, which stand side by side in one array. */
+export const Counter = {
+  CALLS: 0,
+  REQUEST_MESSAGES: 1,
+  RESPONSE_MESSAGES: 2,
+  REQUEST_OCTETS: 3,
+  RESPONSE_OCTETS: 4,
+  /** Sums of latencies, milliseconds. */
+  TOTAL_MS: 5,
+  BACKEND_MS: 6,
+  GATEWAY_MS: 7,
+} as const;
+export type Counter = (typeof Counter)[keyof typeof Counter];
+export const COUNTERS = 8;
+
+/** Histograms of a series. */
+export const Part = {
+  /** From the request's headers to the end of the call. */
+  TOTAL: 0,
+  /** From when the request was handed to the backend's connection to the end. Calls that reached none have no such part. */
+  BACKEND: 1,
+  /** The rest: the chain, with what it had to wait for. */
+  GATEWAY: 2,
+} as const;
+export type Part = (typeof Part)[keyof typeof Part];
+export const PARTS = 3;
+
+/** What is counted of one call: part of its `Outcome`. */
+export type CallFacts = Pick<Outcome, 'durationMs' | 'backendMs' | 'traffic'>;

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import type { GetMetricsRequest, GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { GetMetricsRequest_Scope as Scope } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { Report, ReportRequest } from '../../generated/tollgate/metrics/v1/report.ts';
+import { mergeReports } from './merge-reports.ts';
+import type { Audience, Reporter } from './reporter.ts';
+
+/** The gateways that share a store, and the way to ask them. */
+export interface FleetChannel {
+  /** Those that are alive, this one among them. */
+  readonly gateways: readonly { readonly id: string; readonly address: string }[];
+  /** Asks the others, and gives what came within the time: `count` answers at most. Never rejects. */
+  ask(id: string, question: Uint8Array, count: number): Promise<Uint8Array[]>;
+  /** Calls back on each question of another gateway; what is given is the answer. */
+  onQuestion(answer: (question: Uint8Array) => { readonly id: string; readonly answer: Uint8Array } | undefined): void;
+}
+
+/** Series that a gateway tells another: those beyond are counted as omitted. */
+const FLEET_SERIES = 10_000;
+
+/** Where a watcher is, by gateway. */
+export type Cursors = ReadonlyMap<string, number>;
+
+export interface Progress {
+  readonly response: GetMetricsResponse;
+  readonly cursors: Cursors;
+  readonly sinceStart: boolean;
+}
+
+/** Answers questions about this gateway, another one, or the fleet. */
+export class FleetReports {
+  readonly #reporter: Reporter;
+  readonly #channel: FleetChannel | undefined;
+
+  /** @param channel undefined where a gateway is alone */
+  constructor(reporter: Reporter, channel: FleetChannel | undefined) {
+    this.#reporter = reporter;
+    this.#channel = channel;
+    channel?.onQuestion((question) => this.#answer(question));
+  }
+
+  async get(request: GetMetricsRequest, audience: Audience): Promise<GetMetricsResponse> {
+    return (await this.#report(request, audience, undefined)).response;
+  }
+
+  /** What was counted since the cursors were given. @param cursors empty: all since the start */
+  advance(request: GetMetricsRequest, audience: Audience, cursors: Cursors): Promise<Progress> {
+    return this.#report({ ...request, window: undefined }, audience, cursors);
+  }
+
+  async #report(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Promise<Progress> {
+    const channel = this.#channel;
+    const { id } = this.#reporter;
+    const isOwn = request.gatewayId === id || (request.gatewayId === '' && request.scope !== Scope.SCOPE_FLEET);
+    if (channel === undefined || isOwn) {
+      if (request.gatewayId !== '' && request.gatewayId !== id) throw new UnknownGateway(request.gatewayId);
+      return this.#own(request, audience, cursors);
+    }
+    const asked = channel.gateways.filter((each) => request.gatewayId === '' || each.id === request.gatewayId);
+    if (asked.length === 0) throw new UnknownGateway(request.gatewayId);
+    return this.#ask(channel, asked, request, audience, cursors);
+  }
+
+  #own(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Progress {
+    const { id } = this.#reporter;
+    const { response, cursor, sinceStart } = this.#reporter.report(request, audience, cursors?.get(id));
+    return { response, cursors: new Map([[id, cursor]]), sinceStart };
+  }
+
+  async #ask(
+    channel: FleetChannel,
+    asked: FleetChannel['gateways'],
+    request: GetMetricsRequest,
+    audience: Audience,
+    cursors: Cursors | undefined,
+  ): Promise<Progress> {
+    const whole = { ...request, withHistograms: true, limit: FLEET_SERIES };
+    const { id: ownId } = this.#reporter;
+    const others = asked.filter(({ id }) => id !== ownId);
+    const question = ReportRequest.fromPartial({
+      id: randomUUID(),
+      query: whole,
+      gatewayId: request.gatewayId,
+      cursors: Object.fromEntries(cursors ?? []),
+    });
+    const answers = await channel.ask(question.id, ReportRequest.encode(question).finish(), others.length);
+    const reports = answers.flatMap(decodeReport);
+    if (asked.some(({ id }) => id === ownId)) reports.push(this.#ownReport(whole, cursors?.get(ownId)));
+    // One of them has forgotten too much: it tells all since its start, and so must the others.
+    const isMixed = cursors !== undefined && reports.some((each) => each.sinceStart && cursors.has(each.gatewayId));
+    if (isMixed) return this.#ask(channel, asked, request, audience, new Map());
+    return combine(asked, reports, request, audience, cursors);
+  }
+
+  #ownReport(request: GetMetricsRequest, since: number | undefined): Report {
+    const { id } = this.#reporter;
+    const { response, cursor, sinceStart } = this.#reporter.report(request, 'administrator', since);
+    return { gatewayId: id, address: '', metrics: response, cursor, sinceStart };
+  }
+
+  #answer(question: Uint8Array): { readonly id: string; readonly answer: Uint8Array } | undefined {
+    const { id, query, gatewayId, cursors } = ReportRequest.decode(question);
+    if (query === undefined || (gatewayId !== '' && gatewayId !== this.#reporter.id)) return undefined;
+    return { id, answer: Report.encode(this.#ownReport(query, cursors[this.#reporter.id])).finish() };
+  }
+}
+
+/** No gateway of the fleet that is alive has this id. */
+export class UnknownGateway extends Error {
+  readonly id: string;
+
+  constructor(id: string) {
+    super(`no gateway ${JSON.stringify(id)} is alive: \`tollgate gateways\` lists those that are`);
+    this.name = 'UnknownGateway';
+    this.id = id;
+  }
+}
+
+function combine(
+  asked: FleetChannel['gateways'],
+  reports: readonly Report[],
+  request: GetMetricsRequest,
+  audience: Audience,
+  before: Cursors | undefined,
+): Progress {
+  const answered = new Set(reports.map(({ gatewayId }) => gatewayId));
+  const metrics = reports.flatMap((report) => report.metrics ?? []);
+  const merged = mergeReports(metrics, request);
+  const gateways = asked.map(({ id, address }) => ({ id, address, answered: answered.has(id) }));
+  const cursors = new Map([...(before ?? []), ...reports.map(({ gatewayId, cursor }) => [gatewayId, cursor] as const)]);
+  // A gateway that is new has all that it counted in this, and that is right: nothing of it was told before.
+  const sinceStart = before === undefined || before.size === 0;
+  const response = { ...merged, gateways };
+  return { response: audience === 'tenant' ? ofTenant(response) : response, cursors, sinceStart };
+}
+
+/** What cannot be read did not come. */
+function decodeReport(octets: Uint8Array): Report[] {
+  try {
+    return [Report.decode(octets)];
+  } catch {
+    return [];
+  }
+}
+
+/** What a tenant may know of the fleet's answer. */
+function ofTenant(response: GetMetricsResponse): GetMetricsResponse {
+  const { series, startTime, endTime, omittedSeries, limits } = response;
+  return {
+    series,
+    startTime,
+    endTime,
+    omittedSeries,
+    limits,
+    refusals: {},
+    backends: [],
+    floods: [],
+    store: undefined,
+    foldedSeries: 0,
+    gateways: [],
+    instruments: [],
+  };
+}

@@ -1,0 +1,152 @@
+import {
+  BackendMetrics_BreakerState as BreakerState,
+  type GetMetricsRequest,
+  GetMetricsRequest_Label,
+  type GetMetricsResponse,
+  Instrument_Kind,
+  type LimitUse,
+  GetMetricsRequest as Question,
+  type StoreMetrics,
+} from '../../generated/tollgate/metrics/v1/metrics.ts';
+import type { FloodCount } from './flood-counts.ts';
+import type { BackendSnapshot, GatewayMetrics, Reading } from './gateway-metrics.ts';
+import type { Instrument } from './instruments.ts';
+import type { Label, SeriesQuery } from './query.ts';
+import { DEFAULT_SERIES, rankOfGroup } from './rank.ts';
+import { fromDuration, reportSeries } from './series-report.ts';
+
+const LABELS: ReadonlyMap<number, Label> = new Map([
+  [GetMetricsRequest_Label.LABEL_TENANT, 'tenant'],
+  [GetMetricsRequest_Label.LABEL_METHOD, 'method'],
+  [GetMetricsRequest_Label.LABEL_STATUS, 'status'],
+]);
+
+const BREAKER_STATES = {
+  closed: BreakerState.BREAKER_STATE_CLOSED,
+  open: BreakerState.BREAKER_STATE_OPEN,
+  half_open: BreakerState.BREAKER_STATE_HALF_OPEN,
+} as const;
+
+const KINDS = { counter: Instrument_Kind.KIND_COUNTER, gauge: Instrument_Kind.KIND_GAUGE } as const;
+/** What a report says beside calls. */
+export interface ReportParts {
+  readonly metrics: GatewayMetrics;
+  /** Limits that peers broke. */
+  readonly floods: () => readonly FloodCount[];
+  readonly store: () => StoreMetrics | undefined;
+  /** The most used first. @param tenantId of this tenant only */
+  readonly limits: (tenantId: string | undefined) => LimitUse[];
+  /** Of this gateway. The address may become known after the start. */
+  readonly id: string;
+  readonly address: () => string;
+}
+
+/** Who reads: `tenant` sees nothing of the gateway, and its question must name it. */
+export type Audience = 'administrator' | 'tenant';
+
+/** A report, and from where the next one goes on. */
+export interface LocalReport {
+  readonly response: GetMetricsResponse;
+  readonly cursor: number;
+  readonly sinceStart: boolean;
+}
+
+/** Answers questions about this gateway. */
+export class Reporter {
+  readonly #parts: ReportParts;
+  /** What watchers were told of the last frame, by question: those who ask the same are told the same object. */
+  readonly #told = new Map<string, LocalReport>();
+  #toldFrame = -1;
+
+  constructor(parts: ReportParts) {
+    this.#parts = parts;
+  }
+
+  get id(): string {
+    return this.#parts.id;
+  }
+
+  /** @param cursor of an earlier report: only what was counted since */
+  report(request: GetMetricsRequest, audience: Audience, cursor?: number): LocalReport {
+    if (cursor === undefined) return this.#make(request, audience, undefined);
+    const { metrics } = this.#parts;
+    metrics.refresh();
+    const frame = metrics.table.log.last;
+    if (frame !== this.#toldFrame) this.#told.clear();
+    this.#toldFrame = frame;
+    const key = `${audience} ${cursor} ${Buffer.from(Question.encode(request).finish()).toString('latin1')}`;
+    let report = this.#told.get(key);
+    if (report === undefined) {
+      report = this.#make(request, audience, cursor);
+      this.#told.set(key, report);
+    }
+    return report;
+  }
+
+  #make(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): LocalReport {
+    const reading = this.#read(request, cursor);
+    const series = reading.groups.map((group) => reportSeries(group, reading.latency, request.withHistograms));
+    const tenantId = request.tenantId || undefined;
+    const response: GetMetricsResponse = {
+      series,
+      startTime: new Date(reading.startTime),
+      endTime: new Date(reading.endTime),
+      omittedSeries: reading.omitted,
+      ...(audience === 'tenant' ? NOTHING_ELSE : this.#gateway()),
+      limits: this.#parts.limits(tenantId),
+    };
+    return { response, cursor: reading.cursor, sinceStart: reading.sinceStart };
+  }
+
+  #read(request: GetMetricsRequest, cursor: number | undefined): Reading {
+    const { metrics } = this.#parts;
+    const query = toQuery(request);
+    if (cursor !== undefined) return metrics.since(query, cursor);
+    if (request.window !== undefined) return metrics.window(query, fromDuration(request.window));
+    return metrics.totals(query);
+  }
+
+  #gateway(): Omit<GetMetricsResponse, 'series' | 'startTime' | 'endTime' | 'omittedSeries' | 'limits'> {
+    const { metrics, floods, store, id, address } = this.#parts;
+    return {
+      refusals: Object.fromEntries(metrics.refusals()),
+      backends: metrics.backends().map(reportBackend),
+      floods: [...floods()],
+      store: store(),
+      foldedSeries: metrics.table.foldedSeries,
+      gateways: [{ id, address: address(), answered: true }],
+      instruments: [...metrics.instruments.list()].map(reportInstrument),
+    };
+  }
+}
+
+const NOTHING_ELSE = {
+  refusals: {},
+  backends: [],
+  floods: [],
+  store: undefined,
+  foldedSeries: 0,
+  gateways: [],
+  instruments: [],
+};
+
+function toQuery(request: GetMetricsRequest): SeriesQuery {
+  const groupBy = request.groupBy.map((label) => LABELS.get(label)).filter((label) => label !== undefined);
+  return {
+    tenantId: request.tenantId || undefined,
+    method: request.method || undefined,
+    status: request.status || undefined,
+    groupBy: groupBy.length === 0 ? undefined : groupBy,
+    limit: request.limit || DEFAULT_SERIES,
+    rank: rankOfGroup(request.orderBy),
+  };
+}
+
+function reportBackend({ name, breaker, outstanding, ...counts }: BackendSnapshot) {
+  return { backend: name, breaker: BREAKER_STATES[breaker], outstandingCalls: outstanding, ...counts };
+}
+
+function reportInstrument({ name, help, kind, labels, read }: Instrument) {
+  const samples = [...read()].map((sample) => ({ values: [...sample.labels], value: sample.value }));
+  return { name, help, kind: KINDS[kind], labels: [...labels], samples };
+}

@@ -1,0 +1,40 @@
+import type { Counter, Part } from './counters.ts';
+import { OTHER_LABEL } from './label-table.ts';
+import type { SeriesTable } from './series-table.ts';
+
+/** Series as a query reads them: of the totals, or of what was counted since some frame. Labels are the table's numbers. */
+export interface Rows {
+  forEach(visit: (row: number) => void): void;
+  tenantOf(row: number): number;
+  methodOf(row: number): number;
+  statusOf(row: number): number;
+  counterOf(row: number, counter: Counter): number;
+  /** Milliseconds. */
+  maxOf(row: number): number;
+  forEachBucket(row: number, part: Part, visit: (bucket: number, count: number) => void): void;
+}
+
+/** All that was counted up to the last flush. */
+export function totalRows(table: SeriesTable): Rows {
+  return table;
+}
+
+/**
+ * What was counted behind a frame of the log. What was counted of a series that has been folded since counts for the tenant
+ * `_other`: so deltas and totals agree.
+ */
+export function deltaRows(table: SeriesTable, frame: number): Rows {
+  const { log } = table;
+  return {
+    forEach: (visit) => log.forEach(frame, visit),
+    tenantOf(entry) {
+      const series = log.seriesOf(entry);
+      return table.generationOf(series) === log.generationOf(entry) ? table.tenantOf(series) : OTHER_LABEL;
+    },
+    methodOf: (entry) => log.labelsOf(entry) >>> 5,
+    statusOf: (entry) => log.labelsOf(entry) & 31,
+    counterOf: (entry, counter) => log.counterOf(entry, counter),
+    maxOf: (entry) => log.maxOf(entry),
+    forEachBucket: (entry, part, visit) => log.forEachBucket(entry, part, visit),
+  };
+}

@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { leastMemory, type MetricsBudget, shareOut } from '../../src/metrics/budget.ts';
+import { Counter, Part } from '../../src/metrics/counters.ts';
+import { select } from '../../src/metrics/query.ts';
+import { OTHER, SeriesTable } from '../../src/metrics/series-table.ts';
+
+const budgetOf = (maxSeries: number): MetricsBudget => shareOut({ maxSeries, memory: leastMemory(maxSeries) });
+
+/** Calls by tenant, method and status, as far as they are kept apart. */
+function read(table: SeriesTable): Map<string, number> {
+  table.flush(0);
+  const { groups } = select(table, table, {});
+  return new Map(groups.map((each) => [`${each.tenantId} ${each.method} ${each.status}`, each.counters[0]!]));
+}
+
+/** Everything that is counted, and the durations of all histograms. */
+function totals(table: SeriesTable) {
+  table.flush(0);
+  const counts = { calls: 0, octets: 0, durations: 0, backend: 0 };
+  table.forEach((series) => {
+    counts.calls += table.counterOf(series, Counter.CALLS);
+    counts.octets += table.counterOf(series, Counter.REQUEST_OCTETS);
+    table.forEachBucket(series, Part.TOTAL, (_, count) => {
+      counts.durations += count;
+    });
+    table.forEachBucket(series, Part.BACKEND, (_, count) => {
+      counts.backend += count;
+    });
+  });
+  return counts;
+}
+
+const TRAFFIC = { requestMessages: 1, responseMessages: 1, requestOctets: 7, responseOctets: 9 };
+
+describe('beyond the budget', () => {
+  it('the least used are folded, by method and status, and totals add up to the last octet', () => {
+    const call = fc.record({
+      tenant: fc.nat(40),
+      method: fc.nat(3),
+      status: fc.nat(16),
+      ms: fc.double({ min: 0, max: 1e5, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 60 }), fc.array(call, { maxLength: 600 }), (maxSeries, calls) => {
+        const table = new SeriesTable(budgetOf(maxSeries), 0);
+        calls.forEach(({ tenant, method, status, ms }, index) => {
+          table.record(`t${tenant}`, `m${method}`, status, { durationMs: ms, backendMs: ms / 2, traffic: TRAFFIC });
+          if (index % 50 === 49) table.flush(0);
+        });
+        const { length } = calls;
+        expect(totals(table)).toEqual({ calls: length, octets: 7 * length, durations: length, backend: length });
+        const distinct = new Set(calls.map(({ tenant, method, status }) => `${tenant} ${method} ${status}`)).size;
+        expect(table.own).toBe(Math.min(maxSeries, distinct));
+        if (distinct <= maxSeries) expect([...read(table).keys()].some((key) => key.startsWith(OTHER))).toBe(false);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('who comes back gets a series again', () => {
+    const table = new SeriesTable(budgetOf(2), 0);
+    for (const tenant of ['a', 'b', 'c', 'a']) table.record(tenant, 'm', 0, { durationMs: 1 });
+    expect(read(table)).toEqual(
+      new Map([
+        ['_other m OK', 2],
+        ['c m OK', 1],
+        ['a m OK', 1],
+      ]),
+    );
+    expect(table.foldedSeries).toBe(2);
+    for (let i = 0; i < 5; i++) table.record('b', 'm', 0, { durationMs: 1 });
+    expect(read(table).get('b m OK')).toBe(5);
+  });
+
+  it('a tenant may be called `other`, and is not taken for the others', () => {
+    const table = new SeriesTable(budgetOf(1), 0);
+    for (const tenant of ['x', 'other', 'other']) table.record(tenant, 'm', 0, { durationMs: 1 });
+    expect(read(table)).toEqual(
+      new Map([
+        ['other m OK', 2],
+        [`${OTHER} m OK`, 1],
+      ]),
+    );
+  });
+
+  it('what was hot long ago stays, though thousands come that are seen once', () => {
+    const table = new SeriesTable(budgetOf(100), 0);
+    for (let i = 0; i < 50; i++) table.record('hot', 'm', 0, { durationMs: 1 });
+    for (let i = 0; i < 20_000; i++) table.record(`t${i}`, 'm', 0, { durationMs: 1 });
+    expect(read(table).get('hot m OK')).toBe(50);
+  });
+
+  it('says how many were folded, within some percent', () => {
+    const table = new SeriesTable(budgetOf(100), 0);
+    for (let i = 0; i < 50_100; i++) table.record(`tenant-${i}`, 'm', 0, { durationMs: 1 });
+    expect(table.foldedSeries / 50_000).toBeGreaterThan(0.93);
+    expect(table.foldedSeries / 50_000).toBeLessThan(1.07);
+  });
+
+  it('makes room for histograms as well: the widest in the smallest table', () => {
+    const table = new SeriesTable({ maxSeries: 1000, maxOthers: 250, pages: 8_192, log: 1 << 20 }, 0);
+    let calls = 0;
+    for (let tenant = 0; tenant < 200; tenant++) {
+      for (let octave = 0; octave < 40; octave++, calls++) {
+        table.record(`t${tenant}`, `m${tenant % 50}`, tenant % 17, { durationMs: 2 ** octave / 1000, backendMs: 0 });
+      }
+    }
+    expect(totals(table)).toMatchObject({ calls, durations: calls });
+    expect(table.own).toBeLessThan(200);
+    expect(table.pool.left).toBeGreaterThanOrEqual(0);
+  });
+});
