@@ -36,7 +36,7 @@ function adviceFor(error: ServiceError, details: Details | undefined): string | 
     case 'UNAUTHENTICATED':
       return 'The admin key was not accepted: is TOLLGATE_ADMIN_KEY (or --key) the whole key, and of this gateway?';
     case 'PERMISSION_DENIED':
-      return 'The key is valid but lacks the scope: admin commands need tollgate.admin (metrics: tollgate.metrics).';
+      return 'The key is valid but lacks the scope: admin commands need a role: tollgate.owner, tollgate.operator or tollgate.viewer.';
     case 'UNIMPLEMENTED':
       return reason === 'METHOD_UNKNOWN'
         ? 'Is this the admin listener? --address must name the one that shows the contract "tollgate" (default 127.0.0.1:7401).'

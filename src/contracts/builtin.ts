@@ -17,11 +17,13 @@ export const TOLLGATE_CONTRACT = 'tollgate';
 export const SELF_CONTRACT = 'tollgate-self';
 
 const ADMIN = '/tollgate.admin.v1.';
+const METRICS = '/tollgate.metrics.v1.MetricsService';
 /** By `:path`: what a tenant's credential may call without a role, about its own tenant. */
 export const SELF_SERVICE: ReadonlySet<string> = new Set([
   `${ADMIN}TenantService/GetTenant`,
   ...['Create', 'Get', 'Update', 'Delete'].map((verb) => `${ADMIN}ApiKeyService/${verb}ApiKey`),
   `${ADMIN}ApiKeyService/ListApiKeys`,
+  ...['GetMetrics', 'WatchMetrics', 'TopTenants', 'TopMethods'].map((method) => `${METRICS}/${method}`),
 ]);
 
 export function isSelfService(method: MethodEntry): boolean {

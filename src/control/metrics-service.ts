@@ -13,6 +13,7 @@ import { type Caller, readCaller } from './caller.ts';
 import { ControlError } from './control-error.ts';
 import { toErrorStatus } from './error-status.ts';
 import type { Health } from './health.ts';
+import { tenantFor } from './self-service.ts';
 import { createUnaryHandler } from './unary-handler.ts';
 import { MetricsWatch, type WatchCall, watchedQuery } from './watch-metrics.ts';
 
@@ -35,14 +36,15 @@ export interface MetricsSource {
   advance(request: GetMetricsRequest, audience: Audience, cursors: Cursors): Promise<Progress>;
 }
 
-/** Watchers at once. */
+/** Watchers at once, and those of one tenant that are no administrator's. */
 export const MAX_WATCHERS = 500;
+const MAX_WATCHERS_OF_TENANT = 20;
 const DEFAULT_TOP = 10;
 
 /** `tollgate.metrics.v1.MetricsService`. */
 export function createMetricsService(source: MetricsSource, health: Health, log: Logger): MetricsServiceServer {
   const get = (request: GetMetricsRequest, caller: Caller) => source.get(own(request, caller), audienceOf(caller));
-  let watchers = 0;
+  const watchers = new WatcherCount();
   return {
     getMetrics: createUnaryHandler(log, get),
 
@@ -61,18 +63,17 @@ export function createMetricsService(source: MetricsSource, health: Health, log:
     watchMetrics(call) {
       const caller = readCaller(call.metadata);
       const fail = (error: unknown) => void call.emit('error', toErrorStatus(error, caller.requestId, log));
-      if (watchers >= MAX_WATCHERS) return fail(tooManyWatchers());
       let query: GetMetricsRequest;
       try {
         query = own(watchedQuery(call.request), caller);
+        watchers.enter(caller);
       } catch (error) {
         return fail(error);
       }
       const advance: MetricsSource['advance'] = (...args) => source.advance(...args);
       const watch = new MetricsWatch(call, query, audienceOf(caller), advance, fail);
-      watchers++;
       closeAtEnd(call, health, () => {
-        watchers--;
+        watchers.leave(caller);
         watch.close();
       });
       watch.start();
@@ -99,15 +100,36 @@ function top(request: Partial<GetMetricsRequest>): GetMetricsRequest {
   return { ...Query.fromPartial({}), ...request, limit: request.limit || DEFAULT_TOP };
 }
 
-function own(request: GetMetricsRequest, _caller: Caller): GetMetricsRequest {
-  return request;
+/** A tenant asks about itself. @throws NotFound when it asks about another */
+function own(request: GetMetricsRequest, caller: Caller): GetMetricsRequest {
+  return { ...request, tenantId: tenantFor(caller, request.tenantId) };
 }
 
-function audienceOf(_caller: Caller): Audience {
-  return 'administrator';
+function audienceOf({ role }: Caller): Audience {
+  return role === undefined ? 'tenant' : 'administrator';
 }
 
-function tooManyWatchers(): ControlError {
-  const message = `there are ${MAX_WATCHERS} watchers of metrics already: use GetMetrics with a window instead`;
-  return new ControlError(Code.RESOURCE_EXHAUSTED, 'TOO_MANY_WATCHES', message);
+/** How many watch: each holds a stream, and a tenant must leave room for others. */
+class WatcherCount {
+  #all = 0;
+  readonly #byTenant = new Map<string, number>();
+
+  /** @throws ControlError when there are too many */
+  enter({ tenantId, role }: Caller): void {
+    const own = this.#byTenant.get(tenantId) ?? 0;
+    const most = role === undefined && own >= MAX_WATCHERS_OF_TENANT ? MAX_WATCHERS_OF_TENANT : MAX_WATCHERS;
+    if (this.#all >= MAX_WATCHERS || most < MAX_WATCHERS) {
+      const message = `there are ${most} watchers of metrics already: use GetMetrics with a window instead`;
+      throw new ControlError(Code.RESOURCE_EXHAUSTED, 'TOO_MANY_WATCHES', message);
+    }
+    this.#all++;
+    this.#byTenant.set(tenantId, own + 1);
+  }
+
+  leave({ tenantId }: Caller): void {
+    this.#all--;
+    const own = this.#byTenant.get(tenantId) ?? 0;
+    if (own > 1) this.#byTenant.set(tenantId, own - 1);
+    else this.#byTenant.delete(tenantId);
+  }
 }

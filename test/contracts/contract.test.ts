@@ -182,7 +182,7 @@ test('a method of another contract is refused', async () => {
   expect(() => indexMethods(contracts)).toThrow('contract twin: shop.v1.Plain/Do is in contract "shop" already');
 });
 
-test('the gateway’s own services are contracts: admin and metrics need their scopes, health is public, reflection is not', () => {
+test('the gateway’s own services are contracts: admin needs its scopes, metrics a credential, health is public, reflection is not', () => {
   const methods = indexMethods(builtinContracts());
   const policy = (path: string) => methods.get(path)?.policy;
   expect(policy('/tollgate.admin.v1.TenantService/CreateTenant')).toEqual({
@@ -190,11 +190,7 @@ test('the gateway’s own services are contracts: admin and metrics need their s
     cost: 0,
     anyScopes: ['tollgate.owner', 'tollgate.admin', 'tollgate.operator'],
   });
-  expect(policy('/tollgate.metrics.v1.MetricsService/GetMetrics')).toEqual({
-    ...DEFAULTS,
-    cost: 0,
-    anyScopes: ['tollgate.owner', 'tollgate.admin', 'tollgate.operator', 'tollgate.viewer', 'tollgate.metrics'],
-  });
+  expect(policy('/tollgate.metrics.v1.MetricsService/GetMetrics')).toEqual({ ...DEFAULTS, cost: 0 });
   expect(policy('/grpc.health.v1.Health/Check')).toMatchObject({ public: true, cost: 0 });
   expect(methods.get('/grpc.health.v1.Health/Watch')?.kind).toBe('server_stream');
   for (const version of ['v1', 'v1alpha']) {

@@ -28,7 +28,8 @@ beforeAll(async () => {
   backend = await new EverythingBackend().start();
   gateway = await startTestGateway({
     backend: backend.address,
-    scopes: (tenant) => (tenant === 'beta' ? ['tollgate.metrics'] : ['everything.scoped']),
+    scopes: (tenant) => (tenant === 'beta' ? [] : ['everything.scoped']),
+    edit: (config) => void config.listeners[0]!.contracts.push('tollgate-self'),
   });
   admin = new AdminClient(gateway.admin, gateway.adminKey);
   alpha = new GrpcClient(`127.0.0.1:${gateway.public}`, gateway.key('alpha'));
@@ -149,5 +150,47 @@ describe('who watches', () => {
     await watcher.until(() => false);
     expect(watcher.end?.code).toBe(3);
     watcher.close();
+  });
+});
+
+describe('a tenant, by its own credential and on the public listener,', () => {
+  let client: AdminClient;
+  beforeAll(() => {
+    client = new AdminClient(gateway.public, gateway.key('beta'));
+  });
+  afterAll(() => client.close());
+  const own = (request: Partial<GetMetricsRequest> = {}) =>
+    client.call(MetricsServiceService.getMetrics, { ...GetMetricsRequest.fromPartial({}), ...request });
+
+  test('sees its own calls, and nothing of others or of the gateway', async () => {
+    await beta.call('Unary');
+    await alpha.call('Unary');
+    const response = await own();
+    expect(new Set(response.series.map(({ tenantId }) => tenantId))).toEqual(new Set(['beta']));
+    expect(response).toMatchObject({ refusals: {}, backends: [], floods: [], gateways: [], instruments: [] });
+    const { tenants } = await client.call(MetricsServiceService.topTenants, TopTenantsRequest.fromPartial({}));
+    expect(tenants.map(({ tenantId }) => tenantId)).toEqual(['beta']);
+  });
+
+  test.each(['alpha', '_other', '-', 'nobody'])(
+    'asking about %s is told that there is no such tenant',
+    async (tenantId) => {
+      await expect(own({ tenantId })).rejects.toMatchObject({ code: 5 });
+    },
+  );
+
+  test('watches itself, and no more than twenty times', async () => {
+    const watchers = Array.from({ length: 21 }, () => new MetricsWatcher(gateway.public, gateway.key('beta')));
+    await Promise.all(watchers.map((watcher) => watcher.until(({ messages }) => messages.length > 0)));
+    expect(watchers.filter(({ end }) => end?.code === 8)).toHaveLength(1);
+    const [first] = watchers.filter(({ end }) => end === undefined);
+    const before = first!.calls();
+    await alpha.call('Unary');
+    await beta.call('Unary');
+    // The watch itself is a call that has not ended.
+    await first!.until((watcher) => watcher.calls() > before);
+    const series = first!.messages.flatMap(({ metrics }) => metrics?.series ?? []);
+    expect(new Set(series.map(({ tenantId }) => tenantId))).toEqual(new Set(['beta']));
+    for (const watcher of watchers) watcher.close();
   });
 });

@@ -1,6 +1,7 @@
 import * as keys from '../../../generated/tollgate/admin/v1/api_key.ts';
 import { GetApiKeyRequest, ListApiKeysRequest } from '../../../generated/tollgate/admin/v1/api_key.ts';
 import { GetTenantRequest } from '../../../generated/tollgate/admin/v1/tenant.ts';
+import * as metrics from '../../../generated/tollgate/metrics/v1/metrics.ts';
 import type { CallerName } from './callers.ts';
 
 /** What tests know of the world that they call: tenant `alpha` is the caller's own, these keys are of it and of another. */
@@ -14,6 +15,8 @@ export interface Row {
   readonly callers: readonly CallerName[];
   /** Of a method for tenants themselves: a request that names a tenant, or a key. */
   readonly self?: (named: Named) => Uint8Array;
+  /** Of one whose request names none. */
+  readonly selfOnly?: boolean;
 }
 
 const OWNERS: readonly CallerName[] = ['owner', 'admin'];
@@ -22,6 +25,8 @@ const ALL_ROLES: readonly CallerName[] = [...OPERATORS, 'viewer'];
 const look: Row = { callers: ALL_ROLES };
 const work: Row = { callers: OPERATORS };
 const own: Row = { callers: OWNERS };
+
+const metricsOf = (tenantId: string) => metrics.GetMetricsRequest.fromPartial({ tenantId });
 
 /** A line for every method of the gateway's own contract: a method without one fails the test. */
 export const MATRIX: Readonly<Record<string, Row>> = {
@@ -72,5 +77,20 @@ export const MATRIX: Readonly<Record<string, Row>> = {
   'tollgate.admin.v1.FleetService/RestoreConfiguration': own,
   'tollgate.admin.v1.AuditService/ListAuditEntries': look,
   'tollgate.admin.v1.AuditService/WatchChanges': look,
-  'tollgate.metrics.v1.MetricsService/GetMetrics': look,
+  'tollgate.metrics.v1.MetricsService/GetMetrics': {
+    callers: [...ALL_ROLES, 'tenant', 'tenant_keys'],
+    self: ({ tenant }) => metrics.GetMetricsRequest.encode(metricsOf(tenant)).finish(),
+  },
+  'tollgate.metrics.v1.MetricsService/WatchMetrics': {
+    callers: [...ALL_ROLES, 'tenant', 'tenant_keys'],
+    self: ({ tenant }) =>
+      metrics.WatchMetricsRequest.encode({ query: metricsOf(tenant), interval: undefined }).finish(),
+  },
+  // A tenant has no name for another in it: it is told of itself.
+  'tollgate.metrics.v1.MetricsService/TopTenants': { callers: [...ALL_ROLES, 'tenant', 'tenant_keys'], selfOnly: true },
+  'tollgate.metrics.v1.MetricsService/TopMethods': {
+    callers: [...ALL_ROLES, 'tenant', 'tenant_keys'],
+    self: ({ tenant }) =>
+      metrics.TopMethodsRequest.encode(metrics.TopMethodsRequest.fromPartial({ tenantId: tenant })).finish(),
+  },
 };

@@ -3554,8 +3554,8 @@ export const BackendMetrics: MessageFns<BackendMetrics> = {
 };
 
 /**
- * What the gateway counted. A tenant's own credential with the scope `tollgate.metrics` sees that tenant alone: its calls,
- * limits and quotas, and nothing of the gateway.
+ * What the gateway counted. A caller without a role sees its own tenant alone: its calls, limits and quotas, and nothing of
+ * the gateway.
  */
 export type MetricsServiceService = typeof MetricsServiceService;
 export const MetricsServiceService = {
