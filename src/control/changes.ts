@@ -43,7 +43,7 @@ interface Definition<Request> {
 }
 
 /** Methods that look, by their names; what is none of these changes something. */
-const LOOKS = /\/(Get|List|Watch|Wait|Explain)\w*$/;
+const LOOKS = /\/(Get|List|Watch|Wait|Explain|Top)\w*$/;
 
 /** @param path `/pkg.Service/Method` of a service of the gateway's own */
 export function changesSomething(path: string): boolean {
