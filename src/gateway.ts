@@ -39,6 +39,7 @@ import type { Backend, Breaker } from './routing/backend.ts';
 import { HEADER_NAMES } from './routing/header-names.ts';
 import { ListenerView } from './routing/listener-view.ts';
 import { type BackendParts, type BackendTarget, openBackend } from './routing/open-backend.ts';
+import { RecentOctets } from './routing/recent-octets.ts';
 import { RequestIds } from './routing/request-id.ts';
 import { RequestRouter } from './routing/router.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
@@ -209,6 +210,7 @@ export class Gateway {
       backends,
       answers: new Answers(),
       requestIds: new RequestIds({ now: turnClock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
+      recent: new RecentOctets(),
       probe: (path) => answerProbe(this.#health, path),
       onEnd: [
         ...(settings.metrics === undefined ? [] : [metrics.observe]),

@@ -23,6 +23,7 @@ import { type BreakerOptions, DEFAULT_BREAKER } from '../breaker/options.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import { codeOf } from '../grpc/status.ts';
 import { DEFAULT_LIMITS, leastMemory, type MetricsLimits, MIB } from '../metrics/budget.ts';
+import { DEFAULT_RETRY, type RetryOptions } from '../routing/retries.ts';
 import { DEFAULT_RETENTION, type Retention } from '../store/journal.ts';
 import type { RedisSettings } from '../store/redis/connect.ts';
 import { toPriority, toWhenStoreSilent } from '../sync/from-document.ts';
@@ -111,6 +112,7 @@ export interface BackendSettings {
   readonly defaultTimeoutMs: number | undefined;
   /** Per endpoint. */
   readonly maxConnections: number;
+  readonly retry: RetryOptions;
 }
 
 export interface ClientTlsSettings {
@@ -240,6 +242,10 @@ function toBackend(backend: Backend, file: (path: string) => string): BackendSet
     connectTimeoutMs: backend.connectTimeout === undefined ? 2000 : durationToMs(backend.connectTimeout),
     defaultTimeoutMs: backend.defaultTimeout && durationToMs(backend.defaultTimeout),
     maxConnections: backend.maxConnections === 0 ? 4 : backend.maxConnections,
+    retry: {
+      maxAttempts: backend.retry?.maxAttempts ?? DEFAULT_RETRY.maxAttempts,
+      budgetRatio: backend.retry?.budgetRatio ?? DEFAULT_RETRY.budgetRatio,
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Client, ClientTls } from '../http2/index.ts';
+import { DEFAULT_RETRY, Retries, type RetryOptions } from './retries.ts';
 
 /** Leave to make one call. Exactly one of its methods is called, once. */
 export interface Permit {
@@ -41,6 +42,7 @@ export class Backend {
   readonly defaultTimeoutMs: number | undefined;
   /** The gateway's own services: they are told what the caller's listener shows. */
   readonly isControl: boolean;
+  readonly retries: Retries;
   readonly #random: () => number;
 
   constructor(options: {
@@ -50,6 +52,7 @@ export class Backend {
     secure: boolean;
     defaultTimeoutMs: number | undefined;
     isControl?: boolean;
+    retry?: RetryOptions | undefined;
     /** In [0, 1). */
     random: () => number;
   }) {
@@ -59,6 +62,7 @@ export class Backend {
     this.secure = options.secure;
     this.defaultTimeoutMs = options.defaultTimeoutMs;
     this.isControl = options.isControl ?? false;
+    this.retries = new Retries(options.retry ?? DEFAULT_RETRY, options.random);
     this.#random = options.random;
   }
 
@@ -81,6 +85,19 @@ export class Backend {
     if (aAvoided !== bAvoided) return aAvoided ? b : a;
     if (aAvoided) return endpoints.find((endpoint) => endpoint.avoidUntil <= now) ?? a;
     return b.outstanding < a.outstanding ? b : a;
+  }
+
+  /** Like `pick`, but another endpoint than that, if there is one that is not passed over. @param name where the last attempt was */
+  pickOther(now: number, name: string | undefined): Endpoint {
+    const picked = this.pick(now);
+    if (picked.name !== name) return picked;
+    const others = this.endpoints.filter((endpoint) => endpoint.name !== name && endpoint.avoidUntil <= now);
+    return others[Math.floor(this.#random() * others.length)] ?? picked;
+  }
+
+  /** Whether some endpoint is not passed over. */
+  hasReachable(now: number): boolean {
+    return this.endpoints.some((endpoint) => endpoint.avoidUntil <= now);
   }
 
   /** Passes the endpoint over for a while. */

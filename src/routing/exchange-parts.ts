@@ -2,8 +2,10 @@ import type { Call, Outcome } from '../chain/call.ts';
 import type { MiddlewareChain } from '../chain/chain.ts';
 import type { Deadlines } from '../chain/deadlines.ts';
 import type { Answers } from './answers.ts';
+import type { PastAttempt } from './attempts.ts';
 import type { Backend } from './backend.ts';
 import type { ListenerView } from './listener-view.ts';
+import type { RecentOctets } from './recent-octets.ts';
 import type { RequestIds } from './request-id.ts';
 
 /** What all exchanges of a gateway share. */
@@ -15,6 +17,8 @@ export interface ExchangeParts {
   readonly backends: ReadonlyMap<string, Backend>;
   readonly answers: Answers;
   readonly requestIds: RequestIds;
+  /** What was sent lately, for attempts to come. */
+  readonly recent: RecentOctets;
   /** Plain HTTP: the answer to a GET of this path; undefined when there is none. */
   probe(path: string): { readonly status: number; readonly body: string } | undefined;
   /** Those who want to know of the end of a call. They must not throw. */
@@ -27,4 +31,17 @@ export interface ExchangeParts {
 export interface EndedCall extends Call {
   readonly requestId: string;
   readonly listener: ListenerView;
+  /** Undefined when the call was refused before there could be any. */
+  readonly attempts: AttemptsMade | undefined;
+}
+
+/** What is known of a call's attempts when it is over. */
+export interface AttemptsMade {
+  /** Those before the last; undefined when there was one at most. */
+  readonly past: readonly PastAttempt[] | undefined;
+  /** When the last one was sent, monotonic milliseconds. */
+  readonly sentAt: number;
+  readonly backendName: string;
+  /** `host:port` or `unix:/path` of the last; undefined when none was sent. */
+  readonly endpointName: string | undefined;
 }

@@ -1,44 +1,33 @@
 import type { Credential, Outcome, PeerIdentity, Principal, Refusal } from '../chain/call.ts';
 import type { ChainedCall } from '../chain/chain.ts';
 import type { Deadline } from '../chain/deadlines.ts';
-import { backendUnavailable, deadlineExceeded, gatewayError } from '../chain/refusal.ts';
+import { deadlineExceeded, gatewayError } from '../chain/refusal.ts';
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import { Code } from '../grpc/status.ts';
-import { formatTimeout } from '../grpc/timeout.ts';
-import {
-  ErrorCode,
-  Field,
-  type HeaderBlock,
-  Indexing,
-  ResetCause,
-  type Stream,
-  type StreamHandler,
-} from '../http2/index.ts';
+import { ErrorCode, type HeaderBlock, type ResetCause, type Stream, type StreamHandler } from '../http2/index.ts';
 import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
-import type { Backend, Endpoint, Permit } from './backend.ts';
+import { type AttemptedCall, Attempts } from './attempts.ts';
+import type { Backend } from './backend.ts';
 import type { EndedCall, ExchangeParts } from './exchange-parts.ts';
-import { Kind } from './header-names.ts';
-import { HeldData } from './held-data.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RequestHead } from './request-head.ts';
 import { isRequestId } from './request-id.ts';
-import { faultOfHeaders, faultOfReset, statusMissing } from './response-faults.ts';
-import { readResponseHead } from './response-head.ts';
+import { statusMissing } from './response-faults.ts';
+import { type ResponseHead, readResponseHead } from './response-head.ts';
 import { Traffic } from './traffic.ts';
 
 const EMPTY = Buffer.alloc(0);
-const NONE: readonly Field[] = [];
 
 /** How much earlier than our deadline a cancellation by the client is taken for its deadline. */
 const DEADLINE_SLACK_MS = 20;
 const DEADLINE_SLACK_SHARE = 0.2;
 
 /**
- * One call from its headers to its end: the client's stream on one side, the backend's on the other. It is the handler of
- * the client's stream; `ResponseSide` is that of the backend's. Everything that may end a call leads to `#end`, which
+ * One call from its headers to its end: the client's stream on one side, the backend's (`Attempts`) on the other. It is the
+ * handler of the client's stream. Everything that may end a call leads to `#end`, which
  * settles it exactly once.
  */
-export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall {
+export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall, AttemptedCall {
   readonly startedAt: number;
   readonly snapshot: Snapshot;
   readonly credential: Credential;
@@ -57,13 +46,11 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   readonly #parts: ExchangeParts;
   readonly #head: RequestHead;
   readonly #client: Stream;
-  #backendStream: Stream | undefined = undefined;
-  #permit: Permit | undefined = undefined;
-  #endpoint: Endpoint | undefined = undefined;
-  #backend: Backend | undefined = undefined;
+  /** The backend's side; undefined for as long as there is nothing that it could have or hold. */
+  attempts: Attempts | undefined = undefined;
   #requestId = '';
-  /** The client has sent all it will. */
-  #requestEnded: boolean;
+  /** The request is its headers, and nothing more. */
+  readonly #headersOnly: boolean;
   #responseStarted = false;
   #ended = false;
   /** A stage of the chain has not answered yet. */
@@ -72,13 +59,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   #cutOff: Refusal | undefined = undefined;
   /** The client cancelled, or its connection was lost. */
   #clientGone = false;
-  /** The backend certainly did not see the call. */
-  #unprocessed = false;
-  /** When the request was handed to the backend's connection; monotonic milliseconds. */
-  #sentAt = 0;
   readonly #traffic: Traffic;
-  /** DATA that came before the chain had decided; the client's window bounds it. */
-  #held: HeldData | undefined = undefined;
 
   constructor(
     parts: ExchangeParts,
@@ -95,7 +76,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.credential = head.credential;
     this.method = head.method;
     this.#client = client;
-    this.#requestEnded = requestEnded;
+    this.#headersOnly = requestEnded;
     this.#traffic = new Traffic(head.method?.kind);
     this.startedAt = parts.now();
   }
@@ -130,7 +111,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   #waitFor(verdict: Promise<Refusal | undefined>): void {
-    this.#held = new HeldData();
+    this.#openAttempts();
     this.#waiting = true;
     verdict
       .then((refusal) => {
@@ -154,53 +135,29 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
       this.#fault(new Error(`no backend for ${method?.path ?? 'a call without a method'}`));
       return;
     }
-    const permit = backend.breaker.acquire();
-    if (typeof permit === 'number') {
-      this.#refuse(backendUnavailable({ backend: backend.name, why: 'breaker_open', retryAfterMs: permit }));
+    const attempts = this.#openAttempts();
+    const now = this.#parts.now();
+    const refusal = attempts.admit(backend, now);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
       return;
     }
-    this.#backend = backend;
-    this.#permit = permit;
     const timeout = this.#timeout(method, backend);
-    if (timeout === undefined) {
-      this.#send(backend, undefined);
-      return;
+    if (timeout !== undefined) {
+      this.deadlineAt = this.startedAt + timeout;
+      if (this.deadlineAt <= now) {
+        this.onDeadline();
+        return;
+      }
+      this.#parts.deadlines.add(this);
     }
-    this.deadlineAt = this.startedAt + timeout;
-    const left = this.deadlineAt - this.#parts.now();
-    if (left <= 0) {
-      this.onDeadline();
-      return;
-    }
-    this.#parts.deadlines.add(this);
-    this.#send(backend, new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP));
+    attempts.begin(now);
   }
 
-  #send(backend: Backend, timeout: Field | undefined): void {
-    this.#sentAt = this.#parts.now();
-    const endpoint = backend.pick(this.#sentAt);
-    endpoint.outstanding++;
-    this.#endpoint = endpoint;
-    const id = new Field('x-request-id', this.requestId, Kind.REQUEST_ID, Indexing.SKIP);
-    const extra = timeout === undefined ? [id] : [id, timeout];
-    if (backend.isControl) {
-      extra.push(new Field('x-tollgate-remote-address', this.remoteAddress, Kind.RESERVED, Indexing.SKIP));
-    }
-    const block = this.#head.forwardBlock(
-      this.principal,
-      backend.secure,
-      backend.isControl ? this.listener.controlFields(this.principal) : NONE,
-    );
-    const held = this.#held;
-    this.#held = undefined;
-    const endNow = this.#requestEnded && (held === undefined || held.length === 0);
-    const stream = endpoint.client.request(new ResponseSide(this), block, extra, endNow);
-    // A client that cannot even queue the request says so before it returns.
-    if (this.#ended) return;
-    this.#backendStream = stream;
-    if (held === undefined || held.length === 0) return;
-    const taken = held.release(stream, this.#requestEnded);
-    if (taken > 0) this.#client.consume(taken);
+  /** DATA that comes before the chain has decided is held there. */
+  #openAttempts(): Attempts {
+    this.attempts ??= new Attempts(this, this.#parts, this.#head, this.#client, this.#headersOnly);
+    return this.attempts;
   }
 
   /** Milliseconds from the call's begin: the client's, cut to what the method's policy allows. */
@@ -217,17 +174,9 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   onData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
-    if (endStream) this.#requestEnded = true;
     this.#traffic.addRequest(buffer, start, end);
-    const out = this.#backendStream;
-    if (out !== undefined) {
-      const taken = out.sendData(buffer, start, end, endStream);
-      if (taken > 0) stream.consume(taken);
-    } else if (this.#held !== undefined && !this.#ended) {
-      this.#held.push(buffer, start, end);
-    } else {
-      stream.consume(end - start);
-    }
+    if (this.#ended || this.attempts === undefined) stream.consume(end - start);
+    else this.attempts.push(buffer, start, end, endStream);
   }
 
   /** gRPC requests have no trailers ("Requests" of gRPC over HTTP/2): what a client sends there ends the request, no more. */
@@ -236,7 +185,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   onSent(_stream: Stream, octets: number): void {
-    this.#backendStream?.consume(octets);
+    this.attempts?.consume(octets);
   }
 
   onReset(_stream: Stream, _code: number, _cause: ResetCause): void {
@@ -244,7 +193,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#clientGone = true;
     // A stage that still waits ends the call when it answers: it may hold what has to be settled.
     if (this.#waiting) return;
-    this.#dropBackend(ErrorCode.CANCEL);
+    this.attempts?.drop(ErrorCode.CANCEL);
     if (this.#isOverdue()) this.#end(Code.DEADLINE_EXCEEDED, deadlineExceeded(), false);
     else this.#end(Code.CANCELLED, undefined, true);
   }
@@ -263,12 +212,10 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#refuse(deadlineExceeded());
   }
 
-  // The backend's stream.
+  // The backend's answer.
 
-  onResponseHeaders(block: HeaderBlock, endStream: boolean): void {
+  onAnswer(head: ResponseHead, fault: Refusal | undefined, endStream: boolean): void {
     if (this.#ended) return;
-    const head = readResponseHead(block);
-    const fault = faultOfHeaders(this.#backendName, head, endStream);
     if (fault !== undefined) {
       this.#refuse(fault);
       return;
@@ -277,11 +224,13 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#client.sendHeaders(head.forward, undefined, endStream);
     if (endStream) this.#finish(head.grpcStatus ?? Code.UNKNOWN);
     else if (this.method?.kind === 'server_stream' || this.method?.kind === 'bidi_stream') {
-      this.#settlePermit(Code.OK, this.#parts.now() - this.startedAt);
+      // A stream's headers are its verdict: how long it then lives, and that a watch ends by its deadline, says nothing of the
+      // backend, and a probe's place must not be held for hours.
+      this.attempts?.settle(Code.OK, this.#parts.now());
     }
   }
 
-  onResponseData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
+  onAnswerData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
     if (this.#ended) return;
     this.#traffic.addResponse(buffer, start, end);
     const taken = this.#client.sendData(buffer, start, end, false);
@@ -289,7 +238,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     if (endStream) this.#refuse(statusMissing(this.#backendName));
   }
 
-  onResponseTrailers(block: HeaderBlock): void {
+  onAnswerTrailers(block: HeaderBlock): void {
     if (this.#ended) return;
     const head = readResponseHead(block);
     if (head.grpcStatus === undefined) {
@@ -300,22 +249,16 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#finish(head.grpcStatus);
   }
 
-  onResponseSent(octets: number): void {
-    this.#client.consume(octets);
+  onFailure(refusal: Refusal): void {
+    this.#refuse(refusal);
   }
 
-  onResponseReset(code: number, cause: ResetCause): void {
-    if (this.#ended) return;
-    this.#backendStream = undefined;
-    if (cause === ResetCause.UNPROCESSED) {
-      this.#unprocessed = true;
-      if (this.#endpoint !== undefined) this.#backend?.avoid(this.#endpoint, this.#parts.now());
-    }
-    this.#refuse(faultOfReset(this.#backendName, code, cause));
+  onFault(error: unknown): void {
+    this.#fault(error);
   }
 
   get #backendName(): string {
-    return this.#backend?.name ?? '';
+    return this.attempts?.backendName ?? '';
   }
 
   // The end.
@@ -328,25 +271,19 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
       this.#cutOff = refusal;
       return;
     }
-    this.#permit?.ignore();
-    this.#permit = undefined;
+    this.attempts?.ignore();
     this.#refuse(refusal);
   }
 
-  /**
-   * The backend's own status ends the call; a client that still sends is told to stop by the engine. What the backend has
-   * not taken of the request is dropped: it may never take it, and the stream would be held for ever.
-   */
+  /** The backend's own status ends the call; a client that still sends is told to stop by the engine. */
   #finish(status: number): void {
-    const queued = this.#backendStream?.queued ?? 0;
-    if (!this.#requestEnded || queued > 0) this.#dropBackend(ErrorCode.NO_ERROR);
+    this.attempts?.finish();
     this.#end(status <= Code.UNAUTHENTICATED ? status : Code.UNKNOWN, undefined, false);
   }
 
   #refuse(refusal: Refusal): void {
     if (this.#ended) return;
-    this.#dropBackend(ErrorCode.CANCEL);
-    this.#held = undefined;
+    this.attempts?.drop(ErrorCode.CANCEL);
     const told = this.listener.uniformErrors ? this.#parts.answers.uniform : refusal;
     if (this.#responseStarted) this.#parts.answers.endWith(this.#client, told, this.requestId);
     else this.#parts.answers.refuse(this.#client, told, this.requestId);
@@ -356,77 +293,35 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   /** Something of ours threw: that says nothing of the backend. */
   #fault(error: unknown): void {
     this.#parts.onFault(error, this);
-    this.#permit?.ignore();
-    this.#permit = undefined;
+    this.attempts?.ignore();
     this.#refuse(gatewayError());
-  }
-
-  #dropBackend(code: number): void {
-    const stream = this.#backendStream;
-    this.#backendStream = undefined;
-    stream?.reset(code);
   }
 
   #end(status: number, refusal: Refusal | undefined, cancelled: boolean): void {
     this.#ended = true;
+    const { attempts } = this;
     this.#parts.deadlines.remove(this);
     const outcome = this.#outcome(status, refusal, cancelled);
-    if (cancelled) this.#permit?.ignore();
-    else this.#settlePermit(status, outcome.durationMs);
-    if (this.#endpoint !== undefined) this.#endpoint.outstanding--;
+    if (attempts !== undefined) {
+      if (cancelled) attempts.ignore();
+      else attempts.settle(status, this.startedAt + outcome.durationMs);
+      attempts.end();
+    }
     this.#parts.chain.settle(this, outcome);
     for (const subscriber of this.#parts.onEnd) subscriber(this, outcome);
   }
 
-  /**
-   * Tells the breaker. A stream's headers are its verdict: how long it then lives, and that a watch ends by its deadline, says
-   * nothing of the backend, and a probe's place must not be held for hours.
-   */
-  #settlePermit(status: number, durationMs: number): void {
-    const permit = this.#permit;
-    this.#permit = undefined;
-    permit?.settle(status, durationMs);
-  }
-
   #outcome(status: number, refusal: Refusal | undefined, cancelled: boolean): Outcome {
     const now = this.#parts.now();
+    const sentAt = this.attempts?.firstSentAt;
     return {
       status,
       refusal,
-      reachedBackend: this.#endpoint !== undefined && !this.#unprocessed,
+      reachedBackend: this.attempts?.reachedBackend ?? false,
       cancelled,
       durationMs: now - this.startedAt,
-      backendMs: this.#endpoint === undefined ? undefined : now - this.#sentAt,
+      backendMs: sentAt === undefined ? undefined : now - sentAt,
       traffic: this.#traffic,
     };
-  }
-}
-
-/** The handler of the backend's stream. */
-class ResponseSide implements StreamHandler {
-  readonly #exchange: Exchange;
-
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange;
-  }
-
-  onHeaders(_stream: Stream, block: HeaderBlock, endStream: boolean): void {
-    this.#exchange.onResponseHeaders(block, endStream);
-  }
-
-  onData(stream: Stream, buffer: Buffer, start: number, end: number, endStream: boolean): void {
-    this.#exchange.onResponseData(stream, buffer, start, end, endStream);
-  }
-
-  onTrailers(_stream: Stream, block: HeaderBlock): void {
-    this.#exchange.onResponseTrailers(block);
-  }
-
-  onSent(_stream: Stream, octets: number): void {
-    this.#exchange.onResponseSent(octets);
-  }
-
-  onReset(_stream: Stream, code: number, cause: ResetCause): void {
-    this.#exchange.onResponseReset(code, cause);
   }
 }

@@ -21,6 +21,8 @@ export const Kind = {
   HOP_BY_HOP: 13,
   GRPC_STATUS: 14,
   GRPC_MESSAGE: 15,
+  PUSHBACK: 16,
+  PREVIOUS_ATTEMPTS: 17,
 } as const;
 
 /**
@@ -62,8 +64,8 @@ export const HEADER_NAMES = new NameTable([
   ['grpc-status', Kind.GRPC_STATUS],
   ['grpc-message', Kind.GRPC_MESSAGE, Indexing.SKIP],
   ['grpc-status-details-bin', Kind.OTHER, Indexing.SKIP],
-  ['grpc-retry-pushback-ms', Kind.OTHER, Indexing.SKIP],
-  ['grpc-previous-rpc-attempts', Kind.OTHER, Indexing.SKIP],
+  ['grpc-retry-pushback-ms', Kind.PUSHBACK, Indexing.SKIP],
+  ['grpc-previous-rpc-attempts', Kind.PREVIOUS_ATTEMPTS, Indexing.SKIP],
   ['grpc-trace-bin', Kind.OTHER, Indexing.SKIP],
   ['grpc-tags-bin', Kind.OTHER, Indexing.SKIP],
   ['traceparent', Kind.OTHER, Indexing.SKIP],

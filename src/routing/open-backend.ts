@@ -1,6 +1,7 @@
 import { Client, type ClientTls, type FloodKind, type Flusher, type Target } from '../http2/index.ts';
 import { Backend, type Breaker } from './backend.ts';
 import { HEADER_NAMES } from './header-names.ts';
+import type { RetryOptions } from './retries.ts';
 
 /** Where a backend is, and how to reach it. */
 export interface BackendTarget {
@@ -12,6 +13,7 @@ export interface BackendTarget {
   readonly defaultTimeoutMs: number | undefined;
   /** Connections to each endpoint. */
   readonly maxConnections: number;
+  readonly retry?: RetryOptions;
 }
 
 export interface BackendParts {
@@ -56,6 +58,7 @@ export function openBackend(target: BackendTarget, parts: BackendParts): Backend
     secure: tls !== undefined,
     defaultTimeoutMs: target.defaultTimeoutMs,
     isControl: parts.isControl ?? false,
+    retry: target.retry,
     random: parts.random,
   });
 }

@@ -9,6 +9,7 @@ import { HEADER_NAMES, isReserved, Kind } from './header-names.ts';
 const POST = HEADER_NAMES.field(':method', 'POST');
 const HTTP = HEADER_NAMES.field(':scheme', 'http');
 const HTTPS = HEADER_NAMES.field(':scheme', 'https');
+const NUMBER = /^\d{1,2}$/;
 const TE_TRAILERS = HEADER_NAMES.field('te', 'trailers');
 
 /**
@@ -26,6 +27,8 @@ export class RequestHead {
   /** Milliseconds of `grpc-timeout`; undefined when there is none, or none that can be read. */
   readonly timeoutMs: number | undefined;
   readonly requestId: string | undefined;
+  /** The client's own retries (gRFC A6): a number. */
+  readonly previousAttempts: Field | undefined;
   readonly path: Field | undefined;
   readonly authority: Field | undefined;
   /** What is passed on: content type and metadata. */
@@ -70,6 +73,12 @@ export class RequestHead {
           break;
         case Kind.REQUEST_ID:
           this.requestId = field.value;
+          break;
+        case Kind.PREVIOUS_ATTEMPTS:
+          if (NUMBER.test(field.value)) this.previousAttempts = field;
+          break;
+        case Kind.PUSHBACK:
+          passed.push(field);
           break;
         case Kind.OTHER:
           if (!isReserved(field.name)) passed.push(field);

@@ -13,6 +13,8 @@ export class ResponseHead {
   readonly hasStatus: boolean;
   /** `grpc-status`; undefined when there is none, or none that is a number. */
   readonly grpcStatus: number | undefined;
+  /** `grpc-retry-pushback-ms`, as it stands there. */
+  readonly pushback: string | undefined;
   /** What the client gets: the block itself, unless it has hop-by-hop fields. */
   readonly forward: HeaderBlock;
 
@@ -33,6 +35,9 @@ export class ResponseHead {
           // Several must agree: which one a client takes differs from client to client.
           if (status === undefined || status === field.value) status = field.value;
           else status = '';
+          break;
+        case Kind.PUSHBACK:
+          this.pushback = field.value;
           break;
         case Kind.HOP_BY_HOP:
           hopByHop = true;

@@ -46,8 +46,9 @@ beforeAll(async () => {
   gateway = await startTestGateway({
     backend: backend.address,
     edit: (config) => {
-      // Out of the way: what is looked at is one call.
+      // Out of the way: what is looked at is one call, and one attempt.
       config.backends[0]!.breaker = Breaker.fromPartial({ minCalls: 1_000_000 });
+      config.backends[0]!.retry = { maxAttempts: 1 };
     },
   });
   client = new GrpcClient(`127.0.0.1:${gateway.public}`, gateway.key('alpha'));

@@ -9,10 +9,11 @@ import { Listener } from '../../src/http2/index.ts';
 import { QuotaTracker } from '../../src/quota/quota-tracker.ts';
 import { RateLimiter } from '../../src/ratelimit/rate-limiter.ts';
 import { Answers } from '../../src/routing/answers.ts';
-import type { Backend } from '../../src/routing/backend.ts';
+import type { Backend, Permit } from '../../src/routing/backend.ts';
 import { HEADER_NAMES } from '../../src/routing/header-names.ts';
 import { ListenerView } from '../../src/routing/listener-view.ts';
 import { openBackend } from '../../src/routing/open-backend.ts';
+import { RecentOctets } from '../../src/routing/recent-octets.ts';
 import { RequestIds } from '../../src/routing/request-id.ts';
 import { RequestRouter } from '../../src/routing/router.ts';
 import { MemoryRates } from '../../src/store/embedded/rates.ts';
@@ -58,9 +59,11 @@ class World {
   readonly watch = new Watch();
   readonly quotas = new FakeQuotas();
   readonly deadlines = new Deadlines(now);
+  readonly recent = new RecentOctets(16_384);
   readonly limiter = new RateLimiter({ rates: new MemoryRates(now), now });
   readonly quota = new QuotaTracker({ quotas: this.quotas, now: () => Date.now() });
   readonly breaker = new CircuitBreaker({ openForMs: 1, minCalls: 50, failureRatio: 1 }, now);
+  readonly permits: { count: number }[] = [];
   readonly faults: unknown[] = [];
   readonly outcomes = new Map<Call, Outcome[]>();
   readonly backend: Backend;
@@ -82,8 +85,26 @@ class World {
         defaultTimeoutMs: undefined,
         maxConnections: 2,
       },
-      { breaker: this.breaker, random, now, onError: () => {} },
+      { breaker: { acquire: () => this.#acquire() }, random, now, onError: () => {} },
     );
+  }
+
+  /** A permit of the breaker that counts how often it is used. */
+  #acquire(): Permit | number {
+    const permit = this.breaker.acquire();
+    if (typeof permit === 'number') return permit;
+    const uses = { count: 0 };
+    this.permits.push(uses);
+    return {
+      settle: (...how) => {
+        uses.count++;
+        permit.settle(...how);
+      },
+      ignore: () => {
+        uses.count++;
+        permit.ignore();
+      },
+    };
   }
 
   async start(random: () => number): Promise<this> {
@@ -95,6 +116,7 @@ class World {
       backends: new Map([[this.backend.name, this.backend]]),
       answers: new Answers(),
       requestIds: new RequestIds({ now: () => Date.now(), fillRandom: (buffer) => buffer.fill(7) }),
+      recent: this.recent,
       probe: () => undefined,
       onEnd: [(call, outcome) => this.#onEnd(call, outcome)],
       onFault: (error) => this.faults.push(error),
@@ -184,6 +206,9 @@ test('after thousands of calls that are broken off at any moment, by anyone, not
   expect(world.deadlines.size).toBe(0);
   expect(world.backend.outstanding).toBe(0);
   expect(world.breaker.probing).toBe(0);
+  expect(world.recent.outside).toBe(0);
+  // Each attempt, those made again among them, was told to the breaker once.
+  expect(new Set(world.permits.map(({ count }) => count))).toEqual(new Set([1]));
   // Backend streams of calls that are over.
   for (const { client } of world.backend.endpoints) expect(client.outstanding).toBe(0);
   await world.quota.drain();
@@ -296,7 +321,7 @@ function anything(random: () => number): Behaviour {
     early((c, s) => c.send(headers(s, [...GRPC_HEADERS, ['grpc-status', '0']], END))),
     early((c, s) => c.send(headers(s, GRPC_HEADERS), data(s, HELLO), headers(s, [['grpc-status', '0']], END))),
     early((c, s) => c.send(headers(s, GRPC_HEADERS), data(s, HELLO))),
-    early((c, s) => c.send(rstStream(s, 7))),
+    ...Array.from({ length: 4 }, () => early((c, s) => c.send(rstStream(s, 7)))),
     early((c, s) => c.send(goaway(Math.max(0, s - 2), 0))),
     early((c) => c.socket.resetAndDestroy()),
   ];
@@ -334,7 +359,7 @@ function method(kind: CallKind): MethodEntry {
       anyScopes: [],
       cost: COST,
       maxDeadlineMs: 100,
-      idempotent: false,
+      idempotent: kind === 'unary' || kind === 'bidi_stream',
       limit: undefined,
       public: false,
     },

@@ -281,6 +281,20 @@ export interface Backend {
     | undefined;
   /** Connections to each endpoint; more are opened only when the streams of those open are used up. Default 4. */
   maxConnections: number;
+  retry?: Retry | undefined;
+}
+
+/** When a call is tried again at the backend (docs/operations.md). */
+export interface Retry {
+  /**
+   * Attempts of one call in all; 1 is no retry. What the backend certainly did not process, it may be sent once more for any
+   * method; after a failure (UNAVAILABLE, before anything of the answer) only `idempotent` methods are tried again. Default 3.
+   */
+  maxAttempts?:
+    | number
+    | undefined;
+  /** Retries after failures, as a share of the backend's calls. Default 0.2. */
+  budgetRatio?: number | undefined;
 }
 
 export interface ClientTls {
@@ -2017,6 +2031,7 @@ function createBaseBackend(): Backend {
     connectTimeout: undefined,
     defaultTimeout: undefined,
     maxConnections: 0,
+    retry: undefined,
   };
 }
 
@@ -2042,6 +2057,9 @@ export const Backend: MessageFns<Backend> = {
     }
     if (message.maxConnections !== 0) {
       writer.uint32(56).uint32(message.maxConnections);
+    }
+    if (message.retry !== undefined) {
+      Retry.encode(message.retry, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -2115,6 +2133,14 @@ export const Backend: MessageFns<Backend> = {
             message.maxConnections = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.retry = Retry.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2150,6 +2176,7 @@ export const Backend: MessageFns<Backend> = {
         : isSet(object.max_connections)
         ? globalThis.Number(object.max_connections)
         : 0,
+      retry: isSet(object.retry) ? Retry.fromJSON(object.retry) : undefined,
     };
   },
 
@@ -2176,6 +2203,9 @@ export const Backend: MessageFns<Backend> = {
     if (message.maxConnections !== 0) {
       obj.maxConnections = Math.round(message.maxConnections);
     }
+    if (message.retry !== undefined) {
+      obj.retry = Retry.toJSON(message.retry);
+    }
     return obj;
   },
 
@@ -2197,6 +2227,100 @@ export const Backend: MessageFns<Backend> = {
       ? Duration.fromPartial(object.defaultTimeout)
       : undefined;
     message.maxConnections = object.maxConnections ?? 0;
+    message.retry = (object.retry !== undefined && object.retry !== null) ? Retry.fromPartial(object.retry) : undefined;
+    return message;
+  },
+};
+
+function createBaseRetry(): Retry {
+  return { maxAttempts: undefined, budgetRatio: undefined };
+}
+
+export const Retry: MessageFns<Retry> = {
+  encode(message: Retry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxAttempts !== undefined) {
+      writer.uint32(8).uint32(message.maxAttempts);
+    }
+    if (message.budgetRatio !== undefined) {
+      writer.uint32(17).double(message.budgetRatio);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Retry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxAttempts = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.budgetRatio = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Retry {
+    return {
+      maxAttempts: isSet(object.maxAttempts)
+        ? globalThis.Number(object.maxAttempts)
+        : isSet(object.max_attempts)
+        ? globalThis.Number(object.max_attempts)
+        : undefined,
+      budgetRatio: isSet(object.budgetRatio)
+        ? globalThis.Number(object.budgetRatio)
+        : isSet(object.budget_ratio)
+        ? globalThis.Number(object.budget_ratio)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Retry): unknown {
+    const obj: any = {};
+    if (message.maxAttempts !== undefined) {
+      obj.maxAttempts = Math.round(message.maxAttempts);
+    }
+    if (message.budgetRatio !== undefined) {
+      obj.budgetRatio = floatToJson(message.budgetRatio);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Retry>, I>>(base?: I): Retry {
+    return Retry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Retry>, I>>(object: I): Retry {
+    const message = createBaseRetry();
+    message.maxAttempts = object.maxAttempts ?? undefined;
+    message.budgetRatio = object.budgetRatio ?? undefined;
     return message;
   },
 };
