@@ -40,6 +40,7 @@ backends:
     connect_timeout: 0.5s
     default_timeout: 2m
     max_connections: 9
+    retry: { max_attempts: 2, budget_ratio: 0.5 }
     tls: { ca: a.pem, server_name: shop.test }
 contracts:
   - name: shop
@@ -119,6 +120,7 @@ test('everything that a file says arrives, with paths absolute and durations in 
         connectTimeoutMs: 500,
         defaultTimeoutMs: 120_000,
         maxConnections: 9,
+        retry: { maxAttempts: 2, budgetRatio: 0.5 },
       },
     ],
     plans: [
@@ -183,7 +185,11 @@ test('what a file does not say has its default', () => {
   expect(settings.overload).toEqual({ maxDelayMs: 200, maxMemory: undefined });
   expect(settings.listeners[0]?.maxConnectionAgeMs).toBeUndefined();
   expect(settings.listeners[0]).toMatchObject({ trustRequestId: false, uniformErrors: false, contracts: [] });
-  expect(settings.backends[0]).toMatchObject({ connectTimeoutMs: 2000, maxConnections: 4 });
+  expect(settings.backends[0]).toMatchObject({
+    connectTimeoutMs: 2000,
+    maxConnections: 4,
+    retry: { maxAttempts: 3, budgetRatio: 0.2 },
+  });
   expect(settings.backends[0]?.breaker).toMatchObject({
     failureRatio: 0.5,
     windowMs: 10_000,

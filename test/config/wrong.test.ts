@@ -52,7 +52,7 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
     'a misspelt key',
     'endpoints:',
     'endpoint:',
-    '4:24: unknown key "endpoint" in backends[0]; did you mean "endpoints"? Allowed are name, endpoints, breaker, tls, connect_timeout, default_timeout, max_connections',
+    '4:24: unknown key "endpoint" in backends[0]; did you mean "endpoints"? Allowed are name, endpoints, breaker, tls, connect_timeout, default_timeout, max_connections, retry',
   ],
   [
     'a misspelt key deep down',
