@@ -250,7 +250,7 @@ describe('contracts of a configuration', () => {
       'protos/shop.proto:4:13: cannot find `strng` in this scope',
     ]);
     expect(await complaintsOf(FULL.replace('shop.v1.Shop:', 'shop.v1.Shp:'), FILES)).toEqual([
-      'tollgate.yaml:29:7: the contract has no method or service "shop.v1.Shp"; did you mean "shop.v1.Shop"?',
+      'tollgate.yaml:30:7: the contract has no method or service "shop.v1.Shp"; did you mean "shop.v1.Shop"?',
     ]);
     expect(
       await complaintsOf(FULL.replace('protos: protos', 'protos: .'), {
@@ -259,7 +259,7 @@ describe('contracts of a configuration', () => {
         'keys.json': KEY_SET,
       }),
     ).toEqual([
-      'tollgate.yaml:26:13: .: there are no .proto files in the folder; name the folder that imports are relative to',
+      'tollgate.yaml:27:13: .: there are no .proto files in the folder; name the folder that imports are relative to',
     ]);
   });
 
@@ -269,7 +269,7 @@ describe('contracts of a configuration', () => {
       'contracts:\n  - { name: twin, protos: protos, backend: shop }\n  - name: shop',
     );
     const complaints = await complaintsOf(twin, FILES);
-    expect(complaints[0]).toBe('tollgate.yaml:27:13: shop.v1.Shop/Inherits is in contract "twin" already');
+    expect(complaints[0]).toBe('tollgate.yaml:28:13: shop.v1.Shop/Inherits is in contract "twin" already');
     expect(complaints).toHaveLength(5);
   });
 
@@ -278,7 +278,7 @@ describe('contracts of a configuration', () => {
     const loaded = parseConfig(text, 'tollgate.yaml', { env: {}, baseDir: folderWith(FILES) });
     const { warnings } = await loadContracts(loaded);
     expect(warnings.map(({ line, message, hint }) => [line, message, hint])).toEqual([
-      [25, 'shop.v1.Shop/Says draws on limit "slow", which no plan here has', 'did you mean "slaw"?'],
+      [26, 'shop.v1.Shop/Says draws on limit "slow", which no plan here has', 'did you mean "slaw"?'],
     ]);
   });
 });
