@@ -1,44 +1,56 @@
-import { readFile } from 'node:fs/promises';
-import {
-  type ChannelCredentials,
-  Client,
-  credentials,
-  Metadata,
-  type MethodDefinition,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js';
+import { Client, type ClientReadableStream, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
 import { type Command, Option } from 'commander';
+import { findStatusDetails } from './describe-details.ts';
 import { describeServiceError } from './describe-error.ts';
+import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { CliError, type Io } from './io.ts';
+import { DEFAULT_ADDRESS, resolveTarget, type Target, type TargetOptions } from './target.ts';
+import { openCredentials } from './tls-options.ts';
 
 /** Options of every command that talks to the admin services. */
-export interface AdminOptions {
-  readonly address: string;
-  readonly key?: string | undefined;
-  readonly ca?: string | undefined;
+export interface AdminOptions extends TargetOptions {
   readonly output: 'table' | 'json';
 }
 
 /** Milliseconds after which a command gives up. */
 const TIMEOUT_MS = 15_000;
+const GROUP = 'Which gateway, and with which key:';
 
 export function addAdminOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--address <host:port>', 'the admin listener').default('127.0.0.1:7401').env('TOLLGATE_ADMIN_ADDRESS'),
-    )
-    .addOption(new Option('--key <key>', 'the admin key; better in the environment (TOLLGATE_ADMIN_KEY)'))
-    .addOption(new Option('--ca <file>', 'call over TLS, trusting the authorities of this PEM file'))
-    .addOption(
-      new Option('--output <format>', 'for people or for programs').choices(['table', 'json']).default('table'),
-    );
+  const add = (flags: string, text: string) => command.addOption(new Option(flags, text).helpGroup(GROUP));
+  command.addOption(
+    new Option('--output <format>', 'for people or for programs').choices(['table', 'json']).default('table'),
+  );
+  add('--context <name>', 'one that was set with "tollgate contexts set" (TOLLGATE_CONTEXT)');
+  add('--address <host:port>', `the admin listener (TOLLGATE_ADMIN_ADDRESS; ${DEFAULT_ADDRESS})`);
+  add('--key-from-env <name>', 'a variable that holds the key, instead of TOLLGATE_ADMIN_KEY');
+  add('--key-file <file>', 'a file that holds the key');
+  add('--key <key>', 'the key itself: others on this machine can read it, so better one of the above');
+  return addTlsOptions(command, GROUP);
+}
+
+export function addTlsOptions(command: Command, group: string): Command {
+  const add = (flags: string, text: string) => command.addOption(new Option(flags, text).helpGroup(group));
+  add('--tls', 'call over TLS, trusting the authorities of the system');
+  add('--ca <file>', 'call over TLS, trusting the authorities of this PEM file');
+  add('--cert <file>', 'PEM file with a client certificate (mutual TLS)');
+  add('--cert-key <file>', 'PEM file with its key');
+  return add('--server-name <name>', "the name that the gateway's certificate must have, if not that of the address");
 }
 
 /** Calls admin services as the user said. */
 export interface AdminClient {
   /** @throws CliError with everything the status and its details tell */
   call<Request, Response>(method: MethodDefinition<Request, Response>, request: Request): Promise<Response>;
+  /**
+   * The answers of a server-streaming method, until it ends or `signal` does. There is no deadline.
+   * @throws CliError
+   */
+  stream<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    signal?: AbortSignal,
+  ): AsyncIterable<Response>;
 }
 
 /** Opens a client, runs `use`, closes it. @throws CliError */
@@ -47,20 +59,11 @@ export async function withAdminClient<T>(
   io: Io,
   use: (client: AdminClient) => Promise<T>,
 ): Promise<T> {
-  const key = options.key ?? io.env.TOLLGATE_ADMIN_KEY;
-  if (!key) {
-    throw new CliError(
-      'no admin key: set TOLLGATE_ADMIN_KEY, or give --key.\n' +
-        'The gateway prints one at its first start, after the line "admin key:".',
-    );
-  }
-  const metadata = new Metadata();
-  try {
-    metadata.set('authorization', `Bearer ${key}`);
-  } catch {
-    throw new CliError('the admin key has characters that no key has; was it copied whole?');
-  }
-  const client = new Client(options.address, await channelCredentials(options.ca), {
+  const target = await resolveTarget(options, io);
+  const metadata = authorization(target);
+  const { credentials, channel } = await openCredentials(target, io);
+  const client = new Client(target.address, credentials, {
+    ...channel,
     'grpc.enable_retries': 0,
     'grpc.enable_http_proxy': 0,
   });
@@ -70,13 +73,30 @@ export async function withAdminClient<T>(
         try {
           return await callUnary(client, method, request, metadata, io.now() + TIMEOUT_MS);
         } catch (error) {
-          throw explain(error, options.address);
+          throw explain(error, target);
+        }
+      },
+      async *stream(method, request, signal) {
+        try {
+          yield* readStream(client, method, request, metadata, signal);
+        } catch (error) {
+          if (!signal?.aborted) throw explain(error, target);
         }
       },
     });
   } finally {
     client.close();
   }
+}
+
+function authorization({ key }: Target): Metadata {
+  const metadata = new Metadata();
+  try {
+    metadata.set('authorization', `Bearer ${key}`);
+  } catch {
+    throw new CliError('the admin key has characters that no key has; was it copied whole?', ExitCode.DENIED);
+  }
+  return metadata;
 }
 
 function callUnary<Request, Response>(
@@ -100,26 +120,50 @@ function callUnary<Request, Response>(
   });
 }
 
-async function channelCredentials(ca: string | undefined): Promise<ChannelCredentials> {
-  if (ca === undefined) return credentials.createInsecure();
+async function* readStream<Request, Response>(
+  client: Client,
+  { path, requestSerialize, responseDeserialize }: MethodDefinition<Request, Response>,
+  request: Request,
+  metadata: Metadata,
+  signal: AbortSignal | undefined,
+): AsyncIterable<Response> {
+  const stream: ClientReadableStream<Response> = client.makeServerStreamRequest(
+    path,
+    requestSerialize,
+    responseDeserialize,
+    request,
+    metadata,
+  );
+  const cancel = (): void => stream.cancel();
+  signal?.addEventListener('abort', cancel);
+  if (signal?.aborted) cancel();
   try {
-    return credentials.createSsl(await readFile(ca));
-  } catch (error) {
-    throw new CliError(`cannot read --ca ${ca}: ${error instanceof Error ? error.message : String(error)}`);
+    for await (const response of stream) yield response;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+    stream.cancel();
   }
 }
 
-function explain(error: unknown, address: string): unknown {
+function explain(error: unknown, { address }: Target): unknown {
   if (!isServiceError(error)) return error;
+  const exitCode = exitCodeOf(error.code);
   // A refusal of the gateway's own has details; without them the connection itself failed.
-  if (error.code === status.UNAVAILABLE && error.metadata.get('grpc-status-details-bin').length === 0) {
-    return new CliError(
-      `nothing answers at ${address}: is the gateway running?\n` +
-        'Start it with `npm start` or `tollgate serve`, or give the admin listener with --address.\n' +
-        `(${error.details})`,
-    );
+  if (exitCode === ExitCode.UNAVAILABLE && findStatusDetails(error) === undefined) {
+    return new CliError(describeSilence(error, address), exitCode);
   }
-  return new CliError(describeServiceError(error));
+  return new CliError(describeServiceError(error), exitCode, error);
+}
+
+/** No answer of a gateway's at all. */
+function describeSilence(error: ServiceError, address: string): string {
+  const plain = /ECONNRESET|socket hang up|Connection dropped/i.test(error.details);
+  const advice = /certificate|altnames|self.signed|TLS|SSL|EPROTO/i.test(error.details)
+    ? 'Does the certificate fit? --ca names the authorities to trust, --server-name the name that it must have.'
+    : plain
+      ? 'Something is there that closed the connection: does the listener speak TLS (--tls, --ca), or is it another program?'
+      : 'Start it with `npm start` or `tollgate serve`, or give the admin listener with --address or --context.';
+  return `nothing answers at ${address}: is the gateway running?\n${advice}\n(${error.details})`;
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -7,6 +7,7 @@ import {
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
 import type { Io } from './io.ts';
 import { printList, printOne, type View } from './print.ts';
+import { jsonOf } from './to-json.ts';
 
 const STATES: Readonly<Record<number, string>> = {
   [State.STATE_CLOSED]: 'closed',
@@ -16,7 +17,7 @@ const STATES: Readonly<Record<number, string>> = {
 };
 
 const VIEW: View<Breaker> = {
-  toJson: (breaker) => Breaker.toJSON(breaker),
+  toJson: jsonOf('tollgate.admin.v1.Breaker', Breaker),
   fields: (breaker) => [
     ['backend', breaker.backend],
     ['state', `${STATES[breaker.state] ?? ''}${breaker.storeSilent ? ' (store silent)' : ''}`],

@@ -3,9 +3,10 @@ import { Gateway, FleetServiceService as service } from '../../generated/tollgat
 import { type AdminClient, type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
 import { CliError, type Io } from './io.ts';
 import { formatTime, printList, type View } from './print.ts';
+import { jsonOf } from './to-json.ts';
 
 const VIEW: View<Gateway> = {
-  toJson: (gateway) => Gateway.toJSON(gateway),
+  toJson: jsonOf('tollgate.admin.v1.Gateway', Gateway),
   fields: (gateway) => [
     ['id', gateway.id],
     ['address', gateway.address],

@@ -1,3 +1,5 @@
+import { ExitCode } from './exit-codes.ts';
+
 /** What a command may touch of the outside: injected, so that commands run in tests without a process of their own. */
 export interface Io {
   readonly stdout: TextSink;
@@ -27,11 +29,14 @@ export interface TextSink {
 
 /** An error that is told to the user in one message and without a stack; the process ends with `exitCode`. */
 export class CliError extends Error {
-  readonly exitCode: number;
+  readonly exitCode: ExitCode;
 
-  /** @param message what happened and what to do next; may have several lines; empty when all is said */
-  constructor(message: string, exitCode = 1) {
-    super(message);
+  /**
+   * @param message what happened and what to do next; may have several lines; empty when all is said
+   * @param cause for commands that look at what was refused
+   */
+  constructor(message: string, exitCode: ExitCode = ExitCode.FAILED, cause?: unknown) {
+    super(message, { cause });
     this.name = 'CliError';
     this.exitCode = exitCode;
   }

@@ -11,11 +11,12 @@ import { listAll } from './list-all.ts';
 import { parseCount, parseExpiry, parseList } from './parse-values.ts';
 import { formatTime, printJson, printList, printOne, type View } from './print.ts';
 import { requireChange } from './require-change.ts';
+import { jsonOf } from './to-json.ts';
 
 const STATES = { active: State.STATE_ACTIVE, disabled: State.STATE_DISABLED } as const;
 
 const VIEW: View<ApiKey> = {
-  toJson: (key) => ApiKey.toJSON(key),
+  toJson: jsonOf('tollgate.admin.v1.ApiKey', ApiKey),
   fields: (key) => [
     ['id', key.id],
     ['tenant', key.tenantId],
@@ -81,7 +82,7 @@ function addCreate(keys: Command, io: Io): void {
         const apiKey = ApiKey.fromPartial(toKey(options));
         const made = await client.call(service.createApiKey, { tenantId: options.tenant, apiKey });
         if (options.output === 'json') {
-          printJson(io, { apiKey: made.apiKey && ApiKey.toJSON(made.apiKey), key: made.key });
+          printJson(io, { apiKey: made.apiKey && VIEW.toJson(made.apiKey), key: made.key });
           return;
         }
         // The key alone on stdout: KEY=$(tollgate keys create ...) works.

@@ -14,7 +14,9 @@ import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-cli
 import type { Io } from './io.ts';
 import { printJson } from './print.ts';
 import { formatTable } from './table.ts';
+import { jsonOf } from './to-json.ts';
 
+const toJson = jsonOf('tollgate.metrics.v1.GetMetricsResponse', GetMetricsResponse);
 const LABELS = { tenant: Label.LABEL_TENANT, method: Label.LABEL_METHOD, status: Label.LABEL_STATUS } as const;
 type LabelName = keyof typeof LABELS;
 const ALL: readonly LabelName[] = ['tenant', 'method', 'status'];
@@ -53,7 +55,7 @@ export function addMetricsCommand(program: Command, io: Io): void {
           status: options.status ?? '',
           groupBy: (options.by ?? []).map((name) => LABELS[name]),
         });
-        if (options.output === 'json') printJson(io, GetMetricsResponse.toJSON(response));
+        if (options.output === 'json') printJson(io, toJson(response));
         else io.stdout.write(formatMetrics(response, options.by ?? ALL));
       }),
     );

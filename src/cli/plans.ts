@@ -13,6 +13,7 @@ import { listAll } from './list-all.ts';
 import { formatLimit, formatQuota, parseCount, parseLimit, parseQuota } from './parse-values.ts';
 import { formatTime, printList, printOne, type View } from './print.ts';
 import { requireChange } from './require-change.ts';
+import { jsonOf } from './to-json.ts';
 
 const PRIORITIES = {
   low: Plan_Priority.PRIORITY_LOW,
@@ -31,7 +32,7 @@ const SILENT_POLICIES = {
 const SILENT_NAMES = ['local_share', 'local_share', 'open', 'closed'] as const;
 
 const VIEW: View<Plan> = {
-  toJson: (plan) => Plan.toJSON(plan),
+  toJson: jsonOf('tollgate.admin.v1.Plan', Plan),
   fields: (plan) => [
     ['id', plan.id],
     ['limits', plan.limits.map(formatLimit).join(' ')],

@@ -4,6 +4,8 @@ import { Command, CommanderError } from 'commander';
 import { packagePath } from '../contracts/package-root.ts';
 import { addBreakerCommands } from './breakers.ts';
 import { check } from './check.ts';
+import { addContextCommands } from './contexts.ts';
+import { ExitCode } from './exit-codes.ts';
 import { addGatewayCommands } from './gateways.ts';
 import { CliError, type Io } from './io.ts';
 import { addKeyCommands } from './keys.ts';
@@ -17,21 +19,21 @@ import { addTenantCommands } from './tenants.ts';
  * Runs one command line.
  *
  * @param args without the program's own name
- * @returns the exit code: 0, 1 when it failed, 2 when it was called wrongly
+ * @returns the exit code, one of `ExitCode`
  */
-export async function run(args: readonly string[], io: Io): Promise<number> {
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   try {
     await createProgram(io).parseAsync(args, { from: 'user' });
-    return 0;
+    return ExitCode.OK;
   } catch (error) {
     // Commander has written what is wrong already; asking for help is not an error.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.OK : ExitCode.USAGE;
     if (error instanceof CliError) {
       if (error.message !== '') io.stderr.write(`error: ${error.message}\n`);
       return error.exitCode;
     }
     io.stderr.write(`error: this is a fault in tollgate itself, please report it:\n${describeFault(error)}\n`);
-    return 1;
+    return ExitCode.FAILED;
   }
 }
 
@@ -59,6 +61,7 @@ function createProgram(io: Io): Command {
   addMetricsCommand(program, io);
   addBreakerCommands(program, io);
   addGatewayCommands(program, io);
+  addContextCommands(program, io);
   return program;
 }
 
@@ -70,7 +73,7 @@ function addCheckCommand(program: Command, io: Io): void {
       const out = (line: string): void => void io.stdout.write(`${line}\n`);
       const err = (line: string): void => void io.stderr.write(`${line}\n`);
       const exitCode = await check(resolve(io.cwd, file), { env: io.env, out, err });
-      if (exitCode !== 0) throw new CliError('', exitCode);
+      if (exitCode !== 0) throw new CliError('');
     });
 }
 

@@ -23,8 +23,14 @@ export function formatFields(fields: readonly (readonly [string, string])[]): st
   return fields.map(([name, value]) => `${`${name}:`.padEnd(width + 1)} ${toCell(value)}\n`).join('');
 }
 
-/** Other people's text on a terminal: control characters would let it write anywhere. */
 function toCell(text: string): string {
-  if (text === '') return '-';
-  return text.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text === '' ? '-' : escapeControls(text);
+}
+
+/** Other people's text on a terminal: control characters, and those that turn the direction, would let it write anywhere. */
+export function escapeControls(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }

@@ -10,11 +10,12 @@ import { listAll } from './list-all.ts';
 import { parseCount } from './parse-values.ts';
 import { formatTime, printList, printOne, type View } from './print.ts';
 import { requireChange } from './require-change.ts';
+import { jsonOf } from './to-json.ts';
 
 const STATES = { active: State.STATE_ACTIVE, suspended: State.STATE_SUSPENDED } as const;
 
 const VIEW: View<Tenant> = {
-  toJson: (tenant) => Tenant.toJSON(tenant),
+  toJson: jsonOf('tollgate.admin.v1.Tenant', Tenant),
   fields: (tenant) => [
     ['id', tenant.id],
     ['name', tenant.displayName],

@@ -76,12 +76,13 @@ describe('start', () => {
       () => 'tg_x_0123456789abcdef_0123456789012345678901234567',
       () => addresses.admin,
       'UNAUTHENTICATED',
+      5,
     ],
-    ['a key without the scope', () => demoKey, () => addresses.admin, 'PERMISSION_DENIED'],
-    ['the wrong listener', () => adminKey, () => addresses.public, 'Is this the admin listener?'],
-  ])('%s is refused, with what to do next', async (_, key, address, text) => {
+    ['a key without the scope', () => demoKey, () => addresses.admin, 'PERMISSION_DENIED', 5],
+    ['the wrong listener', () => adminKey, () => addresses.public, 'Is this the admin listener?', 1],
+  ])('%s is refused, with what to do next', async (_, key, address, text, exitCode) => {
     const { code, out, err } = await runCli(['tenants', 'list', '--address', address()], { TOLLGATE_ADMIN_KEY: key() });
-    expect([code, out]).toEqual([1, '']);
+    expect([code, out]).toEqual([exitCode, '']);
     expect(err).toContain(text);
     expect(err).not.toContain(key());
     expect(err).not.toMatch(/^ {4}at /m);
@@ -196,7 +197,7 @@ test('a reader that goes away does not end the gateway', async () => {
   gateway.process.stderr?.destroy();
   // Refused calls are logged, into a pipe that nobody reads.
   const env = { TOLLGATE_ADMIN_KEY: 'tg_x_0123456789abcdef_0123456789012345678901234567' };
-  for (let i = 0; i < 3; i++) expect((await runCli(['tenants', 'list', '--address', address], env)).code).toBe(1);
+  for (let i = 0; i < 3; i++) expect((await runCli(['tenants', 'list', '--address', address], env)).code).toBe(5);
   const { code } = await runCli(['tenants', 'list', '--address', address], { TOLLGATE_ADMIN_KEY: key });
   expect(code).toBe(0);
   await removeFolder();
