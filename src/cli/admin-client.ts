@@ -145,14 +145,28 @@ async function* readStream<Request, Response>(
   }
 }
 
+/** Nobody told what became of a call. */
+export class NoAnswer extends CliError {
+  /** False when the gateway cannot have seen it. */
+  readonly mayBeDone: boolean;
+
+  constructor(message: string, mayBeDone: boolean) {
+    super(message, ExitCode.UNAVAILABLE);
+    this.mayBeDone = mayBeDone;
+  }
+}
+
+/** What grpc-js says of calls that found no connection. */
+const UNSENT = /^(No connection established|Name resolution failed)/;
+
 function explain(error: unknown, { address }: Target): unknown {
   if (!isServiceError(error)) return error;
   const exitCode = exitCodeOf(error.code);
   // A refusal of the gateway's own has details; without them the connection itself failed.
   if (exitCode === ExitCode.UNAVAILABLE && findStatusDetails(error) === undefined) {
-    return new CliError(describeSilence(error, address), exitCode);
+    return new NoAnswer(describeSilence(error, address), !UNSENT.test(error.details));
   }
-  return new CliError(describeServiceError(error), exitCode, error);
+  return new CliError(describeServiceError(error), exitCode);
 }
 
 /** No answer of a gateway's at all. */

@@ -5,6 +5,7 @@ import {
   BreakerServiceService as service,
 } from '../../generated/tollgate/admin/v1/breaker.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import { addChangeOptions, type ChangeOptions, withChange } from './change.ts';
 import type { Io } from './io.ts';
 import { printList, printOne, type View } from './print.ts';
 import { jsonOf } from './to-json.ts';
@@ -37,18 +38,18 @@ export function addBreakerCommands(program: Command, io: Io): void {
         printList(io, options.output, VIEW, { items, more: false }, 'There are no backends.');
       }),
   );
-  addAdminOptions(
+  addChangeOptions(
     breakers.command('isolate <backend>').description('admit no calls to a backend, on any gateway, until reset'),
-  ).action((backend: string, options: AdminOptions) =>
-    withAdminClient(options, io, async (client) =>
-      printOne(io, options.output, VIEW, await client.call(service.isolate, { backend })),
+  ).action((backend: string, options: ChangeOptions) =>
+    withChange(options, io, async (change) =>
+      printOne(io, options.output, VIEW, await change(service.isolate, { backend })),
     ),
   );
-  addAdminOptions(
+  addChangeOptions(
     breakers.command('reset <backend>').description('close a breaker on every gateway, isolated or not'),
-  ).action((backend: string, options: AdminOptions) =>
-    withAdminClient(options, io, async (client) =>
-      printOne(io, options.output, VIEW, await client.call(service.reset, { backend })),
+  ).action((backend: string, options: ChangeOptions) =>
+    withChange(options, io, async (change) =>
+      printOne(io, options.output, VIEW, await change(service.reset, { backend })),
     ),
   );
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Gateway, FleetServiceService as service } from '../../generated/tollgate/admin/v1/fleet.ts';
 import { type AdminClient, type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
 import { CliError, type Io } from './io.ts';
 import { formatTime, printList, type View } from './print.ts';
 import { jsonOf } from './to-json.ts';
@@ -29,14 +30,13 @@ export function addGatewayCommands(program: Command, io: Io): void {
       printList(io, options.output, VIEW, { items: list, more: false }, 'No gateways.');
     }),
   );
-  addAdminOptions(
+  addChangeOptions(
     gateways.command('restore').description("give Redis this gateway's copy of a configuration that Redis has lost"),
-  ).action((options: AdminOptions) =>
-    withAdminClient(options, io, async (client) => {
-      const { restored } = await client.call(service.restoreConfiguration, {});
-      io.stderr.write(
-        restored ? 'Restored: every gateway reads it.\n' : 'Nothing to restore: Redis has lost nothing.\n',
-      );
+  ).action((options: ChangeOptions) =>
+    withChange(options, io, async (change) => {
+      const { restored } = await change(service.restoreConfiguration, {});
+      if (restored) printDone(io, options, 'Restored: every gateway reads it.');
+      else printDone(io, options, 'Nothing to restore: Redis has lost nothing.');
     }),
   );
 }

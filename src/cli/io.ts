@@ -31,12 +31,9 @@ export interface TextSink {
 export class CliError extends Error {
   readonly exitCode: ExitCode;
 
-  /**
-   * @param message what happened and what to do next; may have several lines; empty when all is said
-   * @param cause for commands that look at what was refused
-   */
-  constructor(message: string, exitCode: ExitCode = ExitCode.FAILED, cause?: unknown) {
-    super(message, { cause });
+  /** @param message what happened and what to do next; may have several lines; empty when all is said */
+  constructor(message: string, exitCode: ExitCode = ExitCode.FAILED) {
+    super(message);
     this.name = 'CliError';
     this.exitCode = exitCode;
   }

@@ -5,8 +5,9 @@ import {
   ApiKeyServiceService as service,
 } from '../../generated/tollgate/admin/v1/api_key.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
 import { waitForFleet } from './gateways.ts';
-import type { Io } from './io.ts';
+import { CliError, type Io } from './io.ts';
 import { listAll } from './list-all.ts';
 import { parseCount, parseExpiry, parseList } from './parse-values.ts';
 import { formatTime, printJson, printList, printOne, type View } from './print.ts';
@@ -74,17 +75,22 @@ function addGet(keys: Command, io: Io): void {
 }
 
 function addCreate(keys: Command, io: Io): void {
-  addFields(addAdminOptions(keys.command('create').description('create a key and print it: it is shown this once')), io)
+  addFields(
+    addChangeOptions(keys.command('create').description('create a key and print it: it is shown this once')),
+    io,
+  )
     .requiredOption('--tenant <id>', 'whose key it is')
     .requiredOption('--name <name>', 'what it is for, such as laptop or ci')
-    .action((options: AdminOptions & KeyFields & { tenant: string }) =>
-      withAdminClient(options, io, async (client) => {
+    .action((options: ChangeOptions & KeyFields & { tenant: string }) =>
+      withChange(options, io, async (change) => {
         const apiKey = ApiKey.fromPartial(toKey(options));
-        const made = await client.call(service.createApiKey, { tenantId: options.tenant, apiKey });
+        const made = await change(service.createApiKey, { tenantId: options.tenant, apiKey });
         if (options.output === 'json') {
           printJson(io, { apiKey: made.apiKey && VIEW.toJson(made.apiKey), key: made.key });
           return;
         }
+        if (options.validateOnly) return;
+        if (made.key === '') throw new CliError(describeRepeated(made.apiKey?.id ?? ''));
         // The key alone on stdout: KEY=$(tollgate keys create ...) works.
         io.stderr.write(`Created key ${made.apiKey?.id ?? ''}. Keep it: it cannot be shown again.\n`);
         io.stdout.write(`${made.key}\n`);
@@ -92,12 +98,20 @@ function addCreate(keys: Command, io: Io): void {
     );
 }
 
+/** Under its request id the key was made before, and shown then: what is to do when it was lost on the way. */
+function describeRepeated(id: string): string {
+  return (
+    `key ${id} was created by an earlier request under this id, whose answer alone had its text.\n` +
+    `If that was lost, revoke the key (tollgate keys delete ${id}) and create another.`
+  );
+}
+
 function addUpdate(keys: Command, io: Io): void {
   const update = keys.command('update <id>').description('change a key; what is not given stays');
-  addFields(addAdminOptions(update), io)
+  addFields(addChangeOptions(update), io)
     .option('--name <name>', 'what it is for')
     .option('--etag <etag>', 'change it only if it is still this version')
-    .action((id: string, options: AdminOptions & KeyFields & { etag?: string }) => {
+    .action((id: string, options: ChangeOptions & KeyFields & { etag?: string }) => {
       const updateMask = [
         ...(options.name === undefined ? [] : ['name']),
         ...(options.scope === undefined ? [] : ['scopes']),
@@ -105,22 +119,22 @@ function addUpdate(keys: Command, io: Io): void {
         ...(options.expires === undefined ? [] : ['expire_time']),
       ];
       requireChange(update, updateMask);
-      return withAdminClient(options, io, async (client) => {
+      return withChange(options, io, async (change) => {
         const apiKey = ApiKey.fromPartial({ id, etag: options.etag ?? '', ...toKey(options) });
-        printOne(io, options.output, VIEW, await client.call(service.updateApiKey, { apiKey, updateMask }));
+        printOne(io, options.output, VIEW, await change(service.updateApiKey, { apiKey, updateMask }));
       });
     });
 }
 
 function addDelete(keys: Command, io: Io): void {
-  addAdminOptions(keys.command('delete <id>').description('revoke a key for good'))
+  addChangeOptions(keys.command('delete <id>').description('revoke a key for good'))
     .option('--etag <etag>', 'delete it only if it is still this version')
     .option('--wait', 'until every gateway of the fleet refuses it; names those that do not say so')
-    .action((id: string, options: AdminOptions & { etag?: string; wait?: boolean }) =>
-      withAdminClient(options, io, async (client) => {
-        await client.call(service.deleteApiKey, { id, etag: options.etag ?? '' });
-        io.stderr.write(`Revoked key ${id}.\n`);
-        if (options.wait) await waitForFleet(client, io);
+    .action((id: string, options: ChangeOptions & { etag?: string; wait?: boolean }) =>
+      withChange(options, io, async (change, client) => {
+        await change(service.deleteApiKey, { id, etag: options.etag ?? '' });
+        printDone(io, options, `Revoked key ${id}.`);
+        if (options.wait && !options.validateOnly) await waitForFleet(client, io);
       }),
     );
 }

@@ -8,6 +8,7 @@ import {
   PlanServiceService as service,
 } from '../../generated/tollgate/admin/v1/plan.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
 import type { Io } from './io.ts';
 import { listAll } from './list-all.ts';
 import { formatLimit, formatQuota, parseCount, parseLimit, parseQuota } from './parse-values.ts';
@@ -85,11 +86,11 @@ function addGet(plans: Command, io: Io): void {
 }
 
 function addCreate(plans: Command, io: Io): void {
-  addFields(addAdminOptions(plans.command('create <id>').description('create a plan'))).action(
-    (planId: string, options: AdminOptions & PlanFields) =>
-      withAdminClient(options, io, async (client) => {
+  addFields(addChangeOptions(plans.command('create <id>').description('create a plan'))).action(
+    (planId: string, options: ChangeOptions & PlanFields) =>
+      withChange(options, io, async (change) => {
         const request = { planId, plan: Plan.fromPartial(toPlan(options)) };
-        printOne(io, options.output, VIEW, await client.call(service.createPlan, request));
+        printOne(io, options.output, VIEW, await change(service.createPlan, request));
       }),
   );
 }
@@ -98,9 +99,9 @@ function addUpdate(plans: Command, io: Io): void {
   const update = plans
     .command('update <id>')
     .description('change a plan, for all of its tenants; what is not given stays');
-  addFields(addAdminOptions(update))
+  addFields(addChangeOptions(update))
     .option('--etag <etag>', 'change it only if it is still this version')
-    .action((id: string, options: AdminOptions & PlanFields & { etag?: string }) => {
+    .action((id: string, options: ChangeOptions & PlanFields & { etag?: string }) => {
       const updateMask = [
         ...(options.limit === undefined ? [] : ['limits']),
         ...(options.quota === undefined ? [] : ['quotas']),
@@ -109,20 +110,20 @@ function addUpdate(plans: Command, io: Io): void {
         ...(options.whenStoreSilent === undefined ? [] : ['when_store_silent']),
       ];
       requireChange(update, updateMask);
-      return withAdminClient(options, io, async (client) => {
+      return withChange(options, io, async (change) => {
         const plan = Plan.fromPartial({ id, etag: options.etag ?? '', ...toPlan(options) });
-        printOne(io, options.output, VIEW, await client.call(service.updatePlan, { plan, updateMask }));
+        printOne(io, options.output, VIEW, await change(service.updatePlan, { plan, updateMask }));
       });
     });
 }
 
 function addDelete(plans: Command, io: Io): void {
-  addAdminOptions(plans.command('delete <id>').description('delete a plan that no tenant has'))
+  addChangeOptions(plans.command('delete <id>').description('delete a plan that no tenant has'))
     .option('--etag <etag>', 'delete it only if it is still this version')
-    .action((id: string, options: AdminOptions & { etag?: string }) =>
-      withAdminClient(options, io, async (client) => {
-        await client.call(service.deletePlan, { id, etag: options.etag ?? '' });
-        io.stderr.write(`Deleted plan ${id}.\n`);
+    .action((id: string, options: ChangeOptions & { etag?: string }) =>
+      withChange(options, io, async (change) => {
+        await change(service.deletePlan, { id, etag: options.etag ?? '' });
+        printDone(io, options, `Deleted plan ${id}.`);
       }),
     );
 }

@@ -5,6 +5,7 @@ import {
   Tenant,
 } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
 import type { Io } from './io.ts';
 import { listAll } from './list-all.ts';
 import { parseCount } from './parse-values.ts';
@@ -32,7 +33,7 @@ interface TenantFields {
   readonly state?: keyof typeof STATES;
 }
 
-interface UpdateOptions extends AdminOptions, TenantFields {
+interface UpdateOptions extends ChangeOptions, TenantFields {
   readonly etag?: string;
 }
 
@@ -69,21 +70,21 @@ function addGet(tenants: Command, io: Io): void {
 }
 
 function addCreate(tenants: Command, io: Io): void {
-  addAdminOptions(tenants.command('create <id>').description('create a tenant'))
+  addChangeOptions(tenants.command('create <id>').description('create a tenant'))
     .requiredOption('--plan <plan>', 'the plan that the tenant has')
     .option('--name <text>', 'its name for people')
     .addOption(stateOption())
-    .action((tenantId: string, options: AdminOptions & TenantFields) =>
-      withAdminClient(options, io, async (client) => {
+    .action((tenantId: string, options: ChangeOptions & TenantFields) =>
+      withChange(options, io, async (change) => {
         const request = { tenantId, tenant: Tenant.fromPartial(toTenant(options)) };
-        printOne(io, options.output, VIEW, await client.call(service.createTenant, request));
+        printOne(io, options.output, VIEW, await change(service.createTenant, request));
       }),
     );
 }
 
 function addUpdate(tenants: Command, io: Io): void {
   const update = tenants.command('update <id>').description('change a tenant; what is not given stays');
-  addAdminOptions(update)
+  addChangeOptions(update)
     .option('--plan <plan>', 'the plan that the tenant has')
     .option('--name <text>', 'its name for people')
     .addOption(stateOption())
@@ -95,20 +96,20 @@ function addUpdate(tenants: Command, io: Io): void {
         ...(options.state === undefined ? [] : ['state']),
       ];
       requireChange(update, updateMask);
-      return withAdminClient(options, io, async (client) => {
+      return withChange(options, io, async (change) => {
         const tenant = Tenant.fromPartial({ id, etag: options.etag ?? '', ...toTenant(options) });
-        printOne(io, options.output, VIEW, await client.call(service.updateTenant, { tenant, updateMask }));
+        printOne(io, options.output, VIEW, await change(service.updateTenant, { tenant, updateMask }));
       });
     });
 }
 
 function addDelete(tenants: Command, io: Io): void {
-  addAdminOptions(tenants.command('delete <id>').description('delete a tenant and its keys'))
+  addChangeOptions(tenants.command('delete <id>').description('delete a tenant and its keys'))
     .option('--etag <etag>', 'delete it only if it is still this version')
-    .action((id: string, options: AdminOptions & { etag?: string }) =>
-      withAdminClient(options, io, async (client) => {
-        await client.call(service.deleteTenant, { id, etag: options.etag ?? '' });
-        io.stderr.write(`Deleted tenant ${id} and its keys.\n`);
+    .action((id: string, options: ChangeOptions & { etag?: string }) =>
+      withChange(options, io, async (change) => {
+        await change(service.deleteTenant, { id, etag: options.etag ?? '' });
+        printDone(io, options, `Deleted tenant ${id} and its keys.`);
       }),
     );
 }
