@@ -9,6 +9,7 @@ import { AuthorizationStage } from './auth/authorize.ts';
 import type { Breakers } from './breaker/breaker-admin.ts';
 import { MiddlewareChain } from './chain/chain.ts';
 import { Deadlines } from './chain/deadlines.ts';
+import { EndOfTurn } from './chain/end-of-turn.ts';
 import { LookTimer } from './chain/look-timer.ts';
 import { TurnClock } from './chain/turn-clock.ts';
 import { trustConfig } from './config/load.ts';
@@ -168,8 +169,11 @@ export class Gateway {
       lookBy: (at) => looks.by(at),
     });
     this.#closers.push(() => authentication.close());
-    const limiter = new RateLimiter({ rates: state.rates, now: turnClock.monotonic, liveGateways });
-    const quota = new QuotaTracker({ quotas: state.quotas, now: state.calendar, onError, liveGateways });
+    // Leased units live for a tenth of a second: no turn, however long, is to make that more.
+    const now = state.fleet === undefined ? turnClock.monotonic : clock.monotonic;
+    const turn = new EndOfTurn();
+    const limiter = new RateLimiter({ rates: state.rates, now, liveGateways, turn });
+    const quota = new QuotaTracker({ quotas: state.quotas, now: state.calendar, onError, liveGateways, turn });
     this.#closers.push(() => quota.drain());
     const overload = this.#watchOverload(settings, memory);
     const chain = new MiddlewareChain([authentication, overload, new AuthorizationStage(), limiter, quota]);

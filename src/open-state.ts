@@ -15,7 +15,7 @@ import { RedisQuotas } from './store/redis/quotas.ts';
 import { RedisRates } from './store/redis/rates.ts';
 import { RedisTime } from './store/redis/redis-time.ts';
 import { loadScripts, Scripts } from './store/redis/scripts.ts';
-import { SilenceGuard } from './store/redis/silence.ts';
+import { type SilenceCounts, watchSilence } from './store/redis/watch-silence.ts';
 import type { DocumentStore, QuotaStore, RateStore } from './store/store.ts';
 import type { ConfigSync } from './sync/config-sync.ts';
 import { openLocalSync } from './sync/local-sync.ts';
@@ -61,7 +61,7 @@ export interface State {
 
 export interface Fleet {
   readonly sync: RedisSync;
-  readonly store: { readonly silent: boolean; readonly silences: number; readonly unanswered: number };
+  readonly store: SilenceCounts;
 }
 
 /** @throws StoreUnusable */
@@ -141,7 +141,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
     closers.push(() => sync.close());
     if (sync.status.state !== 'away') for (const wrong of await checkServer(control.client)) log.warn(wrong);
 
-    const { guard, counts } = watchSilence(() => decisions.client.ping(), log);
+    const { guard, counts } = watchSilence(() => decisions.client.ping(), { log, clock });
     closers.push(() => guard.close());
     const time = new RedisTime(clock);
     const parts = { connection: decisions, scripts: scripts.decisions, guard };
@@ -182,17 +182,4 @@ function stateLogger(log: Logger): (state: RedisSync['status']['state'], previou
     else
       log.error({ err: error, state }, 'the configuration in Redis cannot be used: the last good one stays in force');
   };
-}
-
-function watchSilence(probe: () => Promise<unknown>, log: Logger) {
-  const counts = { silent: false, silences: 0, unanswered: 0 };
-  const guard = new SilenceGuard({ probe, onFailure: () => void counts.unanswered++ });
-  guard.onChange((state) => {
-    counts.silent = state === 'silent';
-    if (state === 'silent') {
-      counts.silences++;
-      log.warn('Redis does not answer in time: each plan says what holds meanwhile');
-    } else log.warn('Redis answers again');
-  });
-  return { guard, counts };
 }

@@ -102,6 +102,8 @@ export type Verdict = Refusal | undefined | Promise<Refusal | undefined>;
 export interface Stage {
   readonly name: string;
   admit(call: Call): Verdict;
+  /** Told when an earlier stage waits: what `admit` will need of a store can be asked for now, and is there in time. It must not throw. */
+  prepare?(call: Call): void;
   /** Called once for every call that this stage admitted, when the call ends, in reverse order of admission. */
   settle?(call: Call, outcome: Outcome): void;
 }

@@ -35,6 +35,7 @@ export class MiddlewareChain {
   }
 
   async #wait(call: ChainedCall, index: number, verdict: Promise<Refusal | undefined>): Promise<Refusal | undefined> {
+    for (let i = index + 1; i < this.#stages.length; i++) this.#stages[i]!.prepare?.(call);
     const refusal = await verdict;
     if (refusal !== undefined) return refusal;
     call.admittedStages = index + 1;

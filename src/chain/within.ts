@@ -1,5 +1,8 @@
-/** Milliseconds that a decision waits for the store, in all. */
-export const MAX_STORE_WAIT_MS = 20;
+/**
+ * Milliseconds that a decision waits, in all, for a store that answers: it may ask again, when others took what it waited for.
+ * A store that is silent ends each wait by itself, much sooner.
+ */
+export const MAX_STORE_WAIT_MS = 100;
 
 /**
  * Waits for a promise, but not for ever.

@@ -1,4 +1,5 @@
 import type { Refusal } from '../chain/call.ts';
+import type { EndOfTurn } from '../chain/end-of-turn.ts';
 import { quotaExhausted, storeUnavailable } from '../chain/refusal.ts';
 import { type QuotaGrant, StoreSilent } from '../store/store.ts';
 import type { Quota, WhenStoreSilent } from '../sync/snapshot.ts';
@@ -22,6 +23,23 @@ const UNANSWERED_MS = 30;
 export interface MeterParts extends OverdraftParts {
   /** Gateways that were last known to live, this one included. */
   readonly liveGateways: () => number;
+  /** Where a store across the network is asked. */
+  readonly turn: EndOfTurn;
+}
+
+/** What is asked for: units for a call that costs so many, and waits unless it is `ahead`. */
+interface Asking {
+  readonly cost: number;
+  readonly now: number;
+  readonly ahead?: boolean;
+  /** Not at once, but with others. */
+  readonly soon?: boolean;
+}
+
+interface Asked {
+  readonly want: number;
+  readonly least: number;
+  readonly now: number;
 }
 
 /** The name of a quota's counter in the store. A tenant may have a quota per day and one per month of the same metric. */
@@ -55,8 +73,9 @@ export class Meter {
   /** The store answers with promises: refill before the lease is empty. */
   #asynchronous = false;
   #closed = false;
-  /** Units that calls wait for, and that they waited for in vain with the answer before. */
+  /** Units that calls wait for, that calls will want that wait elsewhere, and that were waited for in vain. */
   #waiting = 0;
+  #expected = 0;
   #backlog = 0;
   /** Units that nobody had leased, as the store last said of this period. */
   #left: number | undefined = undefined;
@@ -111,7 +130,7 @@ export class Meter {
     if (period.start !== this.#period.start) this.#begin(period);
     if (this.#units >= cost) {
       this.#units -= cost;
-      if (this.#asynchronous && this.#units < this.#size / 4) this.#prefetch(cost, now);
+      if (this.#asynchronous && this.#units < this.#size / 4) this.#prefetch({ cost, now, ahead: true, soon: true });
       return undefined;
     }
     if (this.#parts.store.silent === true) return this.reserveAlone(cost, period, whenSilent);
@@ -122,13 +141,22 @@ export class Meter {
     if (isWithin(now, this.#exhaustedUntil, RECHECK_MS) && cost - this.#units >= this.#exhaustedFor) {
       return this.#refuse();
     }
-    if (this.#pending !== undefined || this.#lease(cost, now) !== undefined) {
+    if (this.#pending !== undefined || this.#lease({ cost, now }) !== undefined) {
+      this.#parts.turn.hurry();
       this.#waiting += cost;
       return this.#pending;
     }
     if (this.#units < cost) return this.#refuse();
     this.#units -= cost;
     return undefined;
+  }
+
+  /** Told of a call that will want `cost` units when an earlier stage lets it: they are asked for at once. */
+  prepare(cost: number, period: Period, now: number): void {
+    if (period.start !== this.#period.start) this.#begin(period);
+    if (this.#units >= this.#mostUnits(cost)) return;
+    this.#expected += cost;
+    if (this.#units < this.#expected && this.#prefetch({ cost, now, ahead: true })) this.#parts.turn.hurry();
   }
 
   /** Takes `cost` units without the store, as the plan says; it is told of them later. */
@@ -161,6 +189,7 @@ export class Meter {
   /** Gives the lease back. What comes back later goes to the store at once. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#parts.turn.hurry();
     await this.#pending?.catch(() => {});
     if (this.#overdraft.any) await this.#overdraft.settle();
     const units = this.#units;
@@ -181,64 +210,84 @@ export class Meter {
     this.#refusal = undefined;
   }
 
-  #lease(cost: number, now: number): Promise<void> | undefined {
+  /** @returns undefined when the store has answered at once */
+  #lease(asking: Asking): Promise<void> | undefined {
     if (this.#overdraft.any) void this.#overdraft.settle();
-    const least = cost - this.#units;
-    const want = this.#wish(cost, least, now);
-    this.#leasedAt = now;
-    const period = this.#period;
-    const granted = this.#parts.store.lease({
+    if (this.#parts.store.remote === true) return this.#wait(this.#leaseInTurn(asking));
+    const asked = this.#wish(asking);
+    const grant = this.#ask(asked);
+    if (typeof grant === 'number') {
+      this.#apply(grant, asked);
+      return undefined;
+    }
+    return this.#wait(this.#await(grant, asked));
+  }
+
+  #wait(answer: Promise<void>): Promise<void> {
+    this.#asynchronous = true;
+    this.#pending = answer.finally(() => {
+      this.#pending = undefined;
+      this.#waiting = 0;
+      this.#expected = 0;
+    });
+    return this.#pending;
+  }
+
+  /** How much is asked for is known when all calls of this turn have been here. */
+  async #leaseInTurn(asking: Asking): Promise<void> {
+    const { turn } = this.#parts;
+    await new Promise<void>((resolve) => (asking.soon ? turn.addSoon(resolve) : turn.add(resolve)));
+    const asked = this.#wish(asking);
+    await this.#await(this.#ask(asked), asked);
+  }
+
+  #ask({ want, least }: Asked): number | Promise<QuotaGrant> {
+    return this.#parts.store.lease({
       tenantId: this.#tenantId,
       metric: counterOf(this.#quota),
-      periodStart: period.start,
-      periodEnd: period.end,
+      periodStart: this.#period.start,
+      periodEnd: this.#period.end,
       limit: this.#quota.limit,
       want,
       least,
       held: this.#units,
     });
-    if (typeof granted === 'number') {
-      this.#apply(granted, want, least, now);
-      return undefined;
-    }
-    this.#asynchronous = true;
-    this.#pending = this.#await(granted, period, want, least, now);
-    return this.#pending;
   }
 
-  async #await(answer: Promise<QuotaGrant>, period: Period, want: number, least: number, now: number): Promise<void> {
-    const quota = this.#quota;
+  async #await(answer: number | Promise<QuotaGrant>, asked: Asked): Promise<void> {
+    const [quota, period] = [this.#quota, this.#period];
     try {
-      const { granted, left, otherPeriod } = await answer;
+      const grant = await answer;
+      const { granted, left, otherPeriod } = typeof grant === 'number' ? grantOf(grant) : grant;
       // Of a period that is over, or under a limit that has changed: not ours to use any more.
       if (period !== this.#period || quota.limit !== this.#quota.limit) this.#giveBack(granted, period.start);
       else if (!otherPeriod) {
         this.#left = left;
         this.#alone = 0;
-        this.#apply(granted, want, least, now);
+        this.#apply(granted, asked);
         this.#backlog = Math.max(0, this.#waiting - this.#units);
       }
     } catch (error) {
       if (!(error instanceof StoreSilent)) throw error;
-      // Asked at `now`, and waited for.
-      this.#unansweredUntil = now + UNANSWERED_MS;
-    } finally {
-      this.#pending = undefined;
-      this.#waiting = 0;
+      this.#unansweredUntil = asked.now + UNANSWERED_MS;
     }
   }
 
-  #prefetch(cost: number, now: number): void {
-    if (this.#pending !== undefined || this.#scarce || this.#closed) return;
-    if (this.#parts.store.silent === true || isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) return;
-    if (isWithin(now, this.#exhaustedUntil, RECHECK_MS)) return;
+  /** Asks ahead of the call that will need it. @returns whether something is under way */
+  #prefetch(asking: Asking): boolean {
+    const { now } = asking;
+    if (this.#pending !== undefined) return true;
+    if (this.#scarce || this.#closed) return false;
+    if (this.#parts.store.silent === true || isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) return false;
+    if (isWithin(now, this.#exhaustedUntil, RECHECK_MS)) return false;
     try {
       // A failure shows again, to the call that then has to wait.
-      this.#lease(this.#units + cost, now)?.catch(() => {});
+      this.#lease(asking)?.catch(() => {});
     } catch {}
+    return true;
   }
 
-  #apply(granted: number, want: number, least: number, now: number): void {
+  #apply(granted: number, { want, least, now }: Asked): void {
     this.#units += granted;
     this.#leased += granted;
     this.#scarce = granted < want;
@@ -251,17 +300,22 @@ export class Meter {
   }
 
   /** How many units to ask for: by demand, within what a crash may burn, and exactly what is needed when few are left. */
-  #wish(cost: number, least: number, now: number): number {
+  #wish({ cost, now, ahead }: Asking): Asked {
     const lasted = now - this.#leasedAt;
     if (lasted < LEASE_LASTS_MS) this.#size *= 2;
     else if (lasted > 2 * LEASE_LASTS_MS) this.#size = Math.floor(this.#size / 2);
-    this.#size = Math.max(cost, Math.min(this.#size, this.#mostUnits(cost)));
-    const waiting = Math.max(least, Math.min(this.#backlog, this.#left ?? 0));
+    this.#leasedAt = now;
+    const most = this.#mostUnits(cost);
+    this.#size = Math.max(cost, Math.min(this.#size, most));
+    const least = ahead ? cost : Math.max(1, cost - this.#units);
+    const known = this.#left ?? Number.POSITIVE_INFINITY;
+    const waiting = Math.max(least, Math.min(Math.max(this.#backlog, this.#waiting - this.#units), known));
+    const size = Math.max(this.#size, Math.min(this.#expected, most));
     this.#backlog = 0;
-    if (this.#scarce || this.#closed) return waiting;
-    const left = Math.min(this.#quota.limit - this.#leased, this.#left ?? Number.POSITIVE_INFINITY);
-    const rest = Math.floor(left * REST_SHARE);
-    return Math.max(waiting, Math.min(this.#size, rest) - this.#units);
+    this.#expected = 0;
+    if (this.#scarce || this.#closed) return { want: waiting, least, now };
+    const rest = Math.floor(Math.min(this.#quota.limit - this.#leased, known) * REST_SHARE);
+    return { want: Math.max(waiting, Math.min(size, rest) - this.#units), least, now };
   }
 
   /** The most units that are held at once. */
@@ -301,4 +355,9 @@ export class Meter {
 /** Whether `now` lies within the time that ends at `end`: a clock that goes back does not make it longer. */
 function isWithin(now: number, end: number, ms: number): boolean {
   return now < end && now >= end - ms;
+}
+
+/** A store that answers at once does not say what is left. */
+function grantOf(granted: number): QuotaGrant {
+  return { granted, left: Number.POSITIVE_INFINITY, otherPeriod: false };
 }

@@ -1,4 +1,5 @@
 import type { Call, Outcome, Refusal, Stage, Verdict } from '../chain/call.ts';
+import { EndOfTurn } from '../chain/end-of-turn.ts';
 import { storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
 import { endsWithin, MAX_STORE_WAIT_MS } from '../chain/within.ts';
@@ -37,6 +38,8 @@ export interface QuotaTrackerOptions {
   readonly onError?: ((error: unknown) => void) | undefined;
   /** Gateways that were last known to live, this one included; default 1. */
   readonly liveGateways?: (() => number) | undefined;
+  /** Where a store across the network is asked: the same for all that ask it. */
+  readonly turn?: EndOfTurn | undefined;
 }
 
 /**
@@ -70,6 +73,7 @@ export class QuotaTracker implements Stage {
       onError: options.onError ?? (() => {}),
       nextSettlement: () => ++settlements,
       liveGateways: options.liveGateways ?? (() => 1),
+      turn: options.turn ?? new EndOfTurn(),
     };
     this.#tenants = new TenantStates(
       options.maxTenants ?? 100_000,
@@ -100,6 +104,16 @@ export class QuotaTracker implements Stage {
     if (verdict instanceof Promise) return this.#wait(call, state, cost, verdict);
     if (verdict === undefined) call.reservedUnits = cost;
     return verdict;
+  }
+
+  prepare(call: Call): void {
+    const cost = call.method?.policy.cost ?? 0;
+    const { tenant, plan } = call;
+    if (this.#parts.store.remote !== true || cost <= 0 || tenant === undefined || plan === undefined) return;
+    const now = this.#now();
+    for (const { quota, meter } of this.#state(tenant.id, plan).metered) {
+      meter.prepare(cost, this.#periods.at(quota, now), now);
+    }
   }
 
   settle(call: Call, outcome: Outcome): void {

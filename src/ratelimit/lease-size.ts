@@ -10,8 +10,12 @@ const LARGE_LEASE_LASTS_MS = 30;
 /** So long after a bucket was found empty its units are scarce: small leases, for what is void is missing elsewhere. */
 export const SCARCE_MS = 500;
 const SCARCE_LEASE_LASTS_MS = 20;
-/** A new lease is asked for when the one in hand lasts only so much longer: the way to the store and back. */
-const PREFETCH_MS = 8;
+/** A new lease is asked for when the one in hand lasts only so much longer: the time until others are asked for, and the way. */
+const PREFETCH_MS = 20;
+/** Where units are scarce it is asked for at once, and not earlier than the way to the store and back takes. */
+const SCARCE_PREFETCH_MS = 8;
+/** Calls that come less often than so many times a second find a lease that was asked for ahead void, as often as not. */
+const SELDOM = 20;
 /** No lease takes more than this share of the burst, so that several gateways share it. */
 const LEASE_SHARE = 0.5;
 /** An empty bucket is left alone for so long, to gather more than the one unit that a question would cost, */
@@ -32,10 +36,11 @@ function ample(demand: number): number {
 
 /**
  * With so many units in hand the next lease is asked for. -1, never, where calls come so seldom that one asked for ahead
- * would be void before it is used.
+ * would be void before it is used, and is missing elsewhere.
  */
-export function prefetchMark(size: number, demand: number): number {
-  return Math.floor(Math.min(size / 2, (demand * PREFETCH_MS) / 1000)) || -1;
+export function prefetchMark(size: number, demand: number, scarce: boolean): number {
+  if (scarce) return Math.floor(Math.min(size / 2, (demand * SCARCE_PREFETCH_MS) / 1000)) || -1;
+  return demand < SELDOM ? -1 : Math.floor(Math.min(size / 2, (demand * PREFETCH_MS) / 1000));
 }
 
 /** Milliseconds that a bucket which was found empty is not asked. */

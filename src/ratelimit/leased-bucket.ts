@@ -1,4 +1,5 @@
 import type { Refusal } from '../chain/call.ts';
+import type { EndOfTurn } from '../chain/end-of-turn.ts';
 import { storeUnavailable } from '../chain/refusal.ts';
 import { type RateGrant, type RateStore, StoreSilent } from '../store/store.ts';
 import type { RateLimit, WhenStoreSilent } from '../sync/snapshot.ts';
@@ -16,6 +17,12 @@ const ALONE_MS = 10;
 const REPORT_MS = 250;
 const REPORT_EVERY_MS = 40;
 
+/** How a bucket asks: for as many units as it wishes when nothing is said, and soon instead of at once. */
+interface Asking {
+  readonly want?: number;
+  readonly soon?: boolean;
+}
+
 /** What the buckets of a rate limiter share. */
 export interface BucketParts {
   readonly store: RateStore;
@@ -24,6 +31,8 @@ export interface BucketParts {
   readonly now: () => number;
   /** Gateways that were last known to live, this one included. */
   readonly liveGateways: () => number;
+  /** Where a store across the network is asked. */
+  readonly turn: EndOfTurn;
 }
 
 /**
@@ -47,7 +56,7 @@ export class LeasedBucket {
   #waiting = 0;
   #backlog = 0;
   /** The store answers with promises. */
-  #remote = false;
+  #remote: boolean;
   /** With so many units in hand more are asked for. */
   #prefetchAt = -1;
   /** Units left in the store's bucket as it last said, and when. */
@@ -67,6 +76,7 @@ export class LeasedBucket {
     this.#whenSilent = whenSilent;
     this.#key = `${tenantId}/${limit.name}`;
     this.#demand = new Demand(parts.now());
+    this.#remote = parts.store.remote === true;
   }
 
   /** Takes a changed rate or burst; what was learned under the old ones is forgotten, the store's debt is not. */
@@ -109,7 +119,8 @@ export class LeasedBucket {
       if (!this.#mayAskAgain(now)) return this.takeAlone(now);
     }
     if (now < this.#blockedUntil) return this.#refuse(this.#blockedUntil - now);
-    if (this.#pending === undefined) {
+    if (this.#pending !== undefined) this.#parts.turn.hurry();
+    else {
       const granted = this.#ask(now);
       if (granted !== undefined) return this.#leases.take(now) ? undefined : this.#refuse(this.#blockedUntil - now);
     }
@@ -167,29 +178,30 @@ export class LeasedBucket {
   /** Tells what is owed, and asks for nothing. */
   #report(now: number): void {
     this.#reportAt = now + REPORT_EVERY_MS;
-    if (this.#owed > 0 && this.#pending === undefined) this.#ask(now, 0);
+    if (this.#owed > 0 && this.#pending === undefined) this.#ask(now, { want: 0 });
   }
 
   #prefetch(now: number): void {
     if (this.#pending !== undefined || now < this.#blockedUntil) return;
     if (this.#alone !== undefined || this.#parts.store.silent === true) return;
     try {
-      this.#ask(now);
+      this.#ask(now, { soon: now >= this.#scarceUntil });
     } catch {
       // A failure shows again, to the call that then has to wait.
     }
   }
 
   /** @returns undefined when the answer has to be waited for */
-  #ask(now: number, want = this.#wish(now)): RateGrant | undefined {
-    const { rate, burst } = this.#limit;
-    const owed = Math.min(this.#owed, Math.floor(burst));
-    const grant = this.#parts.store.take(this.#key, rate, burst, want, owed);
+  #ask(now: number, how: Asking = {}): RateGrant | undefined {
+    if (this.#parts.store.remote === true) {
+      this.#wait(this.#askInTurn(how));
+      return undefined;
+    }
+    const want = how.want ?? this.#wish(now);
+    const grant = this.#take(want);
     if (grant instanceof Promise) {
       this.#remote = true;
-      this.#pending = this.#await(grant, want, this.#owed, now);
-      // A failure is told to the calls that wait; perhaps there is none.
-      this.#pending.catch(() => {});
+      this.#wait(this.#await(grant, want, now));
       return undefined;
     }
     this.#leases.add(grant.granted, now, now);
@@ -197,8 +209,32 @@ export class LeasedBucket {
     return grant;
   }
 
-  async #await(grant: Promise<RateGrant>, want: number, owed: number, askedAt: number): Promise<void> {
+  #take(want: number): RateGrant | Promise<RateGrant> {
+    const { rate, burst } = this.#limit;
+    return this.#parts.store.take(this.#key, rate, burst, want, Math.min(this.#owed, Math.floor(burst)));
+  }
+
+  #wait(answer: Promise<void>): void {
+    this.#pending = answer.finally(() => {
+      this.#pending = undefined;
+      this.#waiting = 0;
+    });
+    // A failure is told to the calls that wait; perhaps there is none.
+    this.#pending.catch(() => {});
+  }
+
+  /** How much is asked for is known when all calls of this turn have been here. */
+  async #askInTurn({ want, soon }: Asking): Promise<void> {
+    const { turn, now } = this.#parts;
+    await new Promise<void>((resolve) => (soon ? turn.addSoon(resolve) : turn.add(resolve)));
+    const askedAt = now();
+    const wanted = want ?? this.#wish(askedAt);
+    await this.#await(this.#take(wanted), wanted, askedAt);
+  }
+
+  async #await(grant: RateGrant | Promise<RateGrant>, want: number, askedAt: number): Promise<void> {
     const limit = this.#limit;
+    const owed = this.#owed;
     try {
       const got = await grant;
       this.#owed -= owed;
@@ -207,9 +243,6 @@ export class LeasedBucket {
     } catch (error) {
       if (!(error instanceof StoreSilent)) throw error;
       this.#goAlone(this.#parts.now());
-    } finally {
-      this.#pending = undefined;
-      this.#waiting = 0;
     }
   }
 
@@ -234,12 +267,13 @@ export class LeasedBucket {
   #wish(now: number): number {
     if (!this.#remote) return 1;
     const demand = this.#demand.at(now);
+    const scarce = now < this.#scarceUntil;
     const want = Math.max(
-      leaseSize(this.#limit, demand, now < this.#scarceUntil),
-      Math.min(this.#backlog, Math.floor(this.#limit.burst)),
+      leaseSize(this.#limit, demand, scarce),
+      Math.min(Math.max(this.#backlog, this.#waiting), Math.floor(this.#limit.burst)),
     );
     this.#backlog = 0;
-    this.#prefetchAt = prefetchMark(want, demand);
+    this.#prefetchAt = prefetchMark(want, demand, scarce);
     return want;
   }
 

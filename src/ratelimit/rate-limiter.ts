@@ -1,4 +1,5 @@
 import type { Call, Refusal, Stage, Verdict } from '../chain/call.ts';
+import { EndOfTurn } from '../chain/end-of-turn.ts';
 import { concurrencyLimited, storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
 import { endsWithin, MAX_STORE_WAIT_MS } from '../chain/within.ts';
@@ -33,6 +34,8 @@ export interface RateLimiterOptions {
   readonly maxTenants?: number | undefined;
   /** Gateways that were last known to live, this one included; default 1. */
   readonly liveGateways?: (() => number) | undefined;
+  /** Where a store across the network is asked: the same for all that ask it. */
+  readonly turn?: EndOfTurn | undefined;
 }
 
 /**
@@ -53,6 +56,7 @@ export class RateLimiter implements Stage {
       refusals: new RateRefusals(),
       now: options.now,
       liveGateways: options.liveGateways ?? (() => 1),
+      turn: options.turn ?? new EndOfTurn(),
     };
     this.#tenants = new TenantStates(options.maxTenants ?? 100_000, (state) => this.#isIdle(state));
   }

@@ -125,6 +125,8 @@ export interface QuotaGrant {
 
 /** Durable counters of used units. What is leased counts as used until it is given back. */
 export interface QuotaStore {
+  /** It answers with promises, from across a network. */
+  readonly remote?: boolean;
   /** True while the store does not answer: asking is of no use. */
   readonly silent?: boolean;
   /**
@@ -162,6 +164,8 @@ export interface RateGrant {
 
 /** GCRA buckets (generic cell rate algorithm, ITU-T I.371). */
 export interface RateStore {
+  /** It answers with promises, from across a network. */
+  readonly remote?: boolean;
   /** True while the store does not answer: asking is of no use. */
   readonly silent?: boolean;
   /**

@@ -1,6 +1,6 @@
 import type { Allowance, Limit } from './checker.ts';
 
-/** A time in which a gateway did not ask Redis, because it had not answered in time. Monotonic milliseconds. */
+/** A time in which a gateway did not ask Redis, or did not at times, because it had not answered in time. Monotonic milliseconds. */
 export interface Silence {
   readonly gateway: number;
   readonly from: number;
@@ -32,6 +32,11 @@ export function readSilences(output: string, gateway: number, wallToMonotonic: n
   const silences: Silence[] = [];
   let from: number | undefined;
   for (const line of output.split('\n')) {
+    const late = /"time":"([^"]+)".*"since":"([^"]+)".*"msg":"Redis answered late/.exec(line);
+    if (late !== null) {
+      const [until, since] = [Date.parse(late[1]!) + wallToMonotonic, Date.parse(late[2]!) + wallToMonotonic];
+      silences.push({ gateway, from: since, until });
+    }
     const match = /"time":"([^"]+)".*"msg":"Redis (does not answer in time|answers again)/.exec(line);
     if (match === null) continue;
     const at = Date.parse(match[1]!) + wallToMonotonic;

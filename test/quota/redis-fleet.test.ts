@@ -19,8 +19,15 @@ class Fleet {
   readonly errors: unknown[] = [];
   served = 0;
 
-  async start(port: number, keyPrefix: string, name: string, offsetMs = 0): Promise<void> {
-    const redis = await RedisFixture.open(port, keyPrefix);
+  /** @param patience see `RedisFixture.open` */
+  static async open(patience?: number): Promise<Fleet> {
+    const fleet = new Fleet();
+    for (let i = 0; i < GATEWAYS; i++) await fleet.start(`gateway-${i}`, { patience });
+    return fleet;
+  }
+
+  async start(name: string, { offsetMs = 0, patience }: { offsetMs?: number; patience?: number | undefined } = {}) {
+    const redis = await RedisFixture.open(server.port, this.prefix, patience);
     const time = new RedisTime({ now: () => clock.now() + offsetMs, monotonic: clock.monotonic });
     const onError = (error: unknown) => void this.errors.push(error);
     const quotas = new RedisQuotas({ ...redis.parts, owner: name, time, onError });
@@ -64,16 +71,16 @@ beforeAll(async () => {
   server = await startRedis();
 });
 afterAll(() => server.stop());
-beforeEach(async () => {
-  fleet = new Fleet();
-  for (let i = 0; i < GATEWAYS; i++) await fleet.start(server.port, fleet.prefix, `gateway-${i}`);
-});
 afterEach(() => fleet.close());
 
 const planOf = (limit: number, whenStoreSilent?: WhenStoreSilent) =>
   fakePlan({ quotas: [quotaOf(limit)], whenStoreSilent });
 
 describe('four gateways with one quota', () => {
+  beforeEach(async () => {
+    fleet = await Fleet.open();
+  });
+
   it('serve all of it together and not a call more, wherever the demand is', async () => {
     const plan = planOf(3000);
     for (let round = 0; round < 60; round++) {
@@ -108,8 +115,8 @@ describe('four gateways with one quota', () => {
 
   it('go by the month of Redis and the tenant’s zone, not by their own clock', async () => {
     const plan = planOf(100);
-    await fleet.start(server.port, fleet.prefix, 'astray', 45 * 86_400_000);
-    await fleet.start(server.port, fleet.prefix, 'behind', -45 * 86_400_000);
+    await fleet.start('astray', { offsetMs: 45 * 86_400_000 });
+    await fleet.start('behind', { offsetMs: -45 * 86_400_000 });
     expect(await fleet.calls(0, plan, 80)).toEqual([]);
     const [astray, behind] = [await fleet.calls(GATEWAYS, plan, 15), await fleet.calls(GATEWAYS + 1, plan, 15)];
     // A unit or two may be in the hands of one where no call comes any more.
@@ -117,32 +124,18 @@ describe('four gateways with one quota', () => {
     expect([astray, behind].flat().length).toBeLessThan(15);
     expect(await fleet.gateways[0]!.redis.client.keys(`${fleet.prefix}*`)).toHaveLength(1);
   });
-
-  it('are not told that a quota is used up when one answer is late', async () => {
-    const plan = planOf(1000);
-    await fleet.calls(0, plan, 5);
-    server.signal('SIGSTOP');
-    const reasons = fleet.calls(0, plan, 50);
-    await Promise.race([reasons, new Promise((resolve) => setTimeout(resolve, 2000))]);
-    server.signal('SIGCONT');
-    expect(new Set(await reasons)).toEqual(new Set(['STORE_UNAVAILABLE']));
-    await Promise.all(fleet.gateways.map(({ tracker }) => tracker.drain()));
-    await expect
-      .poll(async () => {
-        const { used, leased } = await fleet.usage(plan);
-        return used + leased;
-      })
-      .toBe(fleet.served);
-  });
 });
 
 describe('while Redis is silent', () => {
+  beforeEach(async () => {
+    fleet = await Fleet.open(1);
+  });
+
   /** Freezes Redis, and makes calls until every gateway has noticed. */
   async function silence(plan: Plan): Promise<void> {
     await Promise.all([0, 1, 2, 3].map((gateway) => fleet.calls(gateway, plan, 4)));
     server.signal('SIGSTOP');
-    for (const { redis } of fleet.gateways)
-      while (!redis.guard.silent) await redis.guard.decide(() => redis.client.ping());
+    await Promise.all(fleet.gateways.map(({ redis }) => redis.noticed()));
   }
 
   async function wake(): Promise<void> {
@@ -177,5 +170,22 @@ describe('while Redis is silent', () => {
     }
     await Promise.all(fleet.gateways.map(({ tracker }) => tracker.drain()));
     expect(await fleet.usage(open)).toEqual({ used: fleet.served, leased: 0 });
+  });
+
+  it('nobody is told that a quota is used up because one answer is late', async () => {
+    const plan = planOf(1000);
+    await fleet.calls(0, plan, 5);
+    server.signal('SIGSTOP');
+    const reasons = fleet.calls(0, plan, 50);
+    await Promise.race([reasons, new Promise((resolve) => setTimeout(resolve, 2000))]);
+    server.signal('SIGCONT');
+    expect(new Set(await reasons)).toEqual(new Set(['STORE_UNAVAILABLE']));
+    await Promise.all(fleet.gateways.map(({ tracker }) => tracker.drain()));
+    await expect
+      .poll(async () => {
+        const { used, leased } = await fleet.usage(plan);
+        return used + leased;
+      })
+      .toBe(fleet.served);
   });
 });

@@ -32,7 +32,7 @@ describe('the size of a lease', () => {
         expect(Number.isInteger(size)).toBe(true);
         expect(size).toBeGreaterThanOrEqual(1);
         expect(size).toBeLessThanOrEqual(Math.max(1, Math.min(limit.burst / 2, limit.rate * 0.1)));
-        expect(prefetchMark(size, demand)).toBeLessThanOrEqual(size / 2);
+        expect(prefetchMark(size, demand, scarce)).toBeLessThanOrEqual(size / 2);
       }),
     );
   });

@@ -17,10 +17,11 @@ export class Fleet {
   longestWaitMs = 0;
   readonly #waiting = new Set<Promise<void>>();
 
-  static async open(port: number, keyPrefix: string): Promise<Fleet> {
+  /** @param patience see `RedisFixture.open` */
+  static async open(port: number, keyPrefix: string, patience?: number): Promise<Fleet> {
     const fleet = new Fleet();
     for (let i = 0; i < GATEWAYS; i++) {
-      const redis = await RedisFixture.open(port, keyPrefix);
+      const redis = await RedisFixture.open(port, keyPrefix, patience);
       const limiter = new RateLimiter({ rates: new RedisRates(redis.parts), now, liveGateways: () => GATEWAYS });
       fleet.gateways.push({ redis, limiter });
     }

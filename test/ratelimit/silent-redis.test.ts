@@ -7,7 +7,7 @@ let server: RedisServer;
 let fleet: Fleet;
 let prefixes = 0;
 const open = async () => {
-  fleet = await Fleet.open(server.port, `silent${++prefixes}:`);
+  fleet = await Fleet.open(server.port, `silent${++prefixes}:`, 1);
 };
 
 beforeAll(async () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
+import calculateSlot from 'cluster-key-slot';
 import { Cluster, type CommonRedisOptions, Redis } from 'ioredis';
 
 /** Where Redis is, and who we are to it. */
@@ -39,6 +40,10 @@ export interface ConnectionEvents {
  */
 export interface RedisConnection {
   readonly client: RedisClient;
+  /** Keys of different tenants lie on different servers: no script may have both. */
+  readonly isCluster: boolean;
+  /** Which of the servers a key lies on. */
+  lane(key: string): string;
   /** A key or channel with the prefix before it. Keys of one script share a hash tag: `{cfg}:version`. */
   key(name: string): string;
   /** Another connection that only listens to channels: to be subscribed at each `ready`. */
@@ -73,6 +78,14 @@ class Connection implements RedisConnection {
       this.#lastError = error;
       events.onError(error);
     });
+  }
+
+  get isCluster(): boolean {
+    return this.client instanceof Cluster;
+  }
+
+  lane(key: string): string {
+    return this.client instanceof Cluster ? (this.client.slots[calculateSlot(key)]?.[0] ?? '') : '';
   }
 
   key(name: string): string {

@@ -20,6 +20,7 @@ export interface RedisQuotasParts extends CounterParts {
 
 /** The quota counters of a fleet, as durable as Redis is told to be (append-only file). */
 export class RedisQuotas implements QuotaStore {
+  readonly remote = true;
   readonly #parts: RedisQuotasParts;
 
   constructor(parts: RedisQuotasParts) {
@@ -36,6 +37,7 @@ export class RedisQuotas implements QuotaStore {
     const reply = await guard.decide(
       () => this.#lease(request),
       (late) => this.#returnLate(request, late),
+      this.#parts.connection.lane(this.#key(request)),
     );
     if (reply === 'silent') throw new StoreSilent();
     const [granted, left, now] = numbersOf(reply, 3);
@@ -78,8 +80,11 @@ export class RedisQuotas implements QuotaStore {
     this.giveBack({ tenantId, metric, periodStart }, granted!).catch(this.#parts.onError);
   }
 
-  #run(script: string, { tenantId, metric, periodStart }: Counter, args: readonly (string | number)[]) {
-    const { connection, scripts } = this.#parts;
-    return scripts.run(script, [connection.key(`{t:${tenantId}}:quota:${metric}:${periodStart}`)], args);
+  #run(script: string, counter: Counter, args: readonly (string | number)[]) {
+    return this.#parts.scripts.run(script, [this.#key(counter)], args);
+  }
+
+  #key({ tenantId, metric, periodStart }: Counter): string {
+    return this.#parts.connection.key(`{t:${tenantId}}:quota:${metric}:${periodStart}`);
   }
 }

@@ -3,19 +3,36 @@ import type { RedisReply, ScriptArgument } from './scripts.ts';
 
 /** What the counters need of the connection: `RedisConnection`, `Scripts` and `SilenceGuard` are such. */
 export interface CounterParts {
-  readonly connection: { key(name: string): string };
+  readonly connection: { key(name: string): string; readonly isCluster: boolean; lane(key: string): string };
   readonly scripts: {
     run(name: string, keys: readonly string[], args: readonly ScriptArgument[]): Promise<RedisReply>;
   };
   readonly guard: {
     readonly silent: boolean;
-    decide<T>(ask: () => Promise<T>, late?: (answer: T) => void): Promise<T | 'silent'>;
+    decide<T>(ask: () => Promise<T>, late?: (answer: T) => void, lane?: string): Promise<T | 'silent'>;
   };
 }
 
-/** The GCRA buckets of a fleet: in Redis, by its clock, one script for each question. */
+/** Buckets that one script looks at, at most: it holds up others for half a millisecond. */
+const MOST_AT_ONCE = 64;
+/** Numbers of a bucket in the script's arguments, and in its reply. */
+const REPLY_SIZE = 3;
+
+interface Question {
+  readonly key: string;
+  readonly args: readonly [rate: number, burst: number, want: number, owed: number];
+  readonly answer: (grant: RateGrant) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * The GCRA buckets of a fleet: in Redis, by its clock. What is asked in one turn is one script's work: a bucket among many
+ * costs a fifth of what it costs by itself, here and there.
+ */
 export class RedisRates implements RateStore {
+  readonly remote = true;
   readonly #parts: CounterParts;
+  #asked: Question[] = [];
 
   constructor(parts: CounterParts) {
     this.#parts = parts;
@@ -26,13 +43,41 @@ export class RedisRates implements RateStore {
   }
 
   /** An answer that comes too late is dropped, and so are the units: the limit holds, a few calls less are admitted. */
-  async take(bucket: string, rate: number, burst: number, want: number, owed = 0): Promise<RateGrant> {
+  take(bucket: string, rate: number, burst: number, want: number, owed = 0): Promise<RateGrant> {
+    const { promise, resolve, reject } = Promise.withResolvers<RateGrant>();
+    const key = this.#parts.connection.key(bucketKey(bucket));
+    this.#asked.push({ key, args: [rate, burst, want, owed], answer: resolve, fail: reject });
+    // Before anything else is done: whoever puts off his questions to the end of the turn asks them all at once.
+    if (this.#asked.length === 1) queueMicrotask(this.#ask);
+    return promise;
+  }
+
+  readonly #ask = (): void => {
+    const asked = this.#asked;
+    this.#asked = [];
+    const size = this.#parts.connection.isCluster ? 1 : MOST_AT_ONCE;
+    for (let i = 0; i < asked.length; i += size) void this.#askSome(asked.slice(i, i + size));
+  };
+
+  async #askSome(questions: readonly Question[]): Promise<void> {
     const { connection, scripts, guard } = this.#parts;
-    const key = connection.key(bucketKey(bucket));
-    const reply = await guard.decide(() => scripts.run('take-rate', [key], [rate, burst, want, owed]));
-    if (reply === 'silent') throw new StoreSilent();
-    const [granted, waitMicros, left] = numbersOf(reply, 3);
-    return { granted: granted!, retryAfterMs: waitMicros! / 1000, left: left! };
+    const keys = questions.map(({ key }) => key);
+    const args = questions.flatMap(({ args }) => args);
+    try {
+      const reply = await guard.decide(
+        () => scripts.run('take-rates', keys, args),
+        undefined,
+        connection.lane(keys[0] ?? ''),
+      );
+      if (reply === 'silent') throw new StoreSilent();
+      const numbers = numbersOf(reply, questions.length * REPLY_SIZE);
+      questions.forEach(({ answer }, i) => {
+        const at = i * REPLY_SIZE;
+        answer({ granted: numbers[at]!, retryAfterMs: numbers[at + 1]! / 1000, left: numbers[at + 2]! });
+      });
+    } catch (error) {
+      for (const { fail } of questions) fail(error);
+    }
   }
 }
 

@@ -1,14 +1,18 @@
+import { Lane, type Question } from './lane.ts';
+
 export interface SilenceOptions {
   /** Asks the store for a sign of life. */
   readonly probe: () => Promise<unknown>;
-  /** Milliseconds that a decision waits; default 20. */
-  readonly timeoutMs?: number | undefined;
-  /** Failures in a row after which nothing is asked any more; default 3. */
+  /** Errors in a row after which nothing is asked any more; default 3. */
   readonly failures?: number | undefined;
   /** Milliseconds between probes; default 100. */
   readonly probeEveryMs?: number | undefined;
+  /** Waits so many times longer than it should; for tests, of something else on a busy machine. Default 1. */
+  readonly patience?: number | undefined;
   /** Told why a question failed. Called often while the store is ill: not for logs. */
   readonly onFailure?: ((error: unknown) => void) | undefined;
+  /** Told when a store that had been late was heard again, and after how many milliseconds. */
+  readonly onLate?: ((ms: number) => void) | undefined;
 }
 
 export type SilenceState = 'silent' | 'back';
@@ -17,22 +21,26 @@ export type SilenceListener = (state: SilenceState) => void;
 /** Thrown inside, when there was no answer in time. */
 export class NoAnswer extends Error {
   constructor(ms: number) {
-    super(`the store did not answer within ${ms} ms`);
+    super(`the store did not answer within ${ms.toFixed(0)} ms`);
     this.name = 'NoAnswer';
   }
 }
 
 /**
- * The store's own breaker. A decision waits at most `timeoutMs` for the store; after a few that were not answered the store
- * is silent: no decision asks any more, until a probe in the background was answered.
+ * The store's own breaker. A decision waits for as long as the store is heard; when nothing came for some milliseconds
+ * (`Lane`), all that wait are told 'silent', and so is whoever asks before it is heard again. If that lasts, or questions fail
+ * one after the other, the store is silent: nothing is asked any more, until a probe in the background was answered.
  */
 export class SilenceGuard {
   readonly #probe: () => Promise<unknown>;
-  readonly #timeoutMs: number;
   readonly #failures: number;
   readonly #probeEveryMs: number;
   readonly #onFailure: (error: unknown) => void;
+  readonly #onLate: (ms: number) => void;
   readonly #listeners = new Set<SilenceListener>();
+  /** By name: a connection, or one to each node of a Cluster. */
+  readonly #lanes = new Map<string, Lane>();
+  readonly #patience: number;
   #inARow = 0;
   #silent = false;
   #probing = false;
@@ -40,10 +48,11 @@ export class SilenceGuard {
 
   constructor(options: SilenceOptions) {
     this.#probe = options.probe;
-    this.#timeoutMs = options.timeoutMs ?? 20;
     this.#failures = options.failures ?? 3;
     this.#probeEveryMs = options.probeEveryMs ?? 100;
     this.#onFailure = options.onFailure ?? (() => {});
+    this.#onLate = options.onLate ?? (() => {});
+    this.#patience = options.patience ?? 1;
   }
 
   get silent(): boolean {
@@ -51,34 +60,34 @@ export class SilenceGuard {
   }
 
   /**
-   * @param ask puts the question; it is not put while the store is silent
+   * @param ask puts the question; it is not put while the store is late or silent
    * @param late told of an answer that came too late, when somebody has decided without it: what it granted must go back
+   * @param lane which connection it goes over: whether it is heard is known of each by itself
    * @returns 'silent' when there was no answer, or an error instead of one
    */
-  decide<T>(ask: () => Promise<T>, late?: (answer: T) => void): Promise<T | 'silent'> {
+  decide<T>(ask: () => Promise<T>, late?: (answer: T) => void, lane = ''): Promise<T | 'silent'> {
     if (this.#silent) return Promise.resolve('silent');
+    const way = this.#lane(lane);
+    if (way.late) return Promise.resolve('silent');
     const { promise, resolve } = Promise.withResolvers<T | 'silent'>();
-    let decided = false;
-    const giveUp = (error: unknown) => {
-      if (decided) return;
-      decided = true;
-      clearTimeout(timer);
-      this.#failed(error);
-      resolve('silent');
+    const question: Question = {
+      askedAt: performance.now(),
+      giveUp: (error) => {
+        this.#onFailure(error);
+        resolve('silent');
+      },
     };
-    // A busy event loop fires the timer before it reads the answer that has long been there: it gets its turn first.
-    const timer = setTimeout(() => setImmediate(() => giveUp(new NoAnswer(this.#timeoutMs))), this.#timeoutMs);
+    way.ask(question);
     const answered = (answer: T) => {
-      if (decided) {
-        late?.(answer);
-        return;
-      }
-      decided = true;
-      clearTimeout(timer);
       this.#inARow = 0;
-      resolve(answer);
+      if (way.heard(question)) resolve(answer);
+      else late?.(answer);
     };
-    Promise.try(ask).then(answered, giveUp).catch(this.#onFailure);
+    const failed = (error: unknown) => {
+      if (way.failed(question)) question.giveUp(error);
+      this.#failed();
+    };
+    Promise.try(ask).then(answered, failed).catch(this.#onFailure);
     return promise;
   }
 
@@ -93,13 +102,37 @@ export class SilenceGuard {
   close(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    for (const lane of this.#lanes.values()) lane.close();
     this.#listeners.clear();
   }
 
-  #failed(error: unknown): void {
-    this.#onFailure(error);
-    if (this.#silent || ++this.#inARow < this.#failures) return;
+  #lane(name: string): Lane {
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) {
+      lane = new Lane({
+        noAnswer: (ms) => new NoAnswer(ms),
+        onHeard: (ms) => {
+          if (!this.#silent) this.#onLate(ms);
+        },
+        patience: this.#patience,
+        onSilent: () => {
+          // One node of a Cluster that is gone is not the store.
+          if ([...this.#lanes.values()].every((each) => each.late)) this.#fallSilent();
+        },
+      });
+      this.#lanes.set(name, lane);
+    }
+    return lane;
+  }
+
+  #failed(): void {
+    if (++this.#inARow >= this.#failures) this.#fallSilent();
+  }
+
+  #fallSilent(): void {
+    if (this.#silent) return;
     this.#silent = true;
+    for (const lane of this.#lanes.values()) lane.giveUpAll();
     this.#timer = setInterval(() => void this.#ask(), this.#probeEveryMs).unref();
     this.#tell('silent');
   }
@@ -115,6 +148,7 @@ export class SilenceGuard {
       this.#timer = undefined;
       this.#silent = false;
       this.#inARow = 0;
+      for (const lane of this.#lanes.values()) lane.begin();
       this.#tell('back');
     } catch (error) {
       this.#onFailure(error);

@@ -3,10 +3,10 @@ import { loadScripts } from '../../../src/store/redis/scripts.ts';
 
 const scripts = [...loadScripts().values()];
 
-/** Numbers in `KEYS[n]` or `ARGV[n]`. */
-function numbers(lines: readonly string[], name: 'KEYS' | 'ARGV'): number[] {
-  const found = lines.flatMap((line) => [...line.matchAll(new RegExp(`${name}\\[(\\d+)\\]`, 'g'))]);
-  return [...new Set(found.map(([, number]) => Number(number)))].sort((a, b) => a - b);
+/** What stands in `KEYS[...]` or `ARGV[...]`: numbers, or what is said of any `i` by a script that works on many. */
+function indexes(lines: readonly string[], name: 'KEYS' | 'ARGV'): string[] {
+  const found = lines.flatMap((line) => [...line.matchAll(new RegExp(`${name}\\[([^\\]]+)\\]`, 'g'))]);
+  return [...new Set(found.map(([, index]) => index!))].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
 test('there are scripts', () => {
@@ -21,14 +21,16 @@ test.for(scripts)('the header of $name lists what the script uses: KEYS, ARGV, t
   );
   const body = lines.filter((line) => !line.trimStart().startsWith('--'));
   for (const name of ['KEYS', 'ARGV'] as const) {
-    const declared = numbers(
+    const declared = indexes(
       header.filter((line) => line.startsWith(`-- ${name}[`)),
       name,
     );
-    expect(declared).toEqual(declared.map((_, index) => index + 1));
-    expect(numbers(body, name)).toEqual(declared);
-    // Nothing that the header could not list.
-    expect(body.join('\n')).not.toMatch(new RegExp(`${name}(?!\\[\\d+\\])`));
+    const numbered = declared.filter((index) => /^\d+$/.test(index));
+    if (numbered.length === declared.length) expect(declared).toEqual(declared.map((_, index) => String(index + 1)));
+    else expect([numbered, declared.every((index) => /\bi\b/.test(index))]).toEqual([[], true]);
+    expect(indexes(body, name)).toEqual(declared);
+    // Nothing that the header could not list, but how many there are.
+    expect(body.join('\n')).not.toMatch(new RegExp(`(?<!#)${name}(?!\\[[^\\]]+\\])`));
   }
   expect(header.join('\n')).toMatch(/^-- Reply: /m);
 });

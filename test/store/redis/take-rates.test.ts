@@ -8,8 +8,8 @@ import { RedisFixture } from './counters.ts';
 
 let server: RedisServer;
 let fixture: RedisFixture;
-/** The script with a clock that the test moves: two arguments more, seconds and microseconds. */
-const TEXT = loadScripts().get('take-rate')!.text.replace("redis.call('TIME')", '{ ARGV[5], ARGV[6] }');
+/** The script with a clock that the test moves: two arguments more behind those of the bucket, seconds and microseconds. */
+const TEXT = loadScripts().get('take-rates')!.text.replace("redis.call('TIME')", '{ ARGV[5], ARGV[6] }');
 const BEGIN_MS = 1_800_000_000_000;
 
 beforeAll(async () => {
@@ -128,6 +128,28 @@ describe('the bucket in Redis', () => {
     const ttl = await fixture.client.pttl(key);
     expect(ttl).toBeGreaterThan(500);
     expect(ttl).toBeLessThanOrEqual(1500);
+  });
+
+  it('is one of many that are asked at once, each for its own', async () => {
+    const many = loadScripts().get('take-rates')!.text;
+    const keys = Array.from({ length: 5 }, newKey);
+    await ask(keys[3]!, { rate: 1, burst: 4, want: 4, at: Date.now() - BEGIN_MS });
+    const args = keys.flatMap((_, i) => [1, 4, i, 0]);
+    const reply = (await fixture.client.eval(many, keys.length, ...keys, ...args)) as number[];
+    const granted = keys.map((_, i) => reply[3 * i]);
+    const left = keys.map((_, i) => reply[3 * i + 2]);
+    expect(granted).toEqual([0, 1, 2, 0, 4]);
+    expect(left).toEqual([4, 3, 2, 0, 0]);
+  });
+
+  it('is asked for in one script with all others of a turn', async () => {
+    const rates = new RedisRates(fixture.parts);
+    const before = fixture.asked;
+    const grants = await Promise.all(
+      Array.from({ length: 150 }, (_, i) => rates.take(`many-${i}/calls`, 1, 5, 1 + (i % 5))),
+    );
+    expect(grants.map(({ granted }) => granted)).toEqual(grants.map((_, i) => 1 + (i % 5)));
+    expect(fixture.asked - before).toBe(3);
   });
 
   it('is asked by the server’s own clock', async () => {
