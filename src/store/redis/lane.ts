@@ -1,10 +1,10 @@
 /** With a question under way, and nothing heard for so long, nobody waits any longer: a decision has 20 ms, timers and turns included. */
-const LATE_MS = 14;
+const LATE_MS = 17;
 /**
  * When our own timer was late, because this process or the whole machine is busy, the store gets as much longer: it may be
  * on this machine, too. At most so much, for the 20 ms.
  */
-const MOST_LONGER_MS = 4;
+const MOST_LONGER_MS = 2;
 /** No answer is waited for longer than this, though others come. */
 const SLOW_MS = 100;
 /** A store that has not been heard for so long is silent. */
@@ -109,18 +109,19 @@ export class Lane {
   }
 
   readonly #onTimer = (): void => {
-    const lateness = performance.now() - this.#dueAt;
-    // A busy event loop fires the timer before it reads the answer that has long been there: it gets its turn first.
+    const now = performance.now();
+    // A busy event loop fires the timer before it reads the answer that has long been there. It is read now; what comes
+    // while this turn goes on is not, so the turn does not count.
     setImmediate(() => {
       if (this.#timer === undefined) return;
       this.#timer = undefined;
-      this.#look(lateness);
+      this.#look(now, now - this.#dueAt);
     });
   };
 
-  #look(lateness: number): void {
+  /** @param now until when everything that came was heard @param lateness of the timer */
+  #look(now: number, lateness: number): void {
     const [oldest] = this.#questions;
-    const now = performance.now();
     if (this.#late) {
       if (now - this.#quietSince >= this.#silentMs) this.#parts.onSilent();
       else this.#wake(this.#silentMs - (now - this.#quietSince));

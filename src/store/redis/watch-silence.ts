@@ -20,18 +20,23 @@ const TELL_EVERY_MS = 1000;
 export function watchSilence(probe: () => Promise<unknown>, { log, clock }: WatchParts) {
   const counts = { silent: false, silences: 0, unanswered: 0 };
   let late = { since: 0, times: 0, longestMs: 0 };
+  let quiet = false;
   const tell = () => {
     const { since, times, longestMs } = late;
+    if (times === 0) {
+      quiet = false;
+      return;
+    }
     late = { since: 0, times: 0, longestMs: 0 };
     const fields = { since: new Date(since).toISOString(), times, longest_ms: Math.round(longestMs) };
     log.warn(fields, 'Redis answered late: meanwhile each plan said what holds');
+    quiet = true;
+    setTimeout(tell, TELL_EVERY_MS).unref();
   };
   const onLate = (ms: number) => {
-    if (late.times++ === 0) {
-      late.since = clock.now() - ms;
-      setTimeout(tell, TELL_EVERY_MS).unref();
-    }
+    if (late.times++ === 0) late.since = clock.now() - ms;
     late.longestMs = Math.max(late.longestMs, ms);
+    if (!quiet) tell();
   };
   const guard = new SilenceGuard({ probe, onFailure: () => void counts.unanswered++, onLate });
   guard.onChange((state) => {

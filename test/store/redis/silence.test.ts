@@ -52,9 +52,9 @@ describe('the guard of a store that may fall silent', () => {
     const first = ask(guard);
     await pass(6);
     const second = ask(guard);
-    await pass(5);
+    await pass(8);
     expect([first.outcome.decision, second.outcome.decision]).toEqual([undefined, undefined]);
-    await pass(4);
+    await pass(5);
     expect([first.outcome.decision, second.outcome.decision]).toEqual(['silent', 'silent']);
     const notAsked = vi.fn(never);
     expect(await guard.decide(notAsked)).toBe('silent');
