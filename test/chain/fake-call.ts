@@ -1,7 +1,7 @@
 import type { Call, Outcome } from '../../src/chain/call.ts';
 import type { MethodPolicy } from '../../src/contracts/method-entry.ts';
 import { IdentityIndex } from '../../src/sync/identity-index.ts';
-import { type Plan, Priority, type Tenant } from '../../src/sync/snapshot.ts';
+import { type Plan, Priority, type Snapshot, type Tenant } from '../../src/sync/snapshot.ts';
 
 export function fakeTenant(id: string): Tenant {
   return { id, displayName: id, plan: 'plan', suspended: false };
@@ -11,17 +11,20 @@ export function fakePlan(plan: Partial<Plan>): Plan {
   return { id: 'plan', limits: [], quotas: [], concurrency: 0, priority: Priority.NORMAL, ...plan };
 }
 
+/** One for all: tests make calls by the ten thousand. */
+const SNAPSHOT: Snapshot = {
+  version: 1,
+  methods: new Map(),
+  plans: new Map(),
+  tenants: { size: 0, get: () => undefined, with: unsupported, without: unsupported },
+  identities: IdentityIndex.empty(),
+};
+
 /** A call as a stage behind authentication sees it. */
 export function fakeCall(tenantId: string | undefined, plan: Plan, policy: Partial<MethodPolicy> = {}): Call {
   return {
     startedAt: 0,
-    snapshot: {
-      version: 1,
-      methods: new Map(),
-      plans: new Map(),
-      tenants: { size: 0, get: () => undefined, with: unsupported, without: unsupported },
-      identities: IdentityIndex.empty(),
-    },
+    snapshot: SNAPSHOT,
     method: {
       path: '/test.Service/Method',
       name: 'test.Service/Method',
