@@ -6,6 +6,10 @@ import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../generated/tollgate/config/v1/config.ts';
 import { AuthenticationManager } from './auth/authentication-manager.ts';
 import { AuthorizationStage } from './auth/authorize.ts';
+import { FailedCredentials } from './auth/failed-credentials.ts';
+import { fetchKeySet } from './auth/jwt/fetch-key-set.ts';
+import { KeySources } from './auth/jwt/key-sources.ts';
+import { TokenVerifier } from './auth/jwt/token-verifier.ts';
 import type { Breakers } from './breaker/breaker-admin.ts';
 import { MiddlewareChain } from './chain/chain.ts';
 import { Deadlines } from './chain/deadlines.ts';
@@ -16,6 +20,7 @@ import { trustConfig } from './config/load.ts';
 import { loadContracts } from './config/load-contracts.ts';
 import { type BackendSettings, type ListenerSettings, type Settings, toSettings } from './config/settings.ts';
 import type { ConfigSource } from './config/source.ts';
+import type { AuthenticationSettings } from './config/to-authentication.ts';
 import { ALWAYS_SHOWN, CONTROL_BACKEND } from './contracts/builtin.ts';
 import type { MethodEntry } from './contracts/method-entry.ts';
 import { recordRefusals } from './control/audit/record-refusals.ts';
@@ -166,6 +171,7 @@ export class Gateway {
       sync,
       clock,
       onStoreError: onError,
+      ...this.#checkCredentials(settings.authentication),
       lookBy: (at) => looks.by(at),
     });
     this.#closers.push(() => authentication.close());
@@ -228,6 +234,7 @@ export class Gateway {
       flusher,
       floods,
       accept: (view, stream, block, endStream) => router.accept(view, sync.current, stream, block, endStream),
+      tooLarge: (view, stream) => router.refuseTooLarge(view, stream),
       cutOff: (stream) => router.cutOff(stream),
     });
     if (this.#renewables.length > 0) {
@@ -249,6 +256,25 @@ export class Gateway {
   #firstAddress(): string {
     const [first] = this.addresses.values();
     return first === undefined ? '' : `${first.host}:${first.port}`;
+  }
+
+  /** What tokens are verified with, and who has tried too many wrong credentials. */
+  #checkCredentials({ ca, httpHosts, failures, ...settings }: AuthenticationSettings) {
+    const authorities = ca === undefined ? undefined : readFileSync(ca);
+    const keys = new KeySources({
+      refreshMs: settings.jwksRefreshMs,
+      maxAgeMs: settings.jwksMaxAgeMs,
+      now: clock.monotonic,
+      fetch: (place, signal) => fetchKeySet(place, { httpHosts, ca: authorities }, signal),
+      onFailure: ({ text }, error) => this.#log.warn({ keys: text, err: error }, "an issuer's keys were not fetched"),
+    });
+    this.#closers.push(() => keys.close());
+    return {
+      verifier: new TokenVerifier({ keys, now: clock.now }),
+      maxLength: settings.maxTokenLength,
+      tokenCacheMs: settings.tokenCacheMs,
+      failures: new FailedCredentials({ ...failures, now: clock.monotonic }),
+    };
   }
 
   /** Health and admin services are never refused: they are what helps. */
@@ -324,6 +350,7 @@ export class Gateway {
         names: HEADER_NAMES,
         flusher: calls.flusher,
         onRequest: (stream, block, endStream) => calls.accept(view, stream, block, endStream),
+        onTooLarge: (stream) => calls.tooLarge(view, stream),
         onGraceOver: calls.cutOff,
         onHttp1: (method, target) => answerHttp1(this.#health, settings.uniformErrors, method, target),
         onHandshakeError: (error, remote) => {
@@ -371,6 +398,8 @@ interface CallHandling {
   readonly flusher: Flusher;
   readonly floods: FloodCounts;
   accept(view: ListenerView, ...request: Parameters<ListenerOptions['onRequest']>): StreamHandler;
+  /** Answers one whose headers are too long. */
+  tooLarge(view: ListenerView, stream: Stream): void;
   /** Ends one that still runs. */
   cutOff(stream: Stream): void;
 }

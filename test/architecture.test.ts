@@ -8,11 +8,15 @@ const STAGES = ['auth', 'ratelimit', 'quota', 'routing', 'breaker'];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   http2: [],
   grpc: ['generated'],
+  net: [],
   chain: ['grpc', 'contracts', 'sync', 'generated'],
   contracts: ['grpc', 'config', 'generated'],
   store: ['generated'],
   ...Object.fromEntries(
-    STAGES.map((stage) => [stage, ['chain', 'grpc', 'contracts', 'sync', 'store', 'tenants', 'http2', 'generated']]),
+    STAGES.map((stage) => [
+      stage,
+      ['chain', 'grpc', 'contracts', 'sync', 'store', 'tenants', 'http2', 'net', 'generated'],
+    ]),
   ),
 };
 

@@ -1,13 +1,20 @@
-import type { Call, Refusal, Stage, Verdict } from '../chain/call.ts';
-import { credentialInvalid, storeUnavailable } from '../chain/refusal.ts';
+import { type Call, NO_CREDENTIAL, type Refusal, type Stage, type Verdict } from '../chain/call.ts';
+import { credentialInvalid, credentialUnverified, storeUnavailable } from '../chain/refusal.ts';
 import type { DocumentStore } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
+import type { IdentityIndex } from '../sync/identity-index.ts';
 import type { Snapshot } from '../sync/snapshot.ts';
 import { hashKey, isPlausibleKey } from '../tenants/key-text.ts';
+import { isTokenShaped } from '../tenants/token-shape.ts';
 import { CachedCredential } from './cached-credential.ts';
+import { AMBIGUOUS, ClientCertificates } from './client-certificates.ts';
 import { CredentialCache, type CredentialCacheStats } from './credential-cache.ts';
+import type { FailedCredentials } from './failed-credentials.ts';
+import { KeysUnavailable } from './jwt/key-source.ts';
+import type { TokenVerdict, TokenVerifier } from './jwt/token-verifier.ts';
 import { type FoundKey, KeyLookup } from './key-lookup.ts';
 import { type Judge, RunningCalls } from './running-calls.ts';
+import { TokenLookup } from './token-lookup.ts';
 
 export interface AuthenticationOptions {
   readonly documents: Pick<DocumentStore, 'getByHash'>;
@@ -23,17 +30,38 @@ export interface AuthenticationOptions {
   readonly maxNegatives?: number | undefined;
   /** How long an invalid one is kept, in milliseconds; default 10,000. One that becomes valid is dropped at once. */
   readonly negativeTtlMs?: number | undefined;
-  /** Look-ups in the store at once; default 1,024. */
+  /** Look-ups in the store at once, and tokens that are being verified; default 1,024 each. */
   readonly maxLookups?: number | undefined;
+  /** Without it tokens are nobody's. */
+  readonly verifier?: Pick<TokenVerifier, 'verify'> | undefined;
+  /** Longer credentials are refused unread, in characters; default 8,192. */
+  readonly maxLength?: number | undefined;
+  /** How long a valid token is not verified again, in milliseconds; default 300,000. */
+  readonly tokenCacheMs?: number | undefined;
+  /** Who may try no more. */
+  readonly failures?: Pick<FailedCredentials, 'mayTry' | 'failed' | 'stats'> | undefined;
 }
 
+/** What authentication counted since the start, and holds now; for metrics. */
+export interface AuthenticationStats extends CredentialCacheStats {
+  /** Credentials that were checked and found wrong. */
+  readonly failures: number;
+  /** Credentials that were refused unchecked, because their source had tried too many wrong ones. */
+  readonly refused: number;
+  /** Sources of wrong credentials that are remembered. */
+  readonly sources: number;
+}
+
+/** A token that is merely old is no guess: all clients behind one address come with such. */
+const GUESS_OF_EXPIRED = 0.1;
 /** As often as this a call asks again because the answer was revoked before it could use it. */
 const MAX_ROUNDS = 3;
 
 /**
  * The first stage: a credential's text becomes principal, tenant and plan. A header block that repeats has its cache entry in
  * `credential.entry`, so a known caller costs some comparisons; else the text is hashed and looked for in the cache, else in the
- * store. Whatever is wrong with it, the refusal is one and the same.
+ * store, or verified if it is a token. Where no header says who calls, the client's certificate may. Whatever is wrong, the
+ * refusal is one and the same.
  */
 export class AuthenticationManager implements Stage {
   readonly name = 'authenticate';
@@ -42,6 +70,11 @@ export class AuthenticationManager implements Stage {
   readonly #negativeTtlMs: number;
   readonly #cache: CredentialCache;
   readonly #lookup: KeyLookup<CachedCredential>;
+  readonly #tokens: TokenLookup<CachedCredential>;
+  readonly #certificates = new ClientCertificates();
+  readonly #failures: Pick<FailedCredentials, 'mayTry' | 'failed' | 'stats'>;
+  readonly #maxLength: number;
+  readonly #tokenCacheMs: number;
   readonly #running: RunningCalls;
   readonly #unsubscribe: () => void;
 
@@ -52,7 +85,12 @@ export class AuthenticationManager implements Stage {
     this.#negativeTtlMs = options.negativeTtlMs ?? 10_000;
     this.#cache = new CredentialCache(options.maxPositives ?? 65_536, options.maxNegatives ?? 65_536);
     const remember = (hash: string, key: FoundKey | undefined) => this.#remember(hash, key);
-    this.#lookup = new KeyLookup(documents, () => clock.now(), options.maxLookups ?? 1024, remember);
+    const { maxLookups = 1024, verifier = NO_TOKENS } = options;
+    this.#lookup = new KeyLookup(documents, () => clock.now(), maxLookups, remember);
+    this.#tokens = new TokenLookup(verifier, maxLookups, (...verdict) => this.#rememberToken(...verdict));
+    this.#failures = options.failures ?? NEVER_SLOWED;
+    this.#maxLength = options.maxLength ?? 8192;
+    this.#tokenCacheMs = options.tokenCacheMs ?? 300_000;
     this.#running = new RunningCalls(() => clock.now(), options.lookBy ?? (() => {}));
     this.#unsubscribe = sync.onChange((change, snapshot) => {
       for (const hash of change.hashes) {
@@ -63,8 +101,8 @@ export class AuthenticationManager implements Stage {
     });
   }
 
-  get stats(): CredentialCacheStats {
-    return this.#cache.stats;
+  get stats(): AuthenticationStats {
+    return { ...this.#cache.stats, ...this.#failures.stats };
   }
 
   /** Ends the subscription to changes; nothing may be admitted afterwards. */
@@ -78,15 +116,31 @@ export class AuthenticationManager implements Stage {
     const now = this.#clock.now();
     const memo = credential.entry;
     if (memo instanceof CachedCredential && memo.owner === this && memo.valid && memo.expiresAt > now) {
-      this.#cache.touch(memo);
-      return this.#identify(call, memo);
+      if (memo.holdsIn(call.snapshot)) {
+        this.#cache.touch(memo);
+        return this.#identify(call, memo);
+      }
+      this.#cache.drop(memo.key);
     }
-    if (!isPlausibleKey(credential.text)) return credentialInvalid();
-    const hash = hashKey(credential.text);
+    if (credential === NO_CREDENTIAL) return this.#admitCertificate(call, now);
+    const { text } = credential;
+    if (text === '' || text.length > this.#maxLength) return credentialInvalid();
+    const hash = hashOf(text);
     const cached = this.#cache.get(hash, now);
-    if (cached === undefined) return this.#ask(call, hash);
-    credential.entry = cached;
-    return this.#identify(call, cached);
+    if (cached?.holdsIn(call.snapshot) === true) {
+      credential.entry = cached;
+      return this.#identify(call, cached);
+    }
+    return this.#failures.mayTry(call) ? this.#ask(call, hash) : credentialInvalid();
+  }
+
+  #admitCertificate(call: Call, now: number): Refusal | undefined {
+    const { peerIdentity } = call;
+    const entry = peerIdentity && this.#certificates.of(peerIdentity, call.snapshot);
+    if (entry === undefined || entry === AMBIGUOUS || entry.expiresAt <= now) return credentialInvalid();
+    const refusal = identify(call, entry);
+    if (refusal === undefined) this.#running.admit(entry);
+    return refusal;
   }
 
   /** For one look at all running calls: whose credential or tenant has ended. */
@@ -94,38 +148,92 @@ export class AuthenticationManager implements Stage {
     return this.#running.judge(snapshot);
   }
 
-  /** The call is whose credential it has, if that is anybody's. */
+  /** The call is whose credential it has, if that is anybody's, and if its certificate does not say another one. */
   #identify(call: Call, entry: CachedCredential): Refusal | undefined {
+    const { peerIdentity } = call;
+    if (peerIdentity !== undefined && this.#certificates.of(peerIdentity, call.snapshot) !== undefined) {
+      return credentialInvalid();
+    }
     const refusal = identify(call, entry);
-    if (refusal === undefined && entry.expiresAt !== Number.POSITIVE_INFINITY) this.#running.admit(entry);
+    if (refusal === undefined && entry.endsAt !== Number.POSITIVE_INFINITY) this.#running.admit(entry);
     return refusal;
   }
 
   async #ask(call: Call, hash: string): Promise<Refusal | undefined> {
     try {
       for (let round = 0; round < MAX_ROUNDS; round++) {
-        const found = this.#lookup.find(hash);
+        const found = this.#find(call, hash);
         // So many misses at once are a flood, or a store that hangs: neither gets better by a longer queue.
         if (found === undefined) break;
         const entry = await found;
         // Revoked between the answer and now.
-        if (!entry.valid) continue;
+        if (!entry.valid || !entry.holdsIn(call.snapshot)) continue;
+        if (entry.guess > 0) {
+          // Of all calls that waited for it, it is the guess of one.
+          this.#failures.failed(call, entry.guess);
+          entry.guess = 0;
+        }
         call.credential.entry = entry;
         return this.#identify(call, entry) ?? this.#running.admitLate(call);
       }
     } catch (error) {
+      if (error instanceof KeysUnavailable) return credentialUnverified();
       this.#onStoreError(error);
     }
-    return storeUnavailable();
+    return isTokenShaped(call.credential.text) ? credentialUnverified() : storeUnavailable();
+  }
+
+  #find({ credential, snapshot }: Call, hash: string): Promise<CachedCredential> | undefined {
+    if (!isTokenShaped(credential.text)) return this.#lookup.find(hash);
+    return this.#tokens.find(hash, credential.text, snapshot.identities);
   }
 
   /** Calls that waited for one look-up share one entry. */
   #remember(hash: string, key: FoundKey | undefined): CachedCredential {
     const expiresAt = key?.expiresAt ?? this.#clock.now() + this.#negativeTtlMs;
-    const entry = new CachedCredential(hash, this, key?.principal, expiresAt);
+    const entry = new CachedCredential({ hash, owner: this, principal: key?.principal, expiresAt, guess: key ? 0 : 1 });
     this.#cache.set(entry);
     return entry;
   }
+
+  #rememberToken(hash: string, verdict: TokenVerdict, { generation }: IdentityIndex): CachedCredential {
+    const now = this.#clock.now();
+    const entry = verdict.valid
+      ? new CachedCredential({
+          hash,
+          owner: this,
+          principal: verdict.principal,
+          expiresAt: Math.min(verdict.expiresAt, now + this.#tokenCacheMs),
+          endsAt: verdict.expiresAt,
+          basis: ({ identities }) => identities.hasIssuer(verdict.issuer),
+        })
+      : new CachedCredential({
+          hash,
+          owner: this,
+          principal: undefined,
+          expiresAt: now + this.#negativeTtlMs,
+          basis: ({ identities }) => identities.generation === generation,
+          guess: verdict.expired ? GUESS_OF_EXPIRED : 1,
+        });
+    this.#cache.set(entry);
+    return entry;
+  }
+}
+
+const NO_TOKENS: Pick<TokenVerifier, 'verify'> = { verify: async () => ({ valid: false, expired: false }) };
+const NEVER_SLOWED: Pick<FailedCredentials, 'mayTry' | 'failed' | 'stats'> = {
+  mayTry: () => true,
+  failed: () => {},
+  stats: { failures: 0, refused: 0, sources: 0 },
+};
+
+/**
+ * What a credential is found under. A text that can be nothing is looked for all the same, in vain: that it takes as long as
+ * for an unknown key tells a stranger nothing, and not to look would save only what any flood of well-formed keys costs.
+ * No key begins with NUL.
+ */
+function hashOf(text: string): string {
+  return hashKey(isPlausibleKey(text) ? text : `\0${text}`);
 }
 
 /** Tenant and plan are those of the call's snapshot: a suspended or deleted tenant is none from that version on. */

@@ -61,6 +61,10 @@ export class Lru<E extends LruEntry> {
     return entry;
   }
 
+  values(): Iterable<E> {
+    return this.#entries.values();
+  }
+
   /** From the most to the least recently used. */
   keys(): string[] {
     const keys: string[] = [];

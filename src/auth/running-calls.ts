@@ -40,30 +40,34 @@ export class RunningCalls {
 
   /** A call is about to be admitted with a credential that ends some day. */
   admit(entry: CachedCredential): void {
-    this.#lookBy(entry.expiresAt);
+    this.#lookBy(entry.endsAt);
   }
 
   /**
    * A call was admitted by a snapshot that it got before it had to wait: a look in between has not seen it.
-   * @returns a refusal when its tenant has ended meanwhile
+   * @returns a refusal when its tenant, or the trust in its issuer, has ended meanwhile
    */
   admitLate({ principal, snapshot }: Call): Refusal | undefined {
     const latest = this.#latest;
     if (principal === undefined || latest === undefined || latest.version <= snapshot.version) return undefined;
-    return latest.tenants.get(principal.tenantId)?.suspended === false ? undefined : credentialInvalid();
+    const { entry } = principal;
+    const holds = !(entry instanceof CachedCredential) || (entry.basis?.(latest) ?? true);
+    return holds && latest.tenants.get(principal.tenantId)?.suspended === false ? undefined : credentialInvalid();
   }
 
   changed(change: Change, snapshot: Snapshot): void {
+    const before = this.#latest?.identities.generation ?? 0;
     this.#latest = snapshot;
+    if (snapshot.identities.generation !== before) this.#lookBy(this.#now());
     const { keys, tenants } = this.#changes;
-    const before = tenants.size;
+    const ended = tenants.size;
     for (const hash of change.hashes) keys.set(hash, REVOKED);
     for (const { kind, id } of change.deleted) if (kind === 'tenant') tenants.add(id);
     for (const document of change.documents) {
       if (document.kind === 'tenant' && snapshot.tenants.get(document.id)?.suspended === true) tenants.add(document.id);
       else if (document.hash !== undefined) keys.set(document.hash, endOfKey(document) ?? REVOKED);
     }
-    if (change.hashes.length > 0 || tenants.size > before) this.#lookBy(this.#now());
+    if (change.hashes.length > 0 || tenants.size > ended) this.#lookBy(this.#now());
   }
 
   /** For one look at all running calls: it knows what has changed since the last one. */
@@ -77,12 +81,13 @@ export class RunningCalls {
       if (tenants.has(principal.tenantId) && snapshot.tenants.get(principal.tenantId)?.suspended === true) {
         return tenantSuspended();
       }
-      entry.expiresAt = keys.get(entry.key) ?? entry.expiresAt;
-      if (entry.expiresAt > now) {
-        this.#lookBy(entry.expiresAt);
+      entry.endsAt = keys.get(entry.key) ?? entry.endsAt;
+      if (entry.basis?.(snapshot) === false) return credentialRevoked();
+      if (entry.endsAt > now) {
+        this.#lookBy(entry.endsAt);
         return isGone(tenants, snapshot, principal.tenantId) ? credentialRevoked() : undefined;
       }
-      return entry.expiresAt === REVOKED ? credentialRevoked() : credentialExpired();
+      return entry.endsAt === REVOKED ? credentialRevoked() : credentialExpired();
     };
   }
 }

@@ -3,7 +3,7 @@ import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
 
 /** Who calls: the outcome of authentication. Immutable; one object per cached credential. */
 export interface Principal {
-  /** What the backend is told as `x-principal-id`: the id of the API key. */
+  /** What the backend is told as `x-principal-id`: the id of the API key, `<issuer's name>:<subject>`, or `x509:<name>`. */
   readonly id: string;
   readonly tenantId: string;
   readonly scopes: ReadonlySet<string>;
@@ -19,6 +19,8 @@ export interface PeerIdentity {
   readonly commonName: string | undefined;
   /** SHA-256 of the certificate. */
   readonly fingerprint: string;
+  /** Unix milliseconds, the end of its validity. */
+  readonly expiresAt: number;
 }
 
 /**
@@ -32,6 +34,9 @@ export interface Credential {
   entry: unknown;
 }
 
+/** No header says who calls: then the client's certificate may. One object for all calls that have none. */
+export const NO_CREDENTIAL: Credential = { text: '', entry: undefined };
+
 /** What a stage may know of a call. Fields are filled in as the call passes the stages. */
 export interface Call {
   /** Monotonic milliseconds (`performance.now()`), when the request's headers arrived. */
@@ -42,6 +47,8 @@ export interface Call {
   readonly method: MethodEntry | undefined;
   readonly credential: Credential;
   readonly remoteAddress: string;
+  /** What it came by: the same object for all calls of a connection. */
+  readonly connection?: object | undefined;
   /** Of mutual TLS; undefined without. Authentication may make a principal of it. */
   readonly peerIdentity: PeerIdentity | undefined;
   /** Set by authentication; undefined on public methods without a credential. */

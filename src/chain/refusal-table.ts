@@ -16,7 +16,7 @@ export const REFUSALS: readonly RefusalRow[] = [
   row(
     'CREDENTIAL_INVALID',
     'UNAUTHENTICATED',
-    'no, malformed, unknown, expired or revoked credential; suspended tenant',
+    'no, malformed, unknown, expired or revoked credential, or more than one; suspended tenant',
   ),
   row('CREDENTIAL_REVOKED', 'UNAUTHENTICATED', 'the key was revoked, or the tenant deleted, while the call ran'),
   row('CREDENTIAL_EXPIRED', 'UNAUTHENTICATED', 'the credential expired while the call ran'),
@@ -47,6 +47,13 @@ export const REFUSALS: readonly RefusalRow[] = [
   row('DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED', "the call's deadline, or the method's, has passed"),
   row('MESSAGE_MALFORMED', 'INVALID_ARGUMENT', 'malformed metadata or message', ['BadRequest']),
   row('STORE_UNAVAILABLE', 'UNAVAILABLE', "the gateway's store does not answer", ['RetryInfo'], 'ms'),
+  row(
+    'CREDENTIAL_UNVERIFIED',
+    'UNAVAILABLE',
+    "the keys of a token's issuer cannot be had, or too many tokens wait to be verified",
+    ['RetryInfo'],
+    'ms',
+  ),
   row('GATEWAY_DRAINING', 'UNAVAILABLE', 'the gateway is shutting down', ['RetryInfo'], 'ms'),
   row(
     'GATEWAY_OVERLOADED',

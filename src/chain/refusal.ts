@@ -18,7 +18,7 @@ const CONCURRENCY_RETRY_MS = 100;
 const CREDENTIAL_INVALID = constant(
   Code.UNAUTHENTICATED,
   'CREDENTIAL_INVALID',
-  'No valid credential. Present an API key as metadata `authorization: Bearer tg_...` or `x-api-key: tg_...`; if you did, ask for a new key.',
+  'No valid credential. Present one, and one only: an API key or a token as metadata `authorization: Bearer ...`, or a key as `x-api-key: tg_...`. If you did, ask for a new one.',
 );
 const CREDENTIAL_REVOKED = constant(
   Code.UNAUTHENTICATED,
@@ -49,6 +49,12 @@ const STORE_UNAVAILABLE = constant(
   Code.UNAVAILABLE,
   'STORE_UNAVAILABLE',
   "The gateway's store did not answer. Retry with backoff; if it goes on, the operator should look at the store.",
+  DEFAULT_RETRY_MS,
+);
+const CREDENTIAL_UNVERIFIED = constant(
+  Code.UNAVAILABLE,
+  'CREDENTIAL_UNVERIFIED',
+  "Your token cannot be verified for the moment: its issuer's keys cannot be had, or too many tokens wait. Retry with backoff.",
   DEFAULT_RETRY_MS,
 );
 const GATEWAY_DRAINING = constant(
@@ -207,6 +213,11 @@ export function deadlineExceeded(): Refusal {
 /** The store that a decision needs does not answer. */
 export function storeUnavailable(): Refusal {
   return STORE_UNAVAILABLE;
+}
+
+/** Whether a token is valid cannot be told for the moment. */
+export function credentialUnverified(): Refusal {
+  return CREDENTIAL_UNVERIFIED;
 }
 
 /** The gateway is shutting down. */

@@ -8,7 +8,7 @@ import type { Path } from './source.ts';
 
 /** Issuers and client certificates: each makes sense, and whose a caller is can always be told. */
 export function checkIdentities(context: CheckContext, config: Config): void {
-  const rules = { httpHosts: new Set(config.authentication?.httpHosts), filesAllowed: true };
+  const rules = { httpHosts: new Set(config.authentication?.httpHosts), filesAllowed: true, ownersScopes: false };
   config.tenants.forEach((tenant, index) => {
     const at: Path = ['tenants', index];
     tenant.issuers.forEach((issuer, position) => {
@@ -17,7 +17,7 @@ export function checkIdentities(context: CheckContext, config: Config): void {
       if (issuer.keys?.$case === 'jwksFile') checkKeySetFile(context, [...here, 'jwks_file'], issuer.keys.jwksFile);
     });
     tenant.clientCertificates.forEach((certificate, position) => {
-      complain(context, [...at, 'client_certificates', position], faultsOfCertificate(certificate));
+      complain(context, [...at, 'client_certificates', position], faultsOfCertificate(certificate, rules));
     });
     complain(context, at, faultsOfNames(tenant.issuers, tenant.clientCertificates));
   });

@@ -33,6 +33,8 @@ export interface ConnectionOwner {
   /** It takes no new streams any more: GOAWAY of either side, or an error. */
   onUnusable(connection: Connection): void;
   /** Server: the answer to a request of HTTP/1; without it, that this is not the place. */
+  /** Server: answers a request whose header list is above the limit. */
+  readonly onTooLarge?: ((stream: EngineStream) => void) | undefined;
   readonly onHttp1?: ((method: string, target: string) => Http1Answer) | undefined;
   /** The socket is closed. */
   onClosed(connection: Connection): void;

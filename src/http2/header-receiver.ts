@@ -121,7 +121,8 @@ export class HeaderReceiver {
       // A bomb, which stands for hundreds of times its size, counts as hundreds.
       connection.flood.countReset('header_list', this.#excess);
       connection.flood.countAnswer();
-      stream.sendHeaders(TOO_LARGE, undefined, true);
+      if (connection.owner.onTooLarge === undefined) stream.sendHeaders(TOO_LARGE, undefined, true);
+      else connection.owner.onTooLarge(stream);
       return;
     }
     stream.expected = block.contentLength;

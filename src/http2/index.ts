@@ -3,6 +3,7 @@
  * and streams that hand over frames without objects, promises or copies that a proxy does not need.
  */
 
+export { sourceOf } from './census.ts';
 export { Client, type ClientOptions } from './client.ts';
 export type { ClientTls, Target } from './connector.ts';
 export { ErrorCode } from './error-code.ts';

@@ -61,6 +61,8 @@ export interface ListenerOptions {
   readonly clock?: () => number;
   /** A request came. The handler gets what follows; it may answer before it returns. */
   onRequest(stream: Stream, block: HeaderBlock, endStream: boolean): StreamHandler;
+  /** Answers a request whose header list is above the limit, of which nothing is known. Without this, 431. */
+  onTooLarge?(stream: Stream): void;
   /** A request of HTTP/1 came: what to answer. Without this, that the port speaks HTTP/2. */
   onHttp1?(method: string, target: string): Http1Answer;
   /** The grace of `close` is over, and this request still runs: the time to give it its end. What is left is cut off. */
@@ -101,6 +103,7 @@ export class Listener {
       onRequest: (stream, block, endStream) => options.onRequest(stream, block, endStream),
       onRoom: () => {},
       onUnusable: () => {},
+      onTooLarge: options.onTooLarge && ((stream) => options.onTooLarge!(stream)),
       onHttp1: options.onHttp1 && ((method, target) => options.onHttp1!(method, target)),
       onClosed: (connection) => this.#onClosed(connection),
       onError: (error) => options.onError?.(error),

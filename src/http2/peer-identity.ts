@@ -9,6 +9,8 @@ export interface PeerIdentity {
   readonly commonName: string | undefined;
   /** SHA-256 of the certificate, `AB:CD:...`. */
   readonly fingerprint: string;
+  /** Unix milliseconds, the end of its validity. */
+  readonly expiresAt: number;
 }
 
 /** The identity of a socket's peer; undefined when it gave no certificate, or none that was verified. */
@@ -22,6 +24,7 @@ export function readPeerIdentity(socket: TLSSocket): PeerIdentity | undefined {
     dnsNames: names.filter(([kind]) => kind === 'DNS').map(([, name]) => name.toLowerCase()),
     commonName: /^CN=(.*)$/m.exec(certificate.subject)?.[1],
     fingerprint: certificate.fingerprint256,
+    expiresAt: certificate.validToDate.getTime(),
   };
 }
 

@@ -6,6 +6,7 @@ import { type Field, HeaderBlock, type Stream } from '../http2/index.ts';
 import { HEADER_NAMES } from './header-names.ts';
 
 const OK = HEADER_NAMES.field(':status', '200');
+const TOO_LARGE = HEADER_NAMES.field(':status', '431');
 const GRPC = HEADER_NAMES.field('content-type', 'application/grpc');
 const NOT_GRPC = 'This port speaks gRPC: POST with content-type application/grpc. See the documentation of Tollgate.\n';
 const UNAUTHORIZED = 'Unauthorized\n';
@@ -19,6 +20,15 @@ export class Answers {
   readonly #asTrailers = new WeakMap<Refusal, HeaderBlock>();
   readonly #notGrpc = plainText('415', NOT_GRPC);
   readonly #unauthorized = plainText('401', UNAUTHORIZED);
+
+  /**
+   * Of a request whose headers are too long nothing is known: HTTP gets 431 (RFC 6585 section 5), and gRPC, which goes by
+   * `grpc-status` where there is one, the refusal.
+   */
+  tooLarge(stream: Stream, refusal: Refusal, requestId: string): void {
+    const block = new HeaderBlock([TOO_LARGE, GRPC, ...statusFields(refusal)]);
+    stream.sendHeaders(block, this.#details(refusal, requestId), true);
+  }
 
   /** A response of trailers only (gRPC over HTTP/2, "Responses"). */
   refuse(stream: Stream, refusal: Refusal, requestId: string): void {

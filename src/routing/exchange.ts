@@ -85,6 +85,10 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     return this.#client.connection?.remoteAddress ?? '';
   }
 
+  get connection(): object | undefined {
+    return this.#client.connection;
+  }
+
   get peerIdentity(): PeerIdentity | undefined {
     return this.#client.connection?.peerIdentity;
   }

@@ -1,4 +1,4 @@
-import type { Credential, Principal } from '../chain/call.ts';
+import { type Credential, NO_CREDENTIAL, type Principal } from '../chain/call.ts';
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import { isGrpcContentType } from '../grpc/content-type.ts';
 import { parseTimeout } from '../grpc/timeout.ts';
@@ -10,6 +10,8 @@ const POST = HEADER_NAMES.field(':method', 'POST');
 const HTTP = HEADER_NAMES.field(':scheme', 'http');
 const HTTPS = HEADER_NAMES.field(':scheme', 'https');
 const NUMBER = /^\d{1,2}$/;
+/** Two credentials may be two opinions: which one counts must not depend on the order of headers. */
+const SEVERAL: Credential = { text: '', entry: undefined };
 const TE_TRAILERS = HEADER_NAMES.field('te', 'trailers');
 
 /**
@@ -89,8 +91,7 @@ export class RequestHead {
     }
     this.isGrpc = isPost && isGrpc;
     this.isGet = isGet;
-    // Two credentials may be two opinions: which one counts must not depend on the order of headers.
-    this.credential = credential !== undefined && credentials === 1 ? credential : { text: '', entry: undefined };
+    this.credential = credential === undefined ? NO_CREDENTIAL : credentials === 1 ? credential : SEVERAL;
     this.method = this.path === undefined ? undefined : methods.get(this.path.value);
     this.#passed = passed;
   }

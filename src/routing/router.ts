@@ -1,5 +1,5 @@
 import type { Call, Refusal } from '../chain/call.ts';
-import { gatewayDraining } from '../chain/refusal.ts';
+import { credentialInvalid, gatewayDraining } from '../chain/refusal.ts';
 import type { HeaderBlock, Stream, StreamHandler } from '../http2/index.ts';
 import type { Snapshot } from '../sync/snapshot.ts';
 import { Exchange } from './exchange.ts';
@@ -38,6 +38,12 @@ export class RequestRouter {
     stream.handler = exchange;
     exchange.begin();
     return exchange;
+  }
+
+  /** Answers a request whose headers are too long to be read: the credential, if it has one, is none. */
+  refuseTooLarge(listener: ListenerView, stream: Stream): void {
+    const { answers, requestIds } = this.#parts;
+    answers.tooLarge(stream, listener.uniformErrors ? answers.uniform : credentialInvalid(), requestIds.next());
   }
 
   /** Ends a request that still runs if `judge` refuses its call. */

@@ -4,6 +4,7 @@ import { durationToMs } from '../contracts/policy.ts';
 import { isLoopback } from '../net/address-policy.ts';
 import { nameOfIssuer } from '../sync/trusted-names.ts';
 import { faultOfKeySet } from './key-set-rules.ts';
+import { isOwnersScope } from './roles.ts';
 import { SCOPE } from './scope.ts';
 
 // What must hold of issuers and client certificates, whoever brings them: the configuration file and the admin services
@@ -23,6 +24,8 @@ export interface IssuerRules {
   readonly httpHosts: ReadonlySet<string>;
   /** `jwks_file` makes sense: the configuration is a file, too. */
   readonly filesAllowed: boolean;
+  /** Scopes that administer the gateway may be given: in the admin tenant alone, which only an owner can change. */
+  readonly ownersScopes: boolean;
 }
 
 /** Verified with a public key: whoever can check a token cannot make one. */
@@ -56,7 +59,7 @@ export function faultsOfIssuer(issuer: Issuer, rules: IssuerRules): Fault[] {
   checkKeys(complain, issuer, rules);
   checkAlgorithms(complain, issuer.algorithms);
   checkList(complain, 'types', issuer.types, (type) => TEXT.test(type) && type.length <= 128);
-  checkList(complain, 'allowed_scopes', issuer.allowedScopes, (scope) => SCOPE.test(scope));
+  checkScopes(complain, 'allowed_scopes', issuer.allowedScopes, rules);
   for (const [path, claim] of claimsOf(issuer))
     if (claim !== '') checkText(complain, path, claim, 'the name of a claim');
   if (issuer.tenantClaim === 'iss')
@@ -69,7 +72,10 @@ export function faultsOfIssuer(issuer: Issuer, rules: IssuerRules): Fault[] {
   return faults;
 }
 
-export function faultsOfCertificate({ name, san, scopes }: ClientCertificate): Fault[] {
+export function faultsOfCertificate(
+  { name, san, scopes }: ClientCertificate,
+  rules: Pick<IssuerRules, 'ownersScopes'>,
+): Fault[] {
   const faults: Fault[] = [];
   const complain: Complain = (path, message, hint) =>
     void faults.push({ path: typeof path === 'string' ? [path] : path, message, hint });
@@ -83,7 +89,7 @@ export function faultsOfCertificate({ name, san, scopes }: ClientCertificate): F
     const hint = san.dns.includes('*') ? 'one host: names are compared exactly' : 'web.example.com';
     complain('dns', `"${san.dns}" is no name of a host`, hint);
   }
-  checkList(complain, 'scopes', scopes, (scope) => SCOPE.test(scope));
+  checkScopes(complain, 'scopes', scopes, rules);
   return faults;
 }
 
@@ -189,6 +195,19 @@ function checkList(
     if (!isRight(value))
       complain([path, index], `${JSON.stringify(value)} does not fit`, 'visible characters, no blanks');
     else if (values.indexOf(value) !== index) complain([path, index], `"${value}" is there twice`);
+  });
+}
+
+function checkScopes(
+  complain: Complain,
+  path: string,
+  scopes: readonly string[],
+  { ownersScopes }: Pick<IssuerRules, 'ownersScopes'>,
+): void {
+  checkList(complain, path, scopes, (scope) => SCOPE.test(scope));
+  scopes.forEach((scope, index) => {
+    if (ownersScopes || !isOwnersScope(scope)) return;
+    complain([path, index], `"${scope}" administers the gateway`, 'only the admin tenant can give it');
   });
 }
 

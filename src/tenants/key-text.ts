@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { isTokenShaped } from './token-shape.ts';
 
 /**
  * The text of an API key: `tg_<name>_<id>_<secret>`. The prefix is for secret scanners, the name for the person who finds
@@ -44,7 +45,8 @@ export function parseKey(text: string): KeyText | undefined {
 
 /**
  * Whether a text can be a key at all: the cheap check before anything is hashed. Keys from a file or the environment may
- * have another form than ours, so all that is asked is a bounded length with room for 128 bits, and visible ASCII.
+ * have another form than ours, so all that is asked is a bounded length with room for 128 bits, visible ASCII, and not the
+ * form of a token.
  */
 export function isPlausibleKey(text: string): boolean {
   if (text.length < MIN_LENGTH || text.length > MAX_LENGTH) return false;
@@ -52,7 +54,7 @@ export function isPlausibleKey(text: string): boolean {
     const code = text.charCodeAt(i);
     if (code < 0x21 || code > 0x7e) return false;
   }
-  return true;
+  return !isTokenShaped(text);
 }
 
 /** What is stored of a key: the SHA-256 of its whole text, lower-case hex. No salt: the secret has entropy enough. */

@@ -10,6 +10,7 @@ import {
 import { type Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { InvalidArgument } from './errors.ts';
 import { type Fault, faultsOfCertificate, faultsOfIssuer, faultsOfNames } from './issuer-rules.ts';
+import { ADMIN_TENANT } from './reserved.ts';
 import { SCOPE } from './scope.ts';
 
 // What must hold of a message before it is stored, whoever brought it: the data plane trusts what it reads.
@@ -46,13 +47,13 @@ export function checkTenant(tenant: Tenant): void {
  * @param httpHosts hosts whose key sets may come over http
  * @throws InvalidArgument
  */
-export function checkIdentities({ issuers, clientCertificates }: Tenant, httpHosts: ReadonlySet<string>): void {
-  const rules = { httpHosts, filesAllowed: false };
+export function checkIdentities({ id, issuers, clientCertificates }: Tenant, httpHosts: ReadonlySet<string>): void {
+  const rules = { httpHosts, filesAllowed: false, ownersScopes: id === ADMIN_TENANT };
   issuers.forEach((issuer, i) => {
     refuse(`tenant.issuers[${i}]`, faultsOfIssuer(issuer, rules));
   });
   clientCertificates.forEach((certificate, i) => {
-    refuse(`tenant.client_certificates[${i}]`, faultsOfCertificate(certificate));
+    refuse(`tenant.client_certificates[${i}]`, faultsOfCertificate(certificate, rules));
   });
   refuse('tenant', faultsOfNames(issuers, clientCertificates));
 }

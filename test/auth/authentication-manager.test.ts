@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
 import { Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { credentialInvalid, storeUnavailable } from '../../src/chain/refusal.ts';
+import { hashKey } from '../../src/tenants/key-text.ts';
+import { keyContent } from '../../src/tenants/stored.ts';
 import { apiKey, tenant } from '../tenants/support.ts';
 import { AuthFixture, method } from './support.ts';
 
@@ -68,11 +70,21 @@ describe('authentication', () => {
     expect(await fixture.admit(text)).toBeUndefined();
   });
 
-  it('does not bother hash or store with what cannot be a key', async () => {
-    for (const text of ['', 'short', 'x'.repeat(10_000_000), `${'x'.repeat(40)}\n`]) {
+  it('does not bother hash or store with nothing, or with more than anybody needs', () => {
+    for (const text of ['', 'x'.repeat(8193), 'x'.repeat(10_000_000)]) {
       expect(fixture.auth.admit(fixture.call(text))).toBe(INVALID);
     }
     expect(fixture.lookups).toBe(0);
+  });
+
+  it('looks for what cannot be a key as for an unknown one, and finds none, be it in the store', async () => {
+    for (const text of ['short', 'x'.repeat(257), `${'x'.repeat(40)}\n`]) {
+      const id = `demo.k${text.length}`;
+      const content = keyContent(ApiKey.fromPartial({ id, tenantId: 'demo', name: 'k' }), hashKey(text));
+      await fixture.registry.sync.change([{ op: 'put', kind: 'api_key', id, ...content }]);
+      expect(await fixture.admit(text)).toBe(INVALID);
+    }
+    expect(fixture.lookups).toBe(3);
   });
 
   it('remembers unknown keys for a while', async () => {

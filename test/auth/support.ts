@@ -1,8 +1,9 @@
+import { ClientCertificate, Issuer } from '../../generated/tollgate/admin/v1/issuer.ts';
 import { AuthenticationManager, type AuthenticationOptions } from '../../src/auth/authentication-manager.ts';
 import type { Call, Refusal } from '../../src/chain/call.ts';
 import type { MethodEntry } from '../../src/contracts/method-entry.ts';
 import type { Document } from '../../src/store/store.ts';
-import { apiKey, Registry } from '../tenants/support.ts';
+import { apiKey, Registry, tenant } from '../tenants/support.ts';
 
 export function method(over: Partial<MethodEntry['policy']> = {}): MethodEntry {
   return {
@@ -60,6 +61,20 @@ export class AuthFixture {
   async key(over: object = {}, tenantId = 'demo'): Promise<{ text: string; id: string }> {
     const { apiKey: created, key } = await this.registry.manager.createApiKey({ tenantId, apiKey: apiKey(over) });
     return { text: key, id: created?.id ?? '' };
+  }
+
+  /** Changes the tenant, and gives it whom it trusts. */
+  async trust(
+    issuers: readonly Partial<Issuer>[],
+    certificates: readonly Partial<ClientCertificate>[] = [],
+    id = 'demo',
+  ) {
+    const changed = tenant({
+      id,
+      issuers: issuers.map((issuer) => Issuer.fromPartial({ audiences: ['shop'], ...issuer })),
+      clientCertificates: certificates.map((certificate) => ClientCertificate.fromPartial(certificate)),
+    });
+    await this.registry.manager.updateTenant({ tenant: changed, updateMask: ['issuers', 'client_certificates'] });
   }
 
   call(text: string, over: Partial<Call> = {}): Call {

@@ -24,6 +24,7 @@ const EVERY: readonly Refusal[] = [
   refusals.deadlineExceeded(),
   refusals.messageMalformed('grpc-timeout', 'is no timeout'),
   refusals.storeUnavailable(),
+  refusals.credentialUnverified(),
   refusals.gatewayDraining(),
   refusals.gatewayOverloaded(0),
   refusals.gatewayError(),

@@ -148,6 +148,12 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
     `7:104: "rs256" is no algorithm that tokens can have here; one of ${ALGORITHMS}`,
   ],
   [
+    'scopes that administer the gateway',
+    'discovery: true',
+    'discovery: true, allowed_scopes: [tollgate.owner]',
+    '7:101: "tollgate.owner" administers the gateway; only the admin tenant can give it',
+  ],
+  [
     'a value for no claim',
     'discovery: true',
     'discovery: true, tenant_value: x',

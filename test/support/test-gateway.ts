@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Gateway } from '../../src/gateway.ts';
+import type { LogLevel } from '../../src/telemetry/log-level.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { type TestConfigOptions, testConfig } from './test-config.ts';
 
@@ -14,7 +15,7 @@ export interface TestGateway {
   readonly public: number;
   readonly admin: number;
   readonly adminKey: string;
-  /** What it logged at `warn` and above. */
+  /** What it logged, at `warn` and above unless another level was asked for. */
   readonly logs: readonly string[];
   /** Port of any listener. @throws when there is none of this name */
   port(listener: string): number;
@@ -24,11 +25,14 @@ export interface TestGateway {
 }
 
 /** Starts a gateway on free ports, with a store of its own that `stop` deletes. */
-export async function startTestGateway(options: TestConfigOptions): Promise<TestGateway> {
+export async function startTestGateway({
+  logLevel = 'warn',
+  ...options
+}: TestConfigOptions & { readonly logLevel?: LogLevel }): Promise<TestGateway> {
   const { config, env, adminKey, key } = testConfig(options);
   const baseDir = await mkdtemp(join(tmpdir(), 'tollgate-test-'));
   const logs: string[] = [];
-  const log = createLogger('warn', { write: (line) => void (logs.length < MAX_LOGS && logs.push(line)) });
+  const log = createLogger(logLevel, { write: (line) => void (logs.length < MAX_LOGS && logs.push(line)) });
   const gateway = await Gateway.start(config, { baseDir, env, log });
   const port = (listener: string): number => {
     const address = gateway.addresses.get(listener);

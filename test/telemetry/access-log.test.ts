@@ -64,7 +64,11 @@ test.each([
   ['AB:CD', { uris: [], dnsNames: [], commonName: undefined }],
 ])('a client certificate is named %s', (name, identity) => {
   const { log, parsed } = logAt('info');
-  log({ ...call(), peerIdentity: { ...identity, fingerprint: 'AB:CD' } }, outcome(8, 'RATE_LIMITED'), 'req-1');
+  log(
+    { ...call(), peerIdentity: { ...identity, fingerprint: 'AB:CD', expiresAt: 0 } },
+    outcome(8, 'RATE_LIMITED'),
+    'req-1',
+  );
   expect(parsed()).toMatchObject([{ peer: name }]);
 });
 
