@@ -14,6 +14,7 @@ import {
 } from '../http2/index.ts';
 import type { Backend, Endpoint, Permit } from './backend.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
+import { callerFields } from './field-memos.ts';
 import { Kind } from './header-names.ts';
 import { HeldData } from './held-data.ts';
 import type { ListenerView } from './listener-view.ts';
@@ -363,11 +364,20 @@ export class Attempts implements StreamHandler, Deadline {
     endpoint.outstanding++;
     this.#endpoint = endpoint;
     this.sentAt = now;
-    const added = backend.isControl ? call.listener.controlFields(call.principal) : NONE;
-    const block = this.#head.forwardBlock(call.principal, backend.secure, added);
+    const { principal } = call;
+    // Many callers, each with deadlines of its own: one block for all, which encoders know, and the caller beside it.
+    const shared = principal !== undefined && !backend.isControl && !this.#head.repeats();
+    const caller = shared ? callerFields(principal) : undefined;
+    const block = shared
+      ? this.#head.sharedBlock(backend.secure)
+      : this.#head.callerBlock(
+          principal,
+          backend.secure,
+          backend.isControl ? call.listener.controlFields(principal) : NONE,
+        );
     const held = this.#held;
     const hasData = held !== undefined && held.length > 0;
-    const stream = endpoint.client.request(this, block, this.#extra(now), this.#requestEnded && !hasData);
+    const stream = endpoint.client.request(this, block, this.#extra(caller, now), this.#requestEnded && !hasData);
     this.#stream = stream;
     if (!hasData) return;
     if (!this.#keeps || (held.length > MAX_KEPT && stream.id !== 0)) this.#letGo();
@@ -375,14 +385,13 @@ export class Attempts implements StreamHandler, Deadline {
     if (taken > 0) this.#took(taken);
   }
 
-  /** Fields of this attempt alone. */
-  #extra(now: number): Field[] {
+  /** Fields of this attempt alone. @param caller who calls, where the block does not say it */
+  #extra(caller: readonly [Field, Field] | undefined, now: number): Field[] {
     const { requestId, deadlineAt } = this.#call;
-    const extra = [new Field('x-request-id', requestId, Kind.REQUEST_ID, Indexing.SKIP)];
-    if (deadlineAt !== 0) {
-      const left = Math.max(deadlineAt - now, 0.001);
-      extra.push(new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP));
-    }
+    const id = new Field('x-request-id', requestId, Kind.REQUEST_ID, Indexing.SKIP);
+    const left = deadlineAt === 0 ? undefined : Math.max(deadlineAt - now, 0.001);
+    const timeout = left && new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP);
+    const extra = listOf(caller, id, timeout);
     const previous = this.#head.previousAttempts;
     if (this.#failed > 0) {
       const count = Math.min(MAX_PREVIOUS, this.#failed + (previous === undefined ? 0 : Number(previous.value)));
@@ -452,4 +461,11 @@ export class Attempts implements StreamHandler, Deadline {
     this.#given += octets - again;
     if (octets > again) this.#client.consume(octets - again);
   }
+}
+
+/** One list of the right length: a push would make room for sixteen. */
+function listOf(caller: readonly [Field, Field] | undefined, id: Field, timeout: Field | undefined): Field[] {
+  if (caller === undefined) return timeout === undefined ? [id] : [id, timeout];
+  const [tenant, principal] = caller;
+  return timeout === undefined ? [tenant, principal, id] : [tenant, principal, id, timeout];
 }

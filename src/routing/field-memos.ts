@@ -1,6 +1,6 @@
 import type { Credential, Principal } from '../chain/call.ts';
 import type { Field, HeaderBlock } from '../http2/index.ts';
-import { Kind } from './header-names.ts';
+import { HEADER_NAMES, Kind } from './header-names.ts';
 
 // Blocks of a client that sets deadlines all differ, but for most of their fields, which are the same objects again. What is
 // known of such a field is kept with it.
@@ -30,47 +30,36 @@ function textOf({ kind, value }: Field): string {
   return BEARER.test(value) ? value.replace(BEARER, '') : '';
 }
 
-/** The memo of a `:path` field: the block that was forwarded last for it. */
-class RecentForward {
+/** The memo of a `:path` field: the block without a caller that was forwarded last for it. */
+export class RecentForward {
   readonly block: HeaderBlock;
-  readonly principal: Principal | undefined;
+  readonly secure: boolean;
   readonly authority: Field | undefined;
   readonly passed: readonly Field[];
 
-  constructor(
-    block: HeaderBlock,
-    principal: Principal | undefined,
-    authority: Field | undefined,
-    passed: readonly Field[],
-  ) {
+  constructor(block: HeaderBlock, secure: boolean, authority: Field | undefined, passed: readonly Field[]) {
     this.block = block;
-    this.principal = principal;
+    this.secure = secure;
     this.authority = authority;
     this.passed = passed;
   }
 }
 
-/** The block forwarded last for this path, if it was made of the very same fields: encoders know it by its identity. */
-export function recentForward(
-  path: Field,
-  principal: Principal | undefined,
-  authority: Field | undefined,
-  passed: readonly Field[],
-): HeaderBlock | undefined {
-  const memo = path.memo;
-  if (!(memo instanceof RecentForward) || memo.principal !== principal || memo.authority !== authority)
-    return undefined;
-  if (memo.passed.length !== passed.length) return undefined;
-  for (let i = 0; i < passed.length; i++) if (memo.passed[i] !== passed[i]) return undefined;
-  return memo.block;
+/** What was forwarded last for this path, if anything was. */
+export function recentForward(path: Field): RecentForward | undefined {
+  return path.memo instanceof RecentForward ? path.memo : undefined;
 }
 
-export function rememberForward(
-  path: Field,
-  block: HeaderBlock,
-  principal: Principal | undefined,
-  authority: Field | undefined,
-  passed: readonly Field[],
-): void {
-  path.memo = new RecentForward(block, principal, authority, passed);
+const callers = new WeakMap<Principal, readonly [tenant: Field, principal: Field]>();
+
+/** The fields that tell a backend who calls; the same objects for the same principal. */
+export function callerFields(principal: Principal): readonly [tenant: Field, principal: Field] {
+  const known = callers.get(principal);
+  if (known !== undefined) return known;
+  const fields = [
+    HEADER_NAMES.field('x-tenant-id', principal.tenantId),
+    HEADER_NAMES.field('x-principal-id', principal.id),
+  ] as const;
+  callers.set(principal, fields);
+  return fields;
 }

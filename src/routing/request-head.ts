@@ -3,7 +3,7 @@ import type { MethodEntry } from '../contracts/method-entry.ts';
 import { isGrpcContentType } from '../grpc/content-type.ts';
 import { parseTimeout } from '../grpc/timeout.ts';
 import { type Field, HeaderBlock } from '../http2/index.ts';
-import { credentialIn, recentForward, rememberForward } from './field-memos.ts';
+import { callerFields, credentialIn, RecentForward, recentForward } from './field-memos.ts';
 import { HEADER_NAMES, isReserved, Kind } from './header-names.ts';
 
 const POST = HEADER_NAMES.field(':method', 'POST');
@@ -12,6 +12,7 @@ const HTTPS = HEADER_NAMES.field(':scheme', 'https');
 const NUMBER = /^\d{1,2}$/;
 /** Two credentials may be two opinions: which one counts must not depend on the order of headers. */
 const SEVERAL: Credential = { text: '', entry: undefined };
+const NONE: readonly Field[] = [];
 const TE_TRAILERS = HEADER_NAMES.field('te', 'trailers');
 
 /**
@@ -35,18 +36,23 @@ export class RequestHead {
   readonly authority: Field | undefined;
   /** What is passed on: content type and metadata. */
   readonly #passed: readonly Field[];
+  #forwarded = false;
   #forward: HeaderBlock | undefined;
   #forwardFor: Principal | undefined;
 
   constructor(block: HeaderBlock, methods: ReadonlyMap<string, MethodEntry>) {
     this.methods = methods;
-    const passed: Field[] = [];
+    let recent: RecentForward | undefined;
+    /** How many fields are those that the path was forwarded with last; others begin a list of their own. */
+    let same = 0;
+    let passed: Field[] | undefined;
     let isPost = false;
     let isGet = false;
     let isGrpc = false;
     let credentials = 0;
     let credential: Credential | undefined;
     for (const field of block.fields) {
+      let passes = false;
       switch (field.kind) {
         case Kind.METHOD:
           isPost = field.value === 'POST';
@@ -54,13 +60,14 @@ export class RequestHead {
           break;
         case Kind.PATH:
           this.path = field;
+          recent = recentForward(field);
           break;
         case Kind.AUTHORITY:
           this.authority = field;
           break;
         case Kind.CONTENT_TYPE:
           isGrpc = isGrpcContentType(field.value);
-          passed.push(field);
+          passes = true;
           break;
         case Kind.AUTHORIZATION:
           credentials++;
@@ -80,56 +87,76 @@ export class RequestHead {
           if (NUMBER.test(field.value)) this.previousAttempts = field;
           break;
         case Kind.PUSHBACK:
-          passed.push(field);
+          passes = true;
           break;
         case Kind.OTHER:
-          if (!isReserved(field.name)) passed.push(field);
+          passes = !isReserved(field.name);
           break;
         default:
         // Set anew (:scheme, te), or never passed on (hop-by-hop, reserved names, a status in a request).
+      }
+      if (!passes) continue;
+      if (passed === undefined && recent?.passed[same] === field) same++;
+      else {
+        passed ??= recent === undefined ? [] : recent.passed.slice(0, same);
+        passed.push(field);
       }
     }
     this.isGrpc = isPost && isGrpc;
     this.isGet = isGet;
     this.credential = credential === undefined ? NO_CREDENTIAL : credentials === 1 ? credential : SEVERAL;
     this.method = this.path === undefined ? undefined : methods.get(this.path.value);
-    this.#passed = passed;
+    this.#passed = passed ?? (recent === undefined ? NONE : firstOf(recent.passed, same));
   }
 
   /**
-   * The request's headers as the backend gets them, but for those that change with each call. The same block as long as the
-   * principal is the same, so that encoders know it.
+   * The request's headers as the backend gets them, but for those that change with each call, and for who calls. The same
+   * block for all callers whose calls differ in nothing else, so that encoders know it.
+   */
+  sharedBlock(secure: boolean): HeaderBlock {
+    const { path, authority } = this;
+    const passed = this.#passed;
+    const recent = path && recentForward(path);
+    if (recent !== undefined && recent.secure === secure && recent.authority === authority) {
+      if (recent.passed === passed) return recent.block;
+    }
+    const block = this.#makeForward(secure, passed);
+    if (path !== undefined) path.memo = new RecentForward(block, secure, authority, passed);
+    return block;
+  }
+
+  /** Whether it was asked before: then a block that names the caller, too, pays. */
+  repeats(): boolean {
+    if (this.#forwarded) return true;
+    this.#forwarded = true;
+    return false;
+  }
+
+  /**
+   * The same with the caller, and what the gateway's own services are told. The same block as long as the principal is the same.
    * @param added fields of the gateway for this backend, in front of the client's metadata
    */
-  forwardBlock(principal: Principal | undefined, secure: boolean, added: readonly Field[]): HeaderBlock {
+  callerBlock(principal: Principal | undefined, secure: boolean, added: readonly Field[]): HeaderBlock {
     if (this.#forward !== undefined && this.#forwardFor === principal) return this.#forward;
-    this.#forward = this.#recentForward(principal) ?? this.#makeForward(principal, secure, added);
+    const caller = principal === undefined ? [] : callerFields(principal);
+    this.#forward = this.#makeForward(secure, [...added, ...caller, ...this.#passed]);
     this.#forwardFor = principal;
     return this.#forward;
   }
 
-  #recentForward(principal: Principal | undefined): HeaderBlock | undefined {
-    return this.path && recentForward(this.path, principal, this.authority, this.#passed);
-  }
-
-  #makeForward(principal: Principal | undefined, secure: boolean, added: readonly Field[]): HeaderBlock {
+  #makeForward(secure: boolean, rest: readonly Field[]): HeaderBlock {
     const { path, authority } = this;
-    const passed = this.#passed;
     const fields: Field[] = [POST, secure ? HTTPS : HTTP];
     if (path !== undefined) fields.push(path);
     if (authority !== undefined) fields.push(authority);
-    fields.push(TE_TRAILERS, ...added);
-    if (principal !== undefined) {
-      fields.push(
-        HEADER_NAMES.field('x-tenant-id', principal.tenantId),
-        HEADER_NAMES.field('x-principal-id', principal.id),
-      );
-    }
-    fields.push(...passed);
-    const block = new HeaderBlock(fields);
-    if (path !== undefined) rememberForward(path, block, principal, authority, passed);
-    return block;
+    fields.push(TE_TRAILERS, ...rest);
+    return new HeaderBlock(fields);
   }
+}
+
+/** The list itself when it is all of it: by that a block is known to be forwarded like the one before. */
+function firstOf(fields: readonly Field[], count: number): readonly Field[] {
+  return count === fields.length ? fields : fields.slice(0, count);
 }
 
 /** The head of a block: the one remembered, unless contracts have changed since. */

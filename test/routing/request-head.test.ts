@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Principal } from '../../src/chain/call.ts';
 import type { MethodEntry } from '../../src/contracts/method-entry.ts';
 import { type Field, HeaderBlock } from '../../src/http2/index.ts';
+import { callerFields } from '../../src/routing/field-memos.ts';
 import { HEADER_NAMES } from '../../src/routing/header-names.ts';
 import { readRequestHead } from '../../src/routing/request-head.ts';
 
@@ -23,6 +24,7 @@ const METHOD: MethodEntry = {
 };
 const METHODS = new Map([[METHOD.path, METHOD]]);
 const PRINCIPAL: Principal = { id: 'key1', tenantId: 'acme', scopes: new Set() };
+const POST = HEADER_NAMES.field(':method', 'POST');
 const BASE: [string, string][] = [
   [':method', 'POST'],
   [':scheme', 'https'],
@@ -38,7 +40,7 @@ function block(...more: [string, string][]): HeaderBlock {
 
 function forwarded(request: HeaderBlock, principal: Principal | undefined = PRINCIPAL): [string, string][] {
   const head = readRequestHead(request, METHODS);
-  return head.forwardBlock(principal, false, []).fields.map((field) => [field.name, field.value]);
+  return head.callerBlock(principal, false, []).fields.map((field) => [field.name, field.value]);
 }
 
 test('metadata is passed on as it came, behind what the gateway sets', () => {
@@ -118,36 +120,85 @@ test('a block is read once, and again when the contracts have changed', () => {
   expect(head.method).toBe(METHOD);
 });
 
-test('the forwarded block is the same object for the same principal, and never that of another', () => {
+test('a block that comes again is forwarded as the same object for the same principal, and never as that of another', () => {
   const head = readRequestHead(block(), METHODS);
-  const first = head.forwardBlock(PRINCIPAL, false, []);
-  expect(head.forwardBlock(PRINCIPAL, false, [])).toBe(first);
-  const other = head.forwardBlock({ ...PRINCIPAL, tenantId: 'other' }, false, []);
+  expect([head.repeats(), head.repeats(), head.repeats()]).toEqual([false, true, true]);
+  const first = head.callerBlock(PRINCIPAL, false, []);
+  expect(head.callerBlock(PRINCIPAL, false, [])).toBe(first);
+  const other = head.callerBlock({ ...PRINCIPAL, tenantId: 'other' }, false, []);
   expect(other.get('x-tenant-id')).toBe('other');
 });
 
-test('blocks that differ in their deadline alone are forwarded as one block, with one credential', () => {
-  const same = [...BASE, ['authorization', 'Bearer tg_a_b_c'] as [string, string]].map(([name, value]) =>
-    HEADER_NAMES.field(name, value),
-  );
-  const heads = ['1S', '2S'].map((timeout) =>
-    readRequestHead(new HeaderBlock([...same, HEADER_NAMES.field('grpc-timeout', timeout)]), METHODS),
-  );
-  const [first, second] = heads.map((head) => head.forwardBlock(PRINCIPAL, false, []));
-  expect(heads.map((head) => head.timeoutMs)).toEqual([1000, 2000]);
+test('blocks that differ in their deadline and their caller alone are forwarded as one block', () => {
+  const same = BASE.map(([name, value]) => HEADER_NAMES.field(name, value));
+  const token = HEADER_NAMES.field('authorization', 'Bearer tg_a_b_c');
+  const other = HEADER_NAMES.field('authorization', 'Bearer tg_d_e_f');
+  const differing = [
+    [token, HEADER_NAMES.field('grpc-timeout', '1S')],
+    [token, HEADER_NAMES.field('grpc-timeout', '2S')],
+    [other],
+  ];
+  const forwards = differing.map((fields) => {
+    const head = readRequestHead(new HeaderBlock([...same, ...fields]), METHODS);
+    return { head, sent: head.sharedBlock(false) };
+  });
+  const heads = forwards.map(({ head }) => head);
+  const [first, second, third] = forwards.map(({ sent }) => sent);
+  expect(heads.map((head) => head.timeoutMs)).toEqual([1000, 2000, undefined]);
   expect(second).toBe(first);
+  expect(third).toBe(first);
+  expect(first!.get('x-tenant-id')).toBeUndefined();
   expect(heads[1]!.credential).toBe(heads[0]!.credential);
+  expect(heads[2]!.credential).not.toBe(heads[0]!.credential);
 });
 
-test('a block with other metadata, another authority or another principal is forwarded as one of its own', () => {
+test('who calls is told in the same two fields for the same principal', () => {
+  const fields = callerFields(PRINCIPAL);
+  expect(fields.map(({ name, value }) => [name, value])).toEqual([
+    ['x-tenant-id', 'acme'],
+    ['x-principal-id', 'key1'],
+  ]);
+  expect(callerFields(PRINCIPAL)).toBe(fields);
+  expect(callerFields({ ...PRINCIPAL, tenantId: 'other' })[0].value).toBe('other');
+});
+
+test('a block with other metadata, another authority or scheme is forwarded as one of its own', () => {
   const path = HEADER_NAMES.field(':path', METHOD.path);
-  const rest = BASE.filter(([name]) => name !== ':path').map(([name, value]) => HEADER_NAMES.field(name, value));
-  const forward = (fields: readonly Field[], principal: Principal) =>
-    readRequestHead(new HeaderBlock([path, ...fields]), METHODS).forwardBlock(principal, false, []);
-  const plain = forward(rest, PRINCIPAL);
-  expect(forward(rest, PRINCIPAL)).toBe(plain);
-  expect(forward([...rest, HEADER_NAMES.field('m', '1')], PRINCIPAL).get('m')).toBe('1');
-  expect(forward(rest, { ...PRINCIPAL, tenantId: 'other' }).get('x-tenant-id')).toBe('other');
-  const elsewhere = rest.map((f) => (f.name === ':authority' ? HEADER_NAMES.field(':authority', 'b.example') : f));
-  expect(forward(elsewhere, PRINCIPAL).get(':authority')).toBe('b.example');
+  const authority = HEADER_NAMES.field(':authority', 'api.example');
+  const [type, one, two] = [
+    ['content-type', 'application/grpc'],
+    ['m', '1'],
+    ['m', '2'],
+  ].map(([name, value]) => HEADER_NAMES.field(name!, value!));
+  const forward = (fields: readonly Field[], secure = false) =>
+    readRequestHead(new HeaderBlock([POST, path, ...fields]), METHODS).sharedBlock(secure);
+  const namesAndValues = (sent: HeaderBlock) => sent.fields.map(({ name, value }) => `${name}: ${value}`);
+  const lists = [
+    [authority, type!, one!, two!],
+    [authority, type!, one!],
+    [authority, type!, two!, one!],
+    [authority, type!],
+    [authority],
+    [],
+    [authority, type!, one!, one!],
+    [HEADER_NAMES.field(':authority', 'b.example'), type!, one!, one!],
+  ];
+  // Each behind each: what is known of the one before must not show in the next.
+  for (const before of lists) {
+    for (const fields of lists) {
+      forward(before);
+      const metadata = fields.filter(({ name }) => name !== ':authority').map(({ name, value }) => `${name}: ${value}`);
+      const place = fields.find(({ name }) => name === ':authority');
+      expect(namesAndValues(forward(fields))).toEqual([
+        ':method: POST',
+        ':scheme: http',
+        `:path: ${METHOD.path}`,
+        ...(place === undefined ? [] : [`:authority: ${place.value}`]),
+        'te: trailers',
+        ...metadata,
+      ]);
+    }
+  }
+  expect(namesAndValues(forward([authority], true))).toContain(':scheme: https');
+  expect(forward([authority], true)).toBe(forward([authority], true));
 });

@@ -30,7 +30,7 @@ const MAX_BLOCK_SIZE = 4096;
 /** Places of a block that are remembered; further ones share them. */
 const BLOCK_SLOTS = 16;
 /** Places of extra fields, behind them. */
-const EXTRA_SLOTS = 4;
+const EXTRA_SLOTS = 6;
 
 /** Largest field that is indexed, however large the table: what is remembered of fields is bounded by their number. */
 const MAX_INDEXED_SIZE = 2048;
