@@ -390,7 +390,8 @@ export class Attempts implements StreamHandler, Deadline {
     const { requestId, deadlineAt } = this.#call;
     const id = new Field('x-request-id', requestId, Kind.REQUEST_ID, Indexing.SKIP);
     const left = deadlineAt === 0 ? undefined : Math.max(deadlineAt - now, 0.001);
-    const timeout = left && new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP);
+    const timeout =
+      left === undefined ? left : new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP);
     const extra = listOf(caller, id, timeout);
     const previous = this.#head.previousAttempts;
     if (this.#failed > 0) {

@@ -7,42 +7,38 @@ const MIB = 1024 * 1024;
  * after a collection moves by tenths of a MiB: with 100,000 calls between, 4 MiB are 40 octets a call.
  */
 const MAX_HEAP = 4 * MIB;
-/** Resident memory also has what malloc cut into pieces, and pages of the old generation that are kept for its next objects. */
-const MAX_RESIDENT = 16 * MIB;
-/** The same with V8 squeezed: what is left are pieces. */
+/** Resident memory with V8 squeezed: what is left beside the heap are code, and what malloc cut into pieces. */
 const MAX_SQUEEZED = 8 * MIB;
-/** Two semi-spaces of the largest size that V8 chooses for itself on a 64-bit machine, and some pages. */
-const MAX_YOUNG = 2 * 64 * MIB + 4 * MIB;
+/** The most that was resident at any time: V8's young generation and the pages it pools come in steps of this size. */
+const MAX_PEAK = 16 * MIB;
 
 /**
- * What of memory grew over a soak, a sentence each; none when nothing did. A quarter is judged by its median: a single sample
- * may come in the middle of something.
+ * What of memory grew over a soak, a sentence each; none when nothing did.
  *
- * Resident memory is judged without the young generation, which is held against its own bound: V8 lets it grow to that by
- * how many objects happen to be alive in a collection, in steps of many MiB, at any time of the hour.
+ * Heap and external memory are judged quarter against quarter by their medians, since a single sample may come in the middle
+ * of something. Resident memory as it is goes up and down by 150 MiB: V8 sizes its young generation by how many objects happen
+ * to be alive in a collection, pools the pages that it has no use for, and gives them back when it likes. So of that the
+ * peaks are compared, half against half, and beside it what is left when V8 was made to give back all it can.
  * @param rounds what was held after each round: at least eight
  */
 export function growthOf(rounds: readonly Holdings[]): string[] {
   const quarter = Math.floor(rounds.length / 4);
   const settled = rounds.slice(quarter, 2 * quarter);
   const last = rounds.slice(-quarter);
+  const squeezed = rounds.flatMap(({ squeezed }) => squeezed ?? []);
+  const peak = (half: readonly Holdings[]) => Math.max(...half.map(({ rss }) => rss));
   const complaints: string[] = [];
-  const compare = (what: string, of: (holdings: Holdings) => number, limit: number): void => {
-    const before = median(settled.map(of));
-    const after = median(last.map(of));
+  const compare = (what: string, before: number, after: number, limit: number): void => {
     if (after - before > limit) complaints.push(`${what} grew from ${mib(before)} to ${mib(after)} MiB`);
   };
-  compare('what is used of the heap', ({ heapUsed }) => heapUsed, MAX_HEAP);
-  compare('external memory', ({ external }) => external, MAX_HEAP);
-  compare('resident memory without the young generation', ({ collected, young }) => collected - young, MAX_RESIDENT);
-  const young = Math.max(...rounds.map(({ young }) => young));
-  if (young > MAX_YOUNG) complaints.push(`the young generation takes ${mib(young)} MiB`);
-  const squeezed = rounds.flatMap(({ squeezed }) => squeezed ?? []);
-  const [first = 0] = squeezed;
-  const end = squeezed.at(-1) ?? 0;
-  if (end - first > MAX_SQUEEZED) {
-    complaints.push(`resident memory after V8 gave back what it can grew from ${mib(first)} to ${mib(end)} MiB`);
+  for (const [what, name] of [
+    ['heapUsed', 'what is used of the heap'],
+    ['external', 'external memory'],
+  ] as const) {
+    compare(name, median(settled.map((one) => one[what])), median(last.map((one) => one[what])), MAX_HEAP);
   }
+  compare('resident memory after V8 gave back what it can', squeezed[0] ?? 0, squeezed.at(-1) ?? 0, MAX_SQUEEZED);
+  compare('the peak of resident memory', peak(rounds.slice(0, 2 * quarter)), peak(rounds.slice(2 * quarter)), MAX_PEAK);
   return complaints;
 }
 

@@ -6,9 +6,7 @@ import type { TestConfigOptions } from '../support/test-config.ts';
 export interface Holdings {
   /** Resident memory as the system sees it, before anything was collected. */
   readonly rss: number;
-  /** After a garbage collection: resident memory, what of it are pages of V8's young generation, and what is in use. */
-  readonly collected: number;
-  readonly young: number;
+  /** In use after a garbage collection. */
   readonly heapUsed: number;
   readonly external: number;
   /** Resident memory after V8 gave back to the system what it can: only where it was asked to. */

@@ -19,19 +19,17 @@ const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const roundMs = (Number(values.minutes) * 60_000) / rounds;
 
 console.log(`${rounds} rounds of ${Math.round(roundMs / 1000)} s, seed ${seed}; memory in MiB`);
-console.log('round    rss  collected  -young   heap  external  squeezed    calls  faults  resources');
+console.log('round    rss   heap  external  squeezed    calls  faults  resources');
 const report = await soak({
   rounds,
   roundMs,
   seed,
   ...(values.rest === undefined ? {} : { restMs: Number(values.rest) }),
   ...(values.leak === undefined ? {} : { leak: Number(values.leak) }),
-  onRound: (round, { rss, collected, young, heapUsed, external, squeezed, resources }, tally) => {
+  onRound: (round, { rss, heapUsed, external, squeezed, resources }, tally) => {
     const cells = [
       String(round).padStart(5),
       mib(rss).padStart(5),
-      mib(collected).padStart(9),
-      mib(collected - young).padStart(6),
       mib(heapUsed).padStart(5),
       mib(external).padStart(8),
       (squeezed === undefined ? '' : mib(squeezed)).padStart(8),

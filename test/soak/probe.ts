@@ -1,16 +1,10 @@
 // Loaded into a gateway's process by `node --import`, in tests only: answers, over the channel to its parent, what the process
 // holds. It adds nothing that keeps the process alive, and no door to it.
-import { getHeapSpaceStatistics } from 'node:v8';
 
 const LEAK = /^leak (\d+)$/;
 
 /** What a test leaks on purpose, to see that it is noticed. */
 const leaked: unknown[] = [];
-
-/** Octets in the pages of the young generation: V8 keeps them between collections, whether anything is in them or not. */
-function youngPages(): number {
-  return getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space')?.physical_space_size ?? 0;
-}
 
 /** Objects of 100 octets or a little less each: what a forgotten entry of a Map is. */
 function leak(octets: number): void {
@@ -26,13 +20,12 @@ process.on('message', (message) => {
   // What the system sees, before anything is collected.
   const { rss } = process.memoryUsage();
   globalThis.gc?.();
-  const { rss: collected, heapUsed, external } = process.memoryUsage();
-  const young = youngPages();
+  const { heapUsed, external } = process.memoryUsage();
   // The collection of last resort gives back to the system all that V8 keeps for comfort.
   if (message === 'squeeze') globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   const squeezed = message === 'squeeze' ? process.memoryUsage().rss : undefined;
   const resources: Record<string, number> = {};
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1;
-  process.send?.({ rss, collected, young, heapUsed, external, squeezed, resources });
+  process.send?.({ rss, heapUsed, external, squeezed, resources });
 });
 process.channel?.unref();
