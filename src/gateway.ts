@@ -27,13 +27,12 @@ import { recordRefusals } from './control/audit/record-refusals.ts';
 import { Changes } from './control/changes.ts';
 import { startControlServer } from './control/control-server.ts';
 import { Health } from './control/health.ts';
-import { answerHttp1, answerProbe } from './control/probes.ts';
+import { answerHttp1, type PlainPage } from './control/probes.ts';
 import { Flusher, Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
-import { FleetReports } from './metrics/fleet-reports.ts';
 import { FloodCounts } from './metrics/flood-counts.ts';
-import { GatewayMetrics } from './metrics/gateway-metrics.ts';
-import { Reporter } from './metrics/reporter.ts';
-import { storeMetrics } from './metrics/store-metrics.ts';
+import type { GatewayMetrics } from './metrics/gateway-metrics.ts';
+import { openMetrics } from './open-metrics.ts';
+import { openPages, toPlainRequest } from './open-pages.ts';
 import { openState, type State } from './open-state.ts';
 import { createMemoryProbe, type MemoryFacts } from './overload/memory-share.ts';
 import { OverloadMonitor } from './overload/overload-monitor.ts';
@@ -185,21 +184,26 @@ export class Gateway {
     const chain = new MiddlewareChain([authentication, overload, new AuthorizationStage(), limiter, quota]);
 
     const floods = new FloodCounts(clock.monotonic, (fields) => log.warn(fields, 'a peer broke a limit'));
-    const metrics = new GatewayMetrics({ ...clock, limits: settings.metrics }).start();
-    this.#closers.push(() => metrics.close());
-    const reporter = new Reporter({
-      metrics,
-      floods: () => floods.list(),
-      store: () => storeMetrics(state),
-      limits: () => [],
-      id: state.id,
+    const { metrics, reports, close } = openMetrics({
+      limits: settings.metrics,
+      clock,
+      state,
+      floods,
+      limiter,
+      quota,
+      authentication,
+      overload,
+      rss: () => memory?.rss() ?? 0,
+      listeners: () =>
+        settings.listeners.map(({ name }, index) => ({ name, connections: open[index]?.connections ?? 0 })),
       address: () => this.#firstAddress(),
     });
+    this.#closers.push(close);
     const control = await startControlServer({
       tenants,
       changes,
       changelog: state,
-      metrics: new FleetReports(reporter, undefined),
+      metrics: reports,
       breakers,
       fleet: state,
       now: clock.now,
@@ -212,6 +216,14 @@ export class Gateway {
     const backends = this.#openBackends(settings, control.path, { breakers, metrics, floods, flusher });
     const deadlines = new Deadlines(clock.monotonic);
     this.#closers.push(() => deadlines.close());
+    const pages = openPages({
+      ...settings,
+      health: this.#health,
+      metrics,
+      authentication,
+      snapshot: () => sync.current,
+      now: clock.monotonic,
+    });
     const accessLog = createAccessLog(log, clock.monotonic);
     const router = new RequestRouter({
       now: turnClock.monotonic,
@@ -221,7 +233,7 @@ export class Gateway {
       answers: new Answers(),
       requestIds: new RequestIds({ now: turnClock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
       recent: new RecentOctets(),
-      probe: (path) => answerProbe(this.#health, path),
+      page: (view, request) => pages.get(view.name)?.(request),
       onEnd: [
         ...(settings.metrics === undefined ? [] : [metrics.observe]),
         recordRefusals(changes.audit),
@@ -233,6 +245,7 @@ export class Gateway {
     await this.#listen(settings.listeners, open, {
       flusher,
       floods,
+      pages,
       accept: (view, stream, block, endStream) => router.accept(view, sync.current, stream, block, endStream),
       tooLarge: (view, stream) => router.refuseTooLarge(view, stream),
       cutOff: (stream) => router.cutOff(stream),
@@ -340,6 +353,7 @@ export class Gateway {
     this.#closers.push((graceMs) => Promise.all(open.map((listener) => listener.close(graceMs))));
     for (const settings of listeners) {
       const view = new ListenerView({ ...settings, contracts: [...settings.contracts, ...ALWAYS_SHOWN] });
+      const page = calls.pages.get(settings.name) ?? (() => undefined);
       const certificates = settings.tls && new ServerCertificates(settings.tls, readFileSync);
       const listener = await Listener.listen({
         host: settings.host,
@@ -352,7 +366,7 @@ export class Gateway {
         onRequest: (stream, block, endStream) => calls.accept(view, stream, block, endStream),
         onTooLarge: (stream) => calls.tooLarge(view, stream),
         onGraceOver: calls.cutOff,
-        onHttp1: (method, target) => answerHttp1(this.#health, settings.uniformErrors, method, target),
+        onHttp1: (request) => answerHttp1(page, settings.uniformErrors, toPlainRequest(request)),
         onHandshakeError: (error, remote) => {
           this.#log.debug({ listener: settings.name, remote, why: error.message }, 'TLS handshake failed');
         },
@@ -397,6 +411,8 @@ interface BackendSurroundings {
 interface CallHandling {
   readonly flusher: Flusher;
   readonly floods: FloodCounts;
+  /** By listener. */
+  readonly pages: ReadonlyMap<string, PlainPage>;
   accept(view: ListenerView, ...request: Parameters<ListenerOptions['onRequest']>): StreamHandler;
   /** Answers one whose headers are too long. */
   tooLarge(view: ListenerView, stream: Stream): void;

@@ -35,6 +35,11 @@ export class TenantStates<S extends TenantState> {
     return state;
   }
 
+  /** Without being a use. */
+  peek(tenantId: string): S | undefined {
+    return this.#states.get(tenantId);
+  }
+
   set(tenantId: string, state: S): void {
     if (this.#states.size >= this.#max) this.#makeRoom();
     this.#states.set(tenantId, state);

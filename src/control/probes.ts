@@ -1,24 +1,31 @@
+import type { Http1Answer } from '../http2/index.ts';
 import type { Health } from './health.ts';
 
-/** A plain answer of HTTP. */
-export interface PlainAnswer {
-  readonly status: number;
-  readonly body: string;
+/** What is asked in plain HTTP, of either version. */
+export interface PlainRequest {
+  readonly method: string;
+  /** With or without a query. */
+  readonly path: string;
+  /** The credential that was presented; empty when there is none. */
+  readonly credential: string;
+  readonly accept: string;
+  readonly remoteAddress: string;
 }
 
-const NOT_HTTP1: PlainAnswer = {
+/** Answers requests of a path; undefined when it is none of its own. */
+export type PlainPage = (request: PlainRequest) => Http1Answer | Promise<Http1Answer> | undefined;
+
+const NOT_HTTP1: Http1Answer = {
   status: 505,
-  body: 'This port speaks gRPC over HTTP/2. In HTTP/1.1 there are only GET /healthz and GET /readyz.\n',
+  body: 'This port speaks gRPC over HTTP/2. In HTTP/1.1 there are only GET /healthz, GET /readyz and, where metrics are shown, GET /metrics.\n',
 };
-const UNAUTHORIZED: PlainAnswer = { status: 401, body: 'Unauthorized\n' };
+const UNAUTHORIZED: Http1Answer = { status: 401, body: 'Unauthorized\n' };
 
 /**
  * Answers probes: `/healthz` says that the process lives (a failure: restart it), `/readyz` that it takes calls (a failure:
  * send none). They are as public as `grpc.health.v1`, and tell no more.
- * @param path with or without a query
- * @returns undefined for any other path
  */
-export function answerProbe(health: Health, path: string): PlainAnswer | undefined {
+export function answerProbe(health: Health, { path }: Pick<PlainRequest, 'path'>): Http1Answer | undefined {
   switch (path.split('?', 1)[0]) {
     case '/healthz':
       return { status: 200, body: 'ok\n' };
@@ -29,8 +36,12 @@ export function answerProbe(health: Health, path: string): PlainAnswer | undefin
   }
 }
 
-/** Answers a request of HTTP/1: probes, and for everything else where to go. */
-export function answerHttp1(health: Health, uniformErrors: boolean, method: string, target: string): PlainAnswer {
-  const probe = method === 'GET' || method === 'HEAD' ? answerProbe(health, target) : undefined;
-  return probe ?? (uniformErrors ? UNAUTHORIZED : NOT_HTTP1);
+/** Answers a request of HTTP/1: pages, and for everything else where to go. */
+export function answerHttp1(
+  page: PlainPage,
+  uniformErrors: boolean,
+  request: PlainRequest,
+): Http1Answer | Promise<Http1Answer> {
+  const found = request.method === 'GET' || request.method === 'HEAD' ? page(request) : undefined;
+  return found ?? (uniformErrors ? UNAUTHORIZED : NOT_HTTP1);
 }

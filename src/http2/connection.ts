@@ -10,7 +10,7 @@ import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, FrameType, MAX_STREAM_ID, PREFACE, p
 import { FrameReader } from './frame-reader.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { HpackError } from './hpack/hpack-error.ts';
-import { encodeHttp1, type Http1Answer, Http1Head } from './http1.ts';
+import { encodeHttp1, encodePieces, type Http1Answer, type Http1Asked, Http1Head, type Http1Request } from './http1.ts';
 import type { Limits } from './limits.ts';
 import { Output } from './output.ts';
 import type { PeerIdentity } from './peer-identity.ts';
@@ -35,7 +35,7 @@ export interface ConnectionOwner {
   /** Server: the answer to a request of HTTP/1; without it, that this is not the place. */
   /** Server: answers a request whose header list is above the limit. */
   readonly onTooLarge?: ((stream: EngineStream) => void) | undefined;
-  readonly onHttp1?: ((method: string, target: string) => Http1Answer) | undefined;
+  readonly onHttp1?: ((request: Http1Request) => Http1Answer | Promise<Http1Answer>) | undefined;
   /** The socket is closed. */
   onClosed(connection: Connection): void;
   /** A handler threw. */
@@ -71,6 +71,12 @@ const TCP_KEEPALIVE_MS = 60_000;
 const SETTLE_MS = 1_000;
 
 const NO_HTTP1: Http1Answer = { status: 505, body: 'this port speaks HTTP/2 (no TLS)\n' };
+const NOT_ASKED = { method: '', chunked: false };
+
+/** Milliseconds in which an answer of HTTP/1 must be made and taken. */
+const HTTP1_MS = 30_000;
+/** Octets of such an answer that may wait for the peer. */
+const HTTP1_AHEAD = 65_536;
 
 /** First octet of the PINGs that ask whether the peer lives, and whether it has seen our GOAWAY. */
 const PING_ALIVE = 0;
@@ -111,6 +117,8 @@ export class Connection {
   #preface: PrefaceReader | undefined;
   /** The request of a peer that speaks HTTP/1. */
   #http1: Http1Head | undefined;
+  /** What is still to be sent of an answer of HTTP/1. */
+  #http1Pieces: Iterator<Buffer> | undefined = undefined;
   /** To be drained once the peer's SETTINGS are here. */
   #drainWhenSettled = false;
   #nextId = 1;
@@ -385,7 +393,7 @@ export class Connection {
     if (!(error instanceof ConnectionError || error instanceof HpackError)) this.owner.onError(error);
     if (error instanceof ConnectionError && error.flood !== undefined) this.reportFlood(error.flood);
     if (this.#http1 !== undefined) {
-      this.#answerHttp1({ status: 408, body: 'the request did not come\n' }, '');
+      this.#answerHttp1({ status: 408, body: 'the request did not come\n' }, NOT_ASKED);
       return;
     }
     // What a GOAWAY said of the last stream must not grow (section 6.8).
@@ -427,14 +435,57 @@ export class Connection {
       this.#http1 = undefined;
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'not an HTTP/2 client preface (section 3.4)');
     }
-    if (request === 'too_large') this.#answerHttp1({ status: 431, body: 'the request is too long\n' }, '');
-    else this.#answerHttp1(this.owner.onHttp1?.(request.method, request.target) ?? NO_HTTP1, request.method);
+    if (request === 'too_large') this.#answerHttp1({ status: 431, body: 'the request is too long\n' }, NOT_ASKED);
+    else this.#askHttp1(request);
   }
 
-  #answerHttp1(answer: Http1Answer, method: string): void {
+  #askHttp1(asked: Http1Asked): void {
+    const { remoteAddress } = this.info;
+    const answer = this.owner.onHttp1?.({ ...asked, remoteAddress }) ?? NO_HTTP1;
+    if (!(answer instanceof Promise)) {
+      this.#answerHttp1(answer, asked);
+      return;
+    }
+    // Nothing more is read, and nothing else may end the connection but the time.
     this.state = 'closing';
-    this.sender.writeRaw(encodeHttp1(answer, method));
-    this.#end();
+    this.watch.closeWithin(HTTP1_MS);
+    answer.then(
+      (made) => this.#answerHttp1(made, asked),
+      (error: unknown) => {
+        this.owner.onError(error);
+        this.destroy();
+      },
+    );
+  }
+
+  #answerHttp1(answer: Http1Answer, asked: Pick<Http1Asked, 'method' | 'chunked'>): void {
+    if (this.state === 'closed') return;
+    const { body } = answer;
+    this.state = 'closing';
+    if (typeof body === 'string') {
+      this.sender.writeRaw(encodeHttp1({ ...answer, body }, asked.method));
+      this.#end();
+      return;
+    }
+    this.#http1Pieces = encodePieces(answer, asked);
+    this.watch.closeWithin(HTTP1_MS);
+    this.#pumpHttp1();
+  }
+
+  /** The next piece of a long answer: one a turn, since the output says that there is room once a turn. */
+  #pumpHttp1(): void {
+    const pieces = this.#http1Pieces;
+    if (pieces === undefined || this.#output.unsent > HTTP1_AHEAD) return;
+    try {
+      const { value, done } = pieces.next();
+      if (value !== undefined) this.sender.writeRaw(value);
+      if (done !== true) return;
+      this.#http1Pieces = undefined;
+      this.#end();
+    } catch (error) {
+      this.owner.onError(error);
+      this.destroy();
+    }
   }
 
   /** Our preface: SETTINGS, and the window of the connection, which SETTINGS cannot say (section 6.9.2). */
@@ -480,6 +531,10 @@ export class Connection {
   #onOutputRoom(): void {
     try {
       this.flood.onTaken(this.#output.unsent === 0);
+      if (this.#http1Pieces !== undefined) {
+        this.#pumpHttp1();
+        return;
+      }
       if (this.state === 'closing') {
         if (this.#output.unsent === 0) this.#socket.end();
         return;
@@ -551,6 +606,8 @@ export class Connection {
   #onSocketClose(): void {
     this.#reader.stop();
     this.#output.close();
+    this.#http1Pieces?.return?.();
+    this.#http1Pieces = undefined;
     const usable = this.state === 'open';
     this.state = 'closed';
     if (usable) this.owner.onUnusable(this);

@@ -11,7 +11,7 @@ export { Field, Indexing, NameTable } from './field.ts';
 export { FLOOD_KINDS, type FloodKind } from './flood.ts';
 export { Flusher } from './flusher.ts';
 export { HeaderBlock } from './header-block.ts';
-export type { Http1Answer } from './http1.ts';
+export { type Http1Answer, type Http1Request, MAX_PIECE, PLAIN_TEXT } from './http1.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { Listener, type ListenerOptions, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_SOURCE } from './listener.ts';
 export { type PeerIdentity, parseSubjectAltName } from './peer-identity.ts';

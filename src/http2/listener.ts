@@ -12,7 +12,7 @@ import type { NameTable } from './field.ts';
 import type { FloodKind } from './flood.ts';
 import { Flusher } from './flusher.ts';
 import type { HeaderBlock } from './header-block.ts';
-import type { Http1Answer } from './http1.ts';
+import type { Http1Answer, Http1Request } from './http1.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { type PeerIdentity, readPeerIdentity } from './peer-identity.ts';
 import { type LocalSettings, SERVER_SETTINGS } from './settings.ts';
@@ -64,7 +64,7 @@ export interface ListenerOptions {
   /** Answers a request whose header list is above the limit, of which nothing is known. Without this, 431. */
   onTooLarge?(stream: Stream): void;
   /** A request of HTTP/1 came: what to answer. Without this, that the port speaks HTTP/2. */
-  onHttp1?(method: string, target: string): Http1Answer;
+  onHttp1?(request: Http1Request): Http1Answer | Promise<Http1Answer>;
   /** The grace of `close` is over, and this request still runs: the time to give it its end. What is left is cut off. */
   onGraceOver?(stream: Stream): void;
   /** A TLS handshake failed. */
@@ -104,7 +104,7 @@ export class Listener {
       onRoom: () => {},
       onUnusable: () => {},
       onTooLarge: options.onTooLarge && ((stream) => options.onTooLarge!(stream)),
-      onHttp1: options.onHttp1 && ((method, target) => options.onHttp1!(method, target)),
+      onHttp1: options.onHttp1 && ((request) => options.onHttp1!(request)),
       onClosed: (connection) => this.#onClosed(connection),
       onError: (error) => options.onError?.(error),
       onFlood: (kind, connection) => options.onFlood?.(kind, connection.info.remoteAddress),

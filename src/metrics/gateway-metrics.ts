@@ -1,5 +1,8 @@
 import type { Call, Outcome } from '../chain/call.ts';
+import { bucketOf } from './buckets.ts';
 import { DEFAULT_LIMITS, type MetricsLimits, shareOut } from './budget.ts';
+import { Exemplars } from './exemplars.ts';
+import { boundOf } from './exposition.ts';
 import { Instruments } from './instruments.ts';
 import { type Selection, type SeriesQuery, select } from './query.ts';
 import { deltaRows, totalRows } from './rows.ts';
@@ -11,8 +14,14 @@ export const NONE = '-';
 const FRAME_MS = 1000;
 /** Milliseconds for which a frame is new enough for another watcher. */
 const SHARED_FRAME_MS = 50;
+/** Lines that a method has in Prometheus' text for its three histograms; and methods that have them in any case. */
+const LINES_OF_METHOD = 66;
+const LEAST_TIMED_METHODS = 50;
 /** There are about two dozen reasons; the bound holds whatever the future brings. */
 const MAX_REASONS = 100;
+
+/** What is looked at of a call that has ended. */
+export type ObservedCall = Pick<Call, 'tenant' | 'method'>;
 
 export interface MetricsOptions {
   /** Unix milliseconds. */
@@ -20,6 +29,8 @@ export interface MetricsOptions {
   /** Monotonic milliseconds. */
   readonly monotonic: () => number;
   readonly limits?: MetricsLimits | undefined;
+  /** The trace of a call, if it is sampled: then it is an exemplar. */
+  readonly traceIdOf?: ((call: ObservedCall) => string | undefined) | undefined;
 }
 
 /** What a backend tells of itself when metrics are read. */
@@ -71,15 +82,21 @@ export class GatewayMetrics {
   /** Unix milliseconds. */
   readonly startedAt: number;
   readonly instruments = new Instruments();
+  readonly exemplars = new Exemplars();
   readonly table: SeriesTable;
+  /** Methods, in the order in which they were first called, that have histograms of their own in Prometheus' text. */
+  readonly maxTimedMethods: number;
   readonly #now: () => number;
   readonly #monotonic: () => number;
+  readonly #traceIdOf: MetricsOptions['traceIdOf'];
   readonly #refusals = new Map<string, number>();
   readonly #backends = new Map<string, BackendCounters>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ now, monotonic, limits = DEFAULT_LIMITS }: MetricsOptions) {
+  constructor({ now, monotonic, limits = DEFAULT_LIMITS, traceIdOf }: MetricsOptions) {
     this.#now = now;
+    this.#traceIdOf = traceIdOf;
+    this.maxTimedMethods = Math.max(LEAST_TIMED_METHODS, Math.floor(limits.maxSeries / LINES_OF_METHOD));
     this.#monotonic = monotonic;
     this.startedAt = now();
     this.table = new SeriesTable(shareOut(limits), monotonic());
@@ -106,10 +123,12 @@ export class GatewayMetrics {
   }
 
   /** Counts a call that has ended. An arrow function, to be handed over as a subscriber. */
-  readonly observe = (call: Pick<Call, 'tenant' | 'method'>, outcome: Outcome): void => {
+  readonly observe = (call: ObservedCall, outcome: Outcome): void => {
     const { method, tenant } = call;
     this.table.record(tenant?.id ?? NONE, method?.name ?? NONE, outcome.status, outcome);
     if (outcome.refusal !== undefined) this.#countRefusal(outcome.refusal.reason);
+    const traceId = this.#traceIdOf?.(call);
+    if (traceId !== undefined) this.#keepExemplar(method?.name ?? NONE, traceId, outcome.durationMs);
     if (!outcome.reachedBackend || method === undefined) return;
     const backend = this.#backends.get(method.backend);
     if (backend === undefined) return;
@@ -164,6 +183,10 @@ export class GatewayMetrics {
     const endTime = this.#now();
     const age = sinceStart ? endTime - this.startedAt : this.#monotonic() - log.timeOf(from);
     return { ...selection, startTime: endTime - age, endTime, cursor: log.last, sinceStart };
+  }
+
+  #keepExemplar(method: string, traceId: string, ms: number): void {
+    this.exemplars.put(method, boundOf(bucketOf(ms)), { traceId, ms, at: this.#now() });
   }
 
   #countRefusal(reason: string): void {

@@ -23,6 +23,11 @@ export class OverloadStage implements Stage {
     this.#isExempt = isExempt;
   }
 
+  /** 0 to `MAX_PRESSURE`. */
+  get pressure(): number {
+    return this.#monitor.pressure;
+  }
+
   admit(call: Call): Refusal | undefined {
     return this.#monitor.pressure === 0 ? undefined : this.#decide(call, this.#monitor.pressure);
   }

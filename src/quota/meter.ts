@@ -79,6 +79,8 @@ export class Meter {
   #backlog = 0;
   /** Units that nobody had leased, as the store last said of this period. */
   #left: number | undefined = undefined;
+  /** The same, of whatever store. For metrics. */
+  #told: number | undefined = undefined;
   #unansweredUntil = 0;
   /** Used without the store. `#alone` are those of this period since the store last said what is left. */
   readonly #overdraft: Overdraft;
@@ -95,6 +97,13 @@ export class Meter {
   /** Units in hand. */
   get units(): number {
     return this.#units;
+  }
+
+  /** How far the quota is used as this gateway knows it: what others hold leased counts. For metrics. */
+  get use(): { readonly name: string; readonly used: number; readonly limit: number } {
+    const { limit } = this.#quota;
+    const left = this.#told === undefined ? limit - this.#leased : this.#told;
+    return { name: counterOf(this.#quota), used: Math.max(0, limit - left - this.#units), limit };
   }
 
   /** A lease is being asked for. */
@@ -204,6 +213,7 @@ export class Meter {
     this.#period = period;
     this.#leased = 0;
     this.#left = undefined;
+    this.#told = undefined;
     this.#alone = 0;
     this.#scarce = false;
     this.#exhaustedUntil = 0;
@@ -217,6 +227,7 @@ export class Meter {
     const asked = this.#wish(asking);
     const grant = this.#ask(asked);
     if (typeof grant === 'number') {
+      this.#told = this.#parts.store.left;
       this.#apply(grant, asked);
       return undefined;
     }
@@ -263,6 +274,7 @@ export class Meter {
       if (period !== this.#period || quota.limit !== this.#quota.limit) this.#giveBack(granted, period.start);
       else if (!otherPeriod) {
         this.#left = left;
+        this.#told = left;
         this.#alone = 0;
         this.#apply(granted, asked);
         this.#backlog = Math.max(0, this.#waiting - this.#units);

@@ -12,6 +12,8 @@ import { Periods } from './period.ts';
 const UNITS = 'units';
 /** How often a call waits for the store before it gives up: others may take what it waited for. */
 const MAX_WAITS = 8;
+/** Tenants that are looked at for metrics: a look at all of a hundred thousand would hold up calls. */
+const MAX_USES = 10_000;
 
 /** A quota of the tenant's plan with its meter. */
 interface Metered {
@@ -24,6 +26,15 @@ interface TrackerState extends TenantState {
   /** The plan that the meters were made from. */
   plan: Plan;
   metered: readonly Metered[];
+}
+
+/** How far a tenant has used a quota: `units/day`. */
+export interface QuotaUse {
+  readonly tenantId: string;
+  readonly kind: 'quota';
+  readonly name: string;
+  readonly used: number;
+  readonly limit: number;
 }
 
 export interface QuotaTrackerOptions {
@@ -85,6 +96,19 @@ export class QuotaTracker implements Stage {
   /** Tenants whose leases are kept. */
   get size(): number {
     return this.#tenants.size;
+  }
+
+  /**
+   * How far tenants have used their quotas, those that were drawn on lately, in no order. For metrics.
+   * @param tenantId of this one only
+   */
+  *uses(tenantId?: string): Generator<QuotaUse> {
+    const own = tenantId === undefined ? undefined : this.#tenants.peek(tenantId);
+    let looks = 0;
+    for (const { tenantId: id, metered } of tenantId === undefined ? this.#tenants.values() : own ? [own] : []) {
+      if (++looks > MAX_USES) return;
+      for (const { meter } of metered) yield { tenantId: id, kind: 'quota', ...meter.use };
+    }
   }
 
   /** Units that a tenant holds leased and has not used. */

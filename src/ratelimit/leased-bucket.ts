@@ -97,6 +97,15 @@ export class LeasedBucket {
     return this.#alone === undefined && this.#parts.store.silent !== true;
   }
 
+  /** The limit's name, and its use as this gateway knows it: of the burst, at `now`. For metrics. */
+  use(now: number): { readonly name: string; readonly used: number; readonly limit: number } {
+    const { name, rate, burst } = this.#limit;
+    const earned = ((now - this.#leftAt) * rate) / 1000;
+    const told = this.#left === undefined ? burst : this.#left + this.#leases.units + earned;
+    const left = this.#parts.store.left?.(this.#key, burst) ?? told;
+    return { name, used: this.isBlocked(now) ? burst : Math.max(0, burst - left), limit: burst };
+  }
+
   /** Nothing is lost when it is dropped and made again. */
   isIdle(now: number): boolean {
     if (now < this.#blockedUntil || this.#pending !== undefined || this.#leases.any(now)) return false;

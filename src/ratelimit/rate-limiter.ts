@@ -12,6 +12,8 @@ import { RateRefusals } from './rate-refusals.ts';
 const CALLS = 'calls';
 /** How often a call waits for the store before it gives up: others may take what it waited for. */
 const MAX_WAITS = 8;
+/** Tenants that are looked at for metrics: a look at all of a hundred thousand would hold up calls. */
+const MAX_USES = 10_000;
 
 interface LimiterState extends TenantState {
   readonly tenantId: string;
@@ -24,6 +26,15 @@ interface LimiterState extends TenantState {
   /** All of the plan's limits by name; made when first drawn on. */
   readonly buckets: Map<string, LeasedBucket>;
   concurrencyRefusal: Refusal | undefined;
+}
+
+/** How far a tenant has used a limit: of its burst, or of the calls at once. */
+export interface RateUse {
+  readonly tenantId: string;
+  readonly kind: 'rate' | 'concurrency';
+  readonly name: string;
+  readonly used: number;
+  readonly limit: number;
 }
 
 export interface RateLimiterOptions {
@@ -64,6 +75,27 @@ export class RateLimiter implements Stage {
   /** Tenants whose state is kept. */
   get size(): number {
     return this.#tenants.size;
+  }
+
+  /**
+   * How far tenants have used their limits, those that were drawn on lately, in no order. For metrics.
+   * @param tenantId of this one only
+   */
+  *uses(tenantId?: string): Generator<RateUse> {
+    const own = tenantId === undefined ? undefined : this.#tenants.peek(tenantId);
+    const now = this.#now();
+    let looks = 0;
+    for (const { tenantId: id, plan, running, buckets } of tenantId === undefined
+      ? this.#tenants.values()
+      : own
+        ? [own]
+        : []) {
+      if (++looks > MAX_USES) return;
+      for (const bucket of buckets.values()) yield { tenantId: id, kind: 'rate', ...bucket.use(now) };
+      if (plan.concurrency > 0) {
+        yield { tenantId: id, kind: 'concurrency', name: 'concurrency', used: running, limit: plan.concurrency };
+      }
+    }
   }
 
   /** Calls of a tenant that run. */

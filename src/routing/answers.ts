@@ -57,13 +57,6 @@ export class Answers {
     stream.sendData(body, 0, body.length, true);
   }
 
-  /** Plain text over HTTP. */
-  plain(stream: Stream, { status, body }: { readonly status: number; readonly body: string }): void {
-    const [block, octets] = plainText(String(status), body);
-    stream.sendHeaders(block, undefined, false);
-    stream.sendData(octets, 0, octets.length, true);
-  }
-
   #details(refusal: Refusal, requestId: string): readonly Field[] | undefined {
     // The uniform answer is the same each time: nothing in it tells one refusal from another.
     if (refusal === this.uniform) return undefined;

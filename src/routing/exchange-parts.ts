@@ -1,12 +1,23 @@
 import type { Call, Outcome } from '../chain/call.ts';
 import type { MiddlewareChain } from '../chain/chain.ts';
 import type { Deadlines } from '../chain/deadlines.ts';
+import type { Http1Answer } from '../http2/index.ts';
 import type { Answers } from './answers.ts';
 import type { PastAttempt } from './attempts.ts';
 import type { Backend } from './backend.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RecentOctets } from './recent-octets.ts';
 import type { RequestIds } from './request-id.ts';
+
+/** A GET in plain HTTP. */
+export interface PageRequest {
+  readonly method: string;
+  /** With or without a query. */
+  readonly path: string;
+  readonly credential: string;
+  readonly accept: string;
+  readonly remoteAddress: string;
+}
 
 /** What all exchanges of a gateway share. */
 export interface ExchangeParts {
@@ -20,7 +31,7 @@ export interface ExchangeParts {
   /** What was sent lately, for attempts to come. */
   readonly recent: RecentOctets;
   /** Plain HTTP: the answer to a GET of this path; undefined when there is none. */
-  probe(path: string): { readonly status: number; readonly body: string } | undefined;
+  page(listener: ListenerView, request: PageRequest): Http1Answer | Promise<Http1Answer> | undefined;
   /** Those who want to know of the end of a call. They must not throw. */
   readonly onEnd: readonly ((call: EndedCall, outcome: Outcome) => void)[];
   /** Something in the gateway itself failed. */

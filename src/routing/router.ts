@@ -5,8 +5,9 @@ import type { Snapshot } from '../sync/snapshot.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import type { ListenerView } from './listener-view.ts';
-import { answerNotGrpc, IGNORE } from './not-grpc.ts';
-import { readRequestHead } from './request-head.ts';
+import { answerNotGrpc } from './not-grpc.ts';
+import { answerPlain } from './plain-answer.ts';
+import { type RequestHead, readRequestHead } from './request-head.ts';
 
 /** Takes each request from a listener to its exchange. */
 export class RequestRouter {
@@ -26,12 +27,8 @@ export class RequestRouter {
   ): StreamHandler {
     const head = readRequestHead(block, listener.methodsOf(snapshot));
     if (!head.isGrpc) {
-      const probe = head.isGet && endStream ? this.#parts.probe(head.path?.value ?? '') : undefined;
-      if (probe !== undefined) {
-        this.#parts.answers.plain(stream, probe);
-        return IGNORE;
-      }
-      return answerNotGrpc(this.#parts, listener, stream, endStream);
+      const page = head.isGet && endStream ? this.#page(listener, head, stream, block) : undefined;
+      return page ?? answerNotGrpc(this.#parts, listener, stream, endStream);
     }
     const exchange = new Exchange(this.#parts, listener, snapshot, head, stream, endStream);
     // The chain may answer at once, and the answer's end belongs to the exchange already.
@@ -44,6 +41,18 @@ export class RequestRouter {
   refuseTooLarge(listener: ListenerView, stream: Stream): void {
     const { answers, requestIds } = this.#parts;
     answers.tooLarge(stream, listener.uniformErrors ? answers.uniform : credentialInvalid(), requestIds.next());
+  }
+
+  /** Plain HTTP. @returns undefined when there is no such page */
+  #page(listener: ListenerView, head: RequestHead, stream: Stream, block: HeaderBlock): StreamHandler | undefined {
+    const answer = this.#parts.page(listener, {
+      method: 'GET',
+      path: head.path?.value ?? '',
+      credential: head.credential.text,
+      accept: block.get('accept') ?? '',
+      remoteAddress: stream.connection?.remoteAddress ?? '',
+    });
+    return answer && answerPlain(stream, answer);
   }
 
   /** Ends a request that still runs if `judge` refuses its call. */

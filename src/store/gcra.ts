@@ -48,6 +48,12 @@ export function gcraRetryAfterMs(bucket: GcraBucket, burst: number, now: number)
   return Math.ceil(wait * 1000 + 0.5) / 1000;
 }
 
+/** Units that conform at `now`, parts of one included. */
+export function gcraLeft(bucket: GcraBucket, burst: number, now: number): number {
+  const earned = (Math.max(0, now - bucket.start) * bucket.rate) / 1000;
+  return Math.min(burst, Math.max(0, burst + earned - bucket.taken));
+}
+
 /** When the bucket is full again, monotonic milliseconds: from then on it is the same as a new one. */
 export function gcraFullAt(bucket: GcraBucket): number {
   return bucket.start + (bucket.taken * 1000) / bucket.rate;

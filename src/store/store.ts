@@ -129,6 +129,8 @@ export interface QuotaStore {
   readonly remote?: boolean;
   /** True while the store does not answer: asking is of no use. */
   readonly silent?: boolean;
+  /** A store that answers at once: units that nobody had leased after the last lease. */
+  readonly left?: number;
   /**
    * Takes up to `want` units from what is left; 0 when less than `least` is left. Throws (or rejects) when the store fails;
    * with StoreSilent when it does not answer.
@@ -177,6 +179,8 @@ export interface RateStore {
    * @param owed units that were used while the store was silent: taken first, as far as the bucket has any
    */
   take(bucket: string, rate: number, burst: number, want: number, owed?: number): RateGrant | Promise<RateGrant>;
+  /** Units left, where that can be said at once; `burst` for a bucket that nobody has drawn on. */
+  left?(bucket: string, burst: number): number;
 }
 
 /** One state behind a gateway, or a fleet of them. */

@@ -103,6 +103,8 @@ export class RedisSync implements ConfigSync {
   /** The last version that Redis had, as this process saw it: to know what it has lost. */
   #witnessed = 0;
   #behind = 0;
+  /** Monotonic milliseconds. */
+  #inStepAt = performance.now();
   /** The version that was refused, and how often it was seen since. */
   #refusal: { readonly version: number; readonly error: unknown; seen: number } | undefined;
 
@@ -121,6 +123,11 @@ export class RedisSync implements ConfigSync {
   get status(): SyncStatus {
     const { version } = this.#current;
     return { state: this.#state, version, refused: this.#refused, readings: this.#readings };
+  }
+
+  /** Milliseconds since what is applied here was last known to be what the store has. */
+  get lagMs(): number {
+    return performance.now() - this.#inStepAt;
   }
 
   /** Gateways of the fleet, this one among them, as they were last known. */
@@ -241,6 +248,7 @@ export class RedisSync implements ConfigSync {
     if (this.#state === 'behind') await this.#restoreInTime();
     else this.#behind = 0;
     if (version !== this.#head.version || nonce !== this.#head.nonce || this.#state !== 'synced') this.wake();
+    else this.#inStepAt = performance.now();
     const every = this.#options.pollMs ?? DEFAULT_POLL_MS;
     this.#timer = setTimeout(() => void this.#poll(), every).unref();
   }
@@ -305,6 +313,7 @@ export class RedisSync implements ConfigSync {
       }
     }
     this.#refusal = undefined;
+    this.#inStepAt = performance.now();
     this.#witnessed = this.#head.version;
     this.#become('synced', undefined);
     // Somebody may wait for it.

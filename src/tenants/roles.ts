@@ -12,6 +12,9 @@ export const ROLE_SCOPES: ReadonlyMap<string, Role> = new Map([
 /** With it a tenant's own credential manages that tenant's keys. */
 export const KEYS_SCOPE = 'tollgate.keys';
 
+/** With it a key without a role reads `/metrics`, and no more: for whoever collects them. */
+export const METRICS_SCOPE = 'tollgate.metrics';
+
 const RANK: readonly Role[] = ['owner', 'operator', 'viewer'];
 
 /** The highest role that the scopes carry; undefined: none, which leaves what is for a tenant itself. */

@@ -117,7 +117,7 @@ class World {
       answers: new Answers(),
       requestIds: new RequestIds({ now: () => Date.now(), fillRandom: (buffer) => buffer.fill(7) }),
       recent: this.recent,
-      probe: () => undefined,
+      page: () => undefined,
       onEnd: [(call, outcome) => this.#onEnd(call, outcome)],
       onFault: (error) => this.faults.push(error),
     });

@@ -22,6 +22,7 @@ export class EmbeddedQuotas implements QuotaStore {
   readonly #giveBack: StatementSync;
   readonly #purge: StatementSync;
   #purgeAt = 0;
+  #left = 0;
 
   constructor(db: DatabaseSync, clock: { now(): number }) {
     this.#clock = clock;
@@ -39,12 +40,19 @@ export class EmbeddedQuotas implements QuotaStore {
     );
   }
 
+  get left(): number {
+    return this.#left;
+  }
+
   lease(request: QuotaLeaseRequest): number {
     this.#purgeSome();
     const { tenantId, metric, periodStart, periodEnd, limit, want, least } = request;
     return this.#transactions.run(() => {
-      const granted = Math.min(Math.floor(want), limit - this.#used(request));
+      const left = limit - this.#used(request);
+      this.#left = left;
+      const granted = Math.min(Math.floor(want), left);
       if (granted <= 0 || granted < least) return 0;
+      this.#left -= granted;
       this.#upsert.run(tenantId, metric, periodStart, periodEnd, granted);
       return granted;
     });

@@ -1,4 +1,4 @@
-import { type GcraBucket, gcraFullAt, gcraRetryAfterMs, newGcraBucket, takeGcra } from '../gcra.ts';
+import { type GcraBucket, gcraFullAt, gcraLeft, gcraRetryAfterMs, newGcraBucket, takeGcra } from '../gcra.ts';
 import type { RateGrant, RateStore } from '../store.ts';
 
 /** Buckets looked at for each new one. More than one, so that the table shrinks to those in use. */
@@ -38,6 +38,11 @@ export class MemoryRates implements RateStore {
     }
     const granted = takeGcra(state, rate, burst, want, now);
     return { granted, retryAfterMs: granted > 0 ? 0 : gcraRetryAfterMs(state, burst, now) };
+  }
+
+  left(bucket: string, burst: number): number {
+    const state = this.#buckets.get(bucket);
+    return state === undefined ? burst : gcraLeft(state, burst, this.#now());
   }
 
   /**
