@@ -10,6 +10,7 @@ import { FailedCredentials } from './auth/failed-credentials.ts';
 import { fetchKeySet } from './auth/jwt/fetch-key-set.ts';
 import { KeySources } from './auth/jwt/key-sources.ts';
 import { TokenVerifier } from './auth/jwt/token-verifier.ts';
+import { KeyUses } from './auth/key-uses.ts';
 import type { Breakers } from './breaker/breaker-admin.ts';
 import { MiddlewareChain } from './chain/chain.ts';
 import { Deadlines } from './chain/deadlines.ts';
@@ -143,8 +144,11 @@ export class Gateway {
     this.#closers.push(() => state.close());
     const onError = (error: unknown) => log.error({ err: error }, 'unexpected');
     const { sync, breakers, liveGateways } = state;
+    const uses = new KeyUses({ store: state.keyUses, onError });
+    this.#closers.push(() => uses.flush());
     const { httpHosts } = settings.authentication;
-    const tenants = new TenantManager({ documents: state.documents, sync, random: randomBytes, clock, httpHosts });
+    const { documents } = state;
+    const tenants = new TenantManager({ documents, sync, random: randomBytes, clock, httpHosts, uses });
     const changes = new Changes({ ...state, tenants, now: clock.now, log });
     const atStart = changes.recordedFor('configuration file', 'start');
     await this.#writeConfiguration(state, async () => {
@@ -171,6 +175,7 @@ export class Gateway {
       clock,
       onStoreError: onError,
       ...this.#checkCredentials(settings.authentication),
+      uses,
       lookBy: (at) => looks.by(at),
     });
     this.#closers.push(() => authentication.close());

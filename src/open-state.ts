@@ -11,12 +11,13 @@ import { connectRedis, type RedisSettings } from './store/redis/connect.ts';
 import { RedisDocuments } from './store/redis/documents.ts';
 import { type FleetView, Gateways } from './store/redis/gateways.ts';
 import { RedisJournal } from './store/redis/journal.ts';
+import { RedisKeyUses } from './store/redis/key-uses.ts';
 import { RedisQuotas } from './store/redis/quotas.ts';
 import { RedisRates } from './store/redis/rates.ts';
 import { RedisTime } from './store/redis/redis-time.ts';
 import { loadScripts, Scripts } from './store/redis/scripts.ts';
 import { type SilenceCounts, watchSilence } from './store/redis/watch-silence.ts';
-import type { DocumentStore, QuotaStore, RateStore } from './store/store.ts';
+import type { DocumentStore, KeyUseStore, QuotaStore, RateStore } from './store/store.ts';
 import type { ConfigSync } from './sync/config-sync.ts';
 import { openLocalSync } from './sync/local-sync.ts';
 import { openRedisSync, type RedisSync } from './sync/redis-sync.ts';
@@ -47,6 +48,7 @@ export interface State {
   readonly sync: ConfigSync;
   readonly rates: RateStore;
   readonly quotas: QuotaStore;
+  readonly keyUses: KeyUseStore;
   readonly breakers: Breakers;
   /** Unix milliseconds, by which quotas begin anew. */
   readonly calendar: () => number;
@@ -156,6 +158,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
       sync,
       rates: new RedisRates(parts),
       quotas: new RedisQuotas({ ...parts, owner: id, time, onError }),
+      keyUses: new RedisKeyUses({ connection: control, scripts: scripts.control }),
       breakers,
       calendar: time.now,
       liveGateways: () => sync.liveGateways,

@@ -1,7 +1,8 @@
 import { type Call, NO_CREDENTIAL, type Refusal, type Stage, type Verdict } from '../chain/call.ts';
 import { credentialInvalid, credentialUnverified, storeUnavailable } from '../chain/refusal.ts';
-import type { DocumentStore } from '../store/store.ts';
+import { type DocumentStore, KEY_USE_STEP_MS } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
+import { effectivePlan } from '../sync/effective-plan.ts';
 import type { IdentityIndex } from '../sync/identity-index.ts';
 import type { Snapshot } from '../sync/snapshot.ts';
 import { hashKey, isPlausibleKey } from '../tenants/key-text.ts';
@@ -13,6 +14,7 @@ import type { FailedCredentials } from './failed-credentials.ts';
 import { KeysUnavailable } from './jwt/key-source.ts';
 import type { TokenVerdict, TokenVerifier } from './jwt/token-verifier.ts';
 import { type FoundKey, KeyLookup } from './key-lookup.ts';
+import type { KeyUses } from './key-uses.ts';
 import { type Judge, RunningCalls } from './running-calls.ts';
 import { TokenLookup } from './token-lookup.ts';
 
@@ -24,6 +26,8 @@ export interface AuthenticationOptions {
   readonly onStoreError: (error: unknown) => void;
   /** Asks for a look at all running calls by this time (Unix milliseconds), to end those that may not go on: `judge` knows. */
   readonly lookBy?: ((at: number) => void) | undefined;
+  /** Told of each key that is used, once a minute. */
+  readonly uses?: Pick<KeyUses, 'used'> | undefined;
   /** Valid keys that are kept; default 65,536. */
   readonly maxPositives?: number | undefined;
   /** Invalid ones; default 65,536. */
@@ -76,6 +80,7 @@ export class AuthenticationManager implements Stage {
   readonly #maxLength: number;
   readonly #tokenCacheMs: number;
   readonly #running: RunningCalls;
+  readonly #uses: Pick<KeyUses, 'used'> | undefined;
   readonly #unsubscribe: () => void;
 
   constructor(options: AuthenticationOptions) {
@@ -91,6 +96,7 @@ export class AuthenticationManager implements Stage {
     this.#failures = options.failures ?? NEVER_SLOWED;
     this.#maxLength = options.maxLength ?? 8192;
     this.#tokenCacheMs = options.tokenCacheMs ?? 300_000;
+    this.#uses = options.uses;
     this.#running = new RunningCalls(() => clock.now(), options.lookBy ?? (() => {}));
     this.#unsubscribe = sync.onChange((change, snapshot) => {
       for (const hash of change.hashes) {
@@ -155,8 +161,14 @@ export class AuthenticationManager implements Stage {
       return credentialInvalid();
     }
     const refusal = identify(call, entry);
-    if (refusal === undefined && entry.endsAt !== Number.POSITIVE_INFINITY) this.#running.admit(entry);
-    return refusal;
+    if (refusal !== undefined) return refusal;
+    if (entry.endsAt !== Number.POSITIVE_INFINITY) this.#running.admit(entry);
+    const now = this.#clock.now();
+    if (now - entry.notedAt >= KEY_USE_STEP_MS) {
+      entry.notedAt = now;
+      this.#uses?.used(entry.principal?.id ?? '', now);
+    }
+    return undefined;
   }
 
   async #ask(call: Call, hash: string): Promise<Refusal | undefined> {
@@ -192,6 +204,7 @@ export class AuthenticationManager implements Stage {
   #remember(hash: string, key: FoundKey | undefined): CachedCredential {
     const expiresAt = key?.expiresAt ?? this.#clock.now() + this.#negativeTtlMs;
     const entry = new CachedCredential({ hash, owner: this, principal: key?.principal, expiresAt, guess: key ? 0 : 1 });
+    if (key !== undefined) entry.notedAt = 0;
     this.#cache.set(entry);
     return entry;
   }
@@ -244,7 +257,7 @@ function identify(call: Call, entry: CachedCredential): Refusal | undefined {
   if (entry.version !== snapshot.version) {
     entry.version = snapshot.version;
     entry.tenant = snapshot.tenants.get(principal.tenantId);
-    entry.plan = entry.tenant && snapshot.plans.get(entry.tenant.plan);
+    entry.plan = entry.tenant && effectivePlan(snapshot, entry.tenant);
   }
   const { tenant, plan } = entry;
   // The store lets no tenant be without its plan; without one there would be no limits.

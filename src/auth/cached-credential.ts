@@ -37,6 +37,9 @@ export class CachedCredential extends LruEntry {
   tenant: Tenant | undefined = undefined;
   plan: Plan | undefined = undefined;
 
+  /** Unix milliseconds, when the use of the key was last told to be noted; infinite: it is no key whose use is noted. */
+  notedAt = Number.POSITIVE_INFINITY;
+
   constructor(facts: CredentialFacts) {
     super(facts.hash);
     this.owner = facts.owner;

@@ -1,6 +1,7 @@
 import { ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
 import type { Principal } from '../chain/call.ts';
 import type { Document, DocumentStore } from '../store/store.ts';
+import { toRateLimit } from '../sync/from-document.ts';
 
 /** A key in force. */
 export interface FoundKey {
@@ -87,7 +88,9 @@ export class KeyLookup<T> {
     const key = ApiKey.decode(document.body);
     const expiresAt = endOf(document, key);
     if (document.parent === undefined || expiresAt === undefined || expiresAt <= this.#now()) return undefined;
-    return { principal: { id: document.id, tenantId: document.parent, scopes: new Set(key.scopes) }, expiresAt };
+    const { id, parent: tenantId } = document;
+    const limits = key.limits.length === 0 ? undefined : key.limits.map(toRateLimit);
+    return { principal: { id, tenantId, scopes: new Set(key.scopes), limits }, expiresAt };
   }
 }
 

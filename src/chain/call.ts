@@ -1,5 +1,5 @@
 import type { MethodEntry } from '../contracts/method-entry.ts';
-import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
+import type { Plan, RateLimit, Snapshot, Tenant } from '../sync/snapshot.ts';
 
 /** Who calls: the outcome of authentication. Immutable; one object per cached credential. */
 export interface Principal {
@@ -7,6 +7,8 @@ export interface Principal {
   readonly id: string;
   readonly tenantId: string;
   readonly scopes: ReadonlySet<string>;
+  /** Of the key itself, under those of the plan. Undefined: none. */
+  readonly limits?: readonly RateLimit[] | undefined;
   /** Authentication's own: what it knows of the credential. Nobody else reads it. */
   readonly entry?: unknown;
 }

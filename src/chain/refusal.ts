@@ -128,16 +128,26 @@ export function methodUnknown(): Refusal {
   return METHOD_UNKNOWN;
 }
 
-/** A rate limit's bucket is empty. @param facts `limit`: its name in the plan; `retryAfterMs`: until one call conforms */
-export function rateLimited(facts: { limit: string; retryAfterMs: number; tenantId: string }): Refusal {
+/**
+ * A rate limit's bucket is empty.
+ * @param facts `limit`: its name; `retryAfterMs`: until one call conforms; `keyId`: of the key whose limit it is, not the plan's
+ */
+export function rateLimited(facts: {
+  limit: string;
+  retryAfterMs: number;
+  tenantId: string;
+  keyId?: string | undefined;
+}): Refusal {
   const ms = Math.max(1, Math.ceil(facts.retryAfterMs));
+  const { limit, keyId } = facts;
+  const subject = keyId === undefined ? `tenant:${facts.tenantId}` : `api_key:${keyId}`;
   return Object.freeze({
     status: Code.RESOURCE_EXHAUSTED,
     reason: 'RATE_LIMITED',
-    message: `The rate limit "${facts.limit}" of your plan is used up for the moment. Retry in ${ms} ms, or spread your calls.`,
+    message: `The rate limit "${limit}" of your ${keyId === undefined ? 'plan' : 'key'} is used up for the moment. Retry in ${ms} ms, or spread your calls.`,
     retryAfterMs: ms,
-    violation: tenantViolation(facts.tenantId, `rate limit "${facts.limit}"`),
-    metadata: { limit: facts.limit },
+    violation: { subject, description: `rate limit "${limit}"` },
+    metadata: { limit },
   });
 }
 

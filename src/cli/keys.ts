@@ -1,15 +1,17 @@
 import { type Command, Option } from 'commander';
 import {
   ApiKey,
+  RotateApiKeyRequest,
   ApiKey_State as State,
   ApiKeyServiceService as service,
 } from '../../generated/tollgate/admin/v1/api_key.ts';
+import type { RateLimit } from '../../generated/tollgate/admin/v1/plan.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
 import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
 import { waitForFleet } from './gateways.ts';
 import { CliError, type Io } from './io.ts';
 import { listAll } from './list-all.ts';
-import { parseCount, parseExpiry, parseList } from './parse-values.ts';
+import { formatLimit, parseCount, parseDuration, parseExpiry, parseLimit, parseList } from './parse-values.ts';
 import { formatTime, printJson, printList, printOne, type View } from './print.ts';
 import { requireChange } from './require-change.ts';
 import { jsonOf } from './to-json.ts';
@@ -24,7 +26,9 @@ const VIEW: View<ApiKey> = {
     ['name', key.name],
     ['scopes', key.scopes.join(' ')],
     ['state', key.state === State.STATE_DISABLED ? 'disabled' : 'active'],
+    ['limits', key.limits.map(formatLimit).join(' ')],
     ['expires', formatTime(key.expireTime) || 'never'],
+    ['last used', formatTime(key.lastUseTime)],
     ['etag', key.etag],
   ],
 };
@@ -39,14 +43,17 @@ interface KeyFields {
   readonly scope?: string[];
   readonly state?: keyof typeof STATES;
   readonly expires?: Expiry;
+  readonly limit?: RateLimit[];
+  readonly limits?: boolean;
 }
 
 export function addKeyCommands(program: Command, io: Io): void {
-  const keys = program.command('keys').description('API keys of tenants: list, get, create, update, delete');
+  const keys = program.command('keys').description('API keys of tenants: list, get, create, update, rotate, delete');
   addList(keys, io);
   addGet(keys, io);
   addCreate(keys, io);
   addUpdate(keys, io);
+  addRotate(keys, io);
   addDelete(keys, io);
 }
 
@@ -110,6 +117,7 @@ function addUpdate(keys: Command, io: Io): void {
   const update = keys.command('update <id>').description('change a key; what is not given stays');
   addFields(addChangeOptions(update), io)
     .option('--name <name>', 'what it is for')
+    .option('--no-limits', 'it has the limits of the plan alone')
     .option('--etag <etag>', 'change it only if it is still this version')
     .action((id: string, options: ChangeOptions & KeyFields & { etag?: string }) => {
       const updateMask = [
@@ -117,6 +125,7 @@ function addUpdate(keys: Command, io: Io): void {
         ...(options.scope === undefined ? [] : ['scopes']),
         ...(options.state === undefined ? [] : ['state']),
         ...(options.expires === undefined ? [] : ['expire_time']),
+        ...(options.limit === undefined && options.limits !== false ? [] : ['limits']),
       ];
       requireChange(update, updateMask);
       return withChange(options, io, async (change) => {
@@ -124,6 +133,36 @@ function addUpdate(keys: Command, io: Io): void {
         printOne(io, options.output, VIEW, await change(service.updateApiKey, { apiKey, updateMask }));
       });
     });
+}
+
+function addRotate(keys: Command, io: Io): void {
+  const rotate = keys
+    .command('rotate <id>')
+    .description('make a key with the same rights in place of one, and print it: it is shown this once');
+  addChangeOptions(rotate)
+    .option('--grace <duration>', 'how long the old one goes on: 30m, 12h, 7d', parseDuration, 0)
+    .addOption(expiresOption(io, 'when the new one ends; as the old one would have, when not given'))
+    .option('--etag <etag>', 'rotate it only if it is still this version')
+    .action((id: string, options: ChangeOptions & { grace: number; expires?: Expiry; etag?: string }) =>
+      withChange(options, io, async (change) => {
+        const grace = { seconds: options.grace / 1000, nanos: 0 };
+        const { etag = '', expires } = options;
+        const request = RotateApiKeyRequest.fromPartial({ id, etag, grace, expireTime: expires?.time });
+        const made = await change(service.rotateApiKey, request);
+        if (options.output === 'json') {
+          const [apiKey, oldApiKey] = [made.apiKey, made.oldApiKey].map((key) => key && VIEW.toJson(key));
+          printJson(io, { apiKey, key: made.key, oldApiKey });
+          return;
+        }
+        if (options.validateOnly) return;
+        if (made.key === '') throw new CliError(describeRepeated(made.apiKey?.id ?? ''));
+        const end = formatTime(made.oldApiKey?.expireTime);
+        const fate = options.grace === 0 ? 'is refused from now on' : `goes on until ${end}`;
+        io.stderr.write(`Created key ${made.apiKey?.id ?? ''}. Keep it: it cannot be shown again.\n`);
+        io.stderr.write(`The old key ${id} ${fate}.\n`);
+        io.stdout.write(`${made.key}\n`);
+      }),
+    );
 }
 
 function addDelete(keys: Command, io: Io): void {
@@ -144,17 +183,25 @@ function addFields(command: Command, io: Io): Command {
     .option('--scope <scopes>', 'what it may do: scopes divided by commas; may be repeated', parseList)
     .addOption(new Option('--state <state>', 'a disabled key is refused').choices(Object.keys(STATES)))
     .option(
-      '--expires <when>',
-      'a duration (30d, 12h), a time (2030-01-31T12:00:00Z) or never',
-      (text): Expiry => ({ time: parseExpiry(text, io.now()) }),
-    );
+      '--limit <name=rate:burst>',
+      'what calls with it may come to, under the plan: calls=5:10; may be repeated',
+      parseLimit,
+    )
+    .addOption(expiresOption(io, 'a duration (30d, 12h), a time (2030-01-31T12:00:00Z) or never'));
 }
 
-function toKey({ name, scope, state, expires }: KeyFields): Partial<ApiKey> {
+function expiresOption(io: Io, description: string): Option {
+  return new Option('--expires <when>', description).argParser(
+    (text): Expiry => ({ time: parseExpiry(text, io.now()) }),
+  );
+}
+
+function toKey({ name, scope, state, expires, limit }: KeyFields): Partial<ApiKey> {
   return {
     ...(name === undefined ? {} : { name }),
     ...(scope === undefined ? {} : { scopes: scope }),
     ...(state === undefined ? {} : { state: STATES[state] }),
+    ...(limit === undefined ? {} : { limits: limit }),
     ...(expires === undefined ? {} : { expireTime: expires.time }),
   };
 }

@@ -61,6 +61,14 @@ export function parsePort(text: string): number {
   return port;
 }
 
+/** `30m`, `12h`, `7d`, `0s`. @returns milliseconds */
+export function parseDuration(text: string): number {
+  const [, count, unit] = DURATION.exec(text) ?? [];
+  const ms = Number(count) * UNITS[unit as keyof typeof UNITS];
+  if (!Number.isSafeInteger(ms)) throw new InvalidArgumentError('write a duration, such as 30m, 12h or 7d.');
+  return ms;
+}
+
 /**
  * When a key ends: an ISO 8601 time, or a duration from now (`30d`, `12h`); `never` is undefined.
  * @param now Unix milliseconds

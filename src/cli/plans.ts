@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander';
 import {
   Plan,
-  Plan_Priority,
   Plan_WhenStoreSilent,
   type Quota,
   type RateLimit,
@@ -11,18 +10,12 @@ import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-cli
 import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
 import type { Io } from './io.ts';
 import { listAll } from './list-all.ts';
+import { addAllowOption } from './overrides.ts';
 import { formatLimit, formatQuota, parseCount, parseLimit, parseQuota } from './parse-values.ts';
 import { formatTime, printList, printOne, type View } from './print.ts';
+import { PRIORITIES, PRIORITY_NAMES } from './priorities.ts';
 import { requireChange } from './require-change.ts';
 import { jsonOf } from './to-json.ts';
-
-const PRIORITIES = {
-  low: Plan_Priority.PRIORITY_LOW,
-  normal: Plan_Priority.PRIORITY_NORMAL,
-  high: Plan_Priority.PRIORITY_HIGH,
-} as const;
-/** By number; what is not said is normal. */
-const NAMES = ['normal', 'low', 'normal', 'high'] as const;
 
 const SILENT_POLICIES = {
   local_share: Plan_WhenStoreSilent.WHEN_STORE_SILENT_LOCAL_SHARE,
@@ -39,8 +32,9 @@ const VIEW: View<Plan> = {
     ['limits', plan.limits.map(formatLimit).join(' ')],
     ['quotas', plan.quotas.map(formatQuota).join(' ')],
     ['concurrency', plan.concurrency === 0 ? 'no limit' : String(plan.concurrency)],
-    ['priority', NAMES[plan.priority]],
+    ['priority', PRIORITY_NAMES[plan.priority]],
     ['silence', SILENT_NAMES[plan.whenStoreSilent ?? 0]],
+    ['allowed', plan.allowed.join(' ') || 'everything'],
     ['created', formatTime(plan.createTime)],
     ['etag', plan.etag],
   ],
@@ -52,6 +46,8 @@ interface PlanFields {
   readonly concurrency?: number;
   readonly priority?: keyof typeof PRIORITIES;
   readonly whenStoreSilent?: keyof typeof SILENT_POLICIES;
+  readonly allow?: string[];
+  readonly allowAll?: boolean;
 }
 
 export function addPlanCommands(program: Command, io: Io): void {
@@ -100,6 +96,7 @@ function addUpdate(plans: Command, io: Io): void {
     .command('update <id>')
     .description('change a plan, for all of its tenants; what is not given stays');
   addFields(addChangeOptions(update))
+    .option('--allow-all', 'everything may be called')
     .option('--etag <etag>', 'change it only if it is still this version')
     .action((id: string, options: ChangeOptions & PlanFields & { etag?: string }) => {
       const updateMask = [
@@ -108,6 +105,7 @@ function addUpdate(plans: Command, io: Io): void {
         ...(options.concurrency === undefined ? [] : ['concurrency']),
         ...(options.priority === undefined ? [] : ['priority']),
         ...(options.whenStoreSilent === undefined ? [] : ['when_store_silent']),
+        ...(options.allow === undefined && !options.allowAll ? [] : ['allowed']),
       ];
       requireChange(update, updateMask);
       return withChange(options, io, async (change) => {
@@ -129,7 +127,7 @@ function addDelete(plans: Command, io: Io): void {
 }
 
 function addFields(command: Command): Command {
-  return command
+  return addAllowOption(command)
     .option('--limit <name=rate:burst>', 'calls a second, and at once: calls=50:100; may be repeated', parseLimit)
     .option(
       '--quota <metric=limit/period>',
@@ -149,12 +147,13 @@ function addFields(command: Command): Command {
     );
 }
 
-function toPlan({ limit, quota, concurrency, priority, whenStoreSilent }: PlanFields): Partial<Plan> {
+function toPlan({ limit, quota, concurrency, priority, whenStoreSilent, allow }: PlanFields): Partial<Plan> {
   return {
     ...(limit === undefined ? {} : { limits: limit }),
     ...(quota === undefined ? {} : { quotas: quota }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(priority === undefined ? {} : { priority: PRIORITIES[priority] }),
+    ...(allow === undefined ? {} : { allowed: allow }),
     ...(whenStoreSilent === undefined ? {} : { whenStoreSilent: SILENT_POLICIES[whenStoreSilent] }),
   };
 }

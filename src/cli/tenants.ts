@@ -8,6 +8,7 @@ import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-cli
 import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
 import type { Io } from './io.ts';
 import { listAll } from './list-all.ts';
+import { addOverrideOptions, formatOverrides, namesOverrides, type OverrideOptions, toOverrides } from './overrides.ts';
 import { parseCount } from './parse-values.ts';
 import { formatTime, printList, printOne, type View } from './print.ts';
 import { requireChange } from './require-change.ts';
@@ -22,12 +23,14 @@ const VIEW: View<Tenant> = {
     ['name', tenant.displayName],
     ['plan', tenant.plan],
     ['state', tenant.state === State.STATE_SUSPENDED ? 'suspended' : 'active'],
+    ['allowed', tenant.allowed.join(' ') || "the plan's"],
+    ['overrides', formatOverrides(tenant.overrides)],
     ['created', formatTime(tenant.createTime)],
     ['etag', tenant.etag],
   ],
 };
 
-interface TenantFields {
+interface TenantFields extends OverrideOptions {
   readonly name?: string;
   readonly plan?: string;
   readonly state?: keyof typeof STATES;
@@ -70,13 +73,14 @@ function addGet(tenants: Command, io: Io): void {
 }
 
 function addCreate(tenants: Command, io: Io): void {
-  addChangeOptions(tenants.command('create <id>').description('create a tenant'))
+  addOverrideOptions(addChangeOptions(tenants.command('create <id>').description('create a tenant')))
     .requiredOption('--plan <plan>', 'the plan that the tenant has')
     .option('--name <text>', 'its name for people')
     .addOption(stateOption())
     .action((tenantId: string, options: ChangeOptions & TenantFields) =>
       withChange(options, io, async (change) => {
-        const request = { tenantId, tenant: Tenant.fromPartial(toTenant(options)) };
+        const overrides = toOverrides({ ...options, overrides: true }, undefined);
+        const request = { tenantId, tenant: Tenant.fromPartial({ ...toTenant(options), overrides }) };
         printOne(io, options.output, VIEW, await change(service.createTenant, request));
       }),
     );
@@ -84,7 +88,9 @@ function addCreate(tenants: Command, io: Io): void {
 
 function addUpdate(tenants: Command, io: Io): void {
   const update = tenants.command('update <id>').description('change a tenant; what is not given stays');
-  addChangeOptions(update)
+  addOverrideOptions(addChangeOptions(update))
+    .option('--allow-all', 'all that its plan allows')
+    .option('--no-overrides', 'what differs from its plan is taken away, but for what is given here')
     .option('--plan <plan>', 'the plan that the tenant has')
     .option('--name <text>', 'its name for people')
     .addOption(stateOption())
@@ -94,10 +100,17 @@ function addUpdate(tenants: Command, io: Io): void {
         ...(options.name === undefined ? [] : ['display_name']),
         ...(options.plan === undefined ? [] : ['plan']),
         ...(options.state === undefined ? [] : ['state']),
+        ...(options.allow === undefined && !options.allowAll ? [] : ['allowed']),
+        ...(namesOverrides(options) ? ['overrides'] : []),
       ];
       requireChange(update, updateMask);
-      return withChange(options, io, async (change) => {
+      return withChange(options, io, async (change, client) => {
         const tenant = Tenant.fromPartial({ id, etag: options.etag ?? '', ...toTenant(options) });
+        if (namesOverrides(options)) {
+          // The same command again must be the same request: no etag but the user's own.
+          const current = await client.call(service.getTenant, { id });
+          tenant.overrides = toOverrides(options, current.overrides);
+        }
         printOne(io, options.output, VIEW, await change(service.updateTenant, { tenant, updateMask }));
       });
     });
@@ -118,10 +131,11 @@ function stateOption(): Option {
   return new Option('--state <state>', 'a suspended tenant is refused').choices(Object.keys(STATES));
 }
 
-function toTenant({ name, plan, state }: TenantFields): Partial<Tenant> {
+function toTenant({ name, plan, state, allow }: TenantFields): Partial<Tenant> {
   return {
     ...(name === undefined ? {} : { displayName: name }),
     ...(plan === undefined ? {} : { plan }),
+    ...(allow === undefined ? {} : { allowed: allow }),
     ...(state === undefined ? {} : { state: STATES[state] }),
   };
 }

@@ -1,5 +1,5 @@
-import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
-import type { Config, Plan, Tenant, Tenant_Key } from '../../generated/tollgate/config/v1/config.ts';
+import { type Quota, Quota_Period, type RateLimit } from '../../generated/tollgate/admin/v1/plan.ts';
+import type { Config, Tenant, Tenant_Key } from '../../generated/tollgate/config/v1/config.ts';
 import { hashKey, isPlausibleKey } from '../tenants/key-text.ts';
 import type { CheckContext } from './check-context.ts';
 import { complainOfTwins } from './check-references.ts';
@@ -15,7 +15,12 @@ export function checkPlans(context: CheckContext, config: Config): void {
   });
 }
 
-function checkPlan({ source }: CheckContext, plan: Plan, at: Path): void {
+interface LimitsAndQuotas {
+  readonly limits: readonly RateLimit[];
+  readonly quotas: readonly Quota[];
+}
+
+function checkPlan({ source }: CheckContext, plan: LimitsAndQuotas, at: Path): void {
   complainOfTwins(
     source,
     [...at, 'limits'],
@@ -68,6 +73,7 @@ function checkTenant(
   env: Environment,
   owners: Map<string, string>,
 ): void {
+  if (tenant.overrides !== undefined) checkPlan(context, tenant.overrides, [...at, 'overrides']);
   complainOfTwins(
     context.source,
     [...at, 'keys'],
@@ -77,6 +83,7 @@ function checkTenant(
   );
   tenant.keys.forEach((key, index) => {
     const here = [...at, 'keys', index];
+    checkPlan(context, { limits: key.limits, quotas: [] }, here);
     const hash = checkKey(context, key, here, env);
     if (hash === undefined) return;
     const owner = owners.get(hash);

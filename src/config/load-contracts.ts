@@ -8,6 +8,7 @@ import { indexMethods } from '../contracts/index-methods.ts';
 import { type ContractSource, loadContract } from '../contracts/load.ts';
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import { nearest } from '../contracts/nearest.ts';
+import { checkAllowed } from './check-allowed.ts';
 import { ConfigError } from './config-error.ts';
 import type { LoadedConfig } from './load.ts';
 
@@ -44,6 +45,7 @@ export async function loadContracts(loaded: LoadedConfig): Promise<LoadedContrac
       error,
     );
   }
+  checkAllowed(loaded, contracts);
   if (source.complaints.length > 0) throw new ConfigError(source.complaints);
   return { contracts, methods, warnings: warnOfLimits(loaded, contracts) };
 }
@@ -76,7 +78,8 @@ function reportProblem({ source, config }: LoadedConfig, index: number, problem:
 
 /** Limits that a method names and no plan of the file has. A plan that an admin adds may have them. */
 function warnOfLimits({ source, config }: LoadedConfig, contracts: readonly Contract[]): Complaint[] {
-  const limits = new Set(config.plans.flatMap((plan) => plan.limits.map((limit) => limit.name)));
+  const all = [...config.plans, ...config.tenants.map(({ overrides }) => overrides)];
+  const limits = new Set(all.flatMap((plan) => plan?.limits.map((limit) => limit.name) ?? []));
   return contracts.flatMap((contract) => {
     const index = config.contracts.findIndex((message) => message.name === contract.name);
     return contract.methods.flatMap(({ name, policy }) => {

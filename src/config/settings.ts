@@ -7,6 +7,7 @@ import {
   type Quota as QuotaMessage,
   type RateLimit,
 } from '../../generated/tollgate/admin/v1/plan.ts';
+import type { PlanOverrides } from '../../generated/tollgate/admin/v1/tenant.ts';
 import type {
   Audit,
   Backend,
@@ -26,6 +27,7 @@ import { DEFAULT_LIMITS, leastMemory, type MetricsLimits, MIB } from '../metrics
 import { DEFAULT_RETRY, type RetryOptions } from '../routing/retries.ts';
 import { DEFAULT_RETENTION, type Retention } from '../store/journal.ts';
 import type { RedisSettings } from '../store/redis/connect.ts';
+import { toAllowList } from '../sync/allow-list.ts';
 import { toPriority, toWhenStoreSilent } from '../sync/from-document.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
 import { type LogLevel, toLogLevel } from '../telemetry/log-level.ts';
@@ -126,7 +128,14 @@ export interface TenantSettings {
   readonly id: string;
   readonly displayName: string;
   readonly plan: string;
-  readonly keys: readonly { readonly name: string; readonly sha256: string; readonly scopes: readonly string[] }[];
+  readonly allowed: readonly string[];
+  readonly overrides: PlanOverrides | undefined;
+  readonly keys: readonly {
+    readonly name: string;
+    readonly sha256: string;
+    readonly scopes: readonly string[];
+    readonly limits: readonly RateLimit[];
+  }[];
   readonly issuers: readonly Issuer[];
   readonly certificates: readonly ClientCertificate[];
 }
@@ -272,6 +281,7 @@ export function toPlan(
     readonly concurrency: number;
     readonly priority: Plan_Priority;
     readonly whenStoreSilent?: Plan_WhenStoreSilent | undefined;
+    readonly allowed: readonly string[];
   },
 ): Plan {
   const limits = plan.limits.map(({ name, rate, burst }) => ({ name, rate, burst }));
@@ -282,6 +292,7 @@ export function toPlan(
     concurrency: plan.concurrency,
     priority: toPriority(plan.priority),
     whenStoreSilent: toWhenStoreSilent(plan.whenStoreSilent),
+    allowed: toAllowList(plan.allowed),
   };
 }
 
@@ -297,10 +308,10 @@ function toQuota(quota: QuotaMessage): Quota {
 }
 
 function toTenant(tenant: TenantMessage, file: (path: string) => string, env: Environment): TenantSettings {
-  const keys = tenant.keys.map(({ name, secret, scopes }) => {
+  const keys = tenant.keys.map(({ name, secret, scopes, limits }) => {
     const sha256 = secret?.$case === 'sha256' ? secret.sha256 : hashKey(env[secret?.fromEnv ?? ''] ?? '');
-    return { name, sha256, scopes };
+    return { name, sha256, scopes, limits };
   });
-  const { id, displayName, plan } = tenant;
-  return { id, displayName, plan, keys, ...toIdentities(tenant, file) };
+  const { id, displayName, plan, allowed, overrides } = tenant;
+  return { id, displayName, plan, allowed, overrides, keys, ...toIdentities(tenant, file) };
 }

@@ -21,7 +21,7 @@ const METRICS = '/tollgate.metrics.v1.MetricsService';
 /** By `:path`: what a tenant's credential may call without a role, about its own tenant. */
 export const SELF_SERVICE: ReadonlySet<string> = new Set([
   `${ADMIN}TenantService/GetTenant`,
-  ...['Create', 'Get', 'Update', 'Delete'].map((verb) => `${ADMIN}ApiKeyService/${verb}ApiKey`),
+  ...['Create', 'Get', 'Update', 'Rotate', 'Delete'].map((verb) => `${ADMIN}ApiKeyService/${verb}ApiKey`),
   `${ADMIN}ApiKeyService/ListApiKeys`,
   ...['GetMetrics', 'WatchMetrics', 'TopTenants', 'TopMethods'].map((method) => `${METRICS}/${method}`),
 ]);

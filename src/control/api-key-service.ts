@@ -7,6 +7,7 @@ import {
   type GetApiKeyRequest,
   type ListApiKeysRequest,
   ApiKeyServiceService as Methods,
+  type RotateApiKeyRequest,
   type UpdateApiKeyRequest,
 } from '../../generated/tollgate/admin/v1/api_key.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -53,6 +54,18 @@ export function createApiKeyService(tenants: TenantManager, changes: Changes, lo
         return own.updateApiKey(request);
       },
       repeat: ({ apiKey }, caller) => find(caller, apiKey?.id ?? ''),
+    }),
+    rotateApiKey: changes.handler(Methods.rotateApiKey, {
+      async run(request: RotateApiKeyRequest, caller, own) {
+        await findOwn(caller, request.id);
+        const rotated = await own.rotateApiKey(request);
+        return request.validateOnly ? { ...rotated, key: '' } : rotated;
+      },
+      repeat: async ({ id }, caller, successor) => ({
+        apiKey: await find(caller, successor),
+        key: '',
+        oldApiKey: await find(caller, id),
+      }),
     }),
     deleteApiKey: changes.handler(Methods.deleteApiKey, {
       async run(request: DeleteApiKeyRequest, caller, own) {

@@ -3,6 +3,7 @@ import type { EndOfTurn } from '../chain/end-of-turn.ts';
 import { storeUnavailable } from '../chain/refusal.ts';
 import { type RateGrant, type RateStore, StoreSilent } from '../store/store.ts';
 import type { RateLimit, WhenStoreSilent } from '../sync/snapshot.ts';
+import { type BucketOwner, bucketName } from './bucket-owner.ts';
 import { Demand } from './demand.ts';
 import { gatherMs, leaseSize, prefetchMark, SCARCE_MS } from './lease-size.ts';
 import { Leases } from './leases.ts';
@@ -43,7 +44,7 @@ export interface BucketParts {
 export class LeasedBucket {
   readonly #parts: BucketParts;
   readonly #key: string;
-  readonly #tenantId: string;
+  readonly #owner: BucketOwner;
   #limit: RateLimit;
   #whenSilent: WhenStoreSilent;
   readonly #leases = new Leases();
@@ -69,12 +70,12 @@ export class LeasedBucket {
   #owedAt = 0;
   #reportAt = 0;
 
-  constructor(parts: BucketParts, tenantId: string, limit: RateLimit, whenSilent: WhenStoreSilent = 'local_share') {
+  constructor(parts: BucketParts, owner: BucketOwner, limit: RateLimit, whenSilent: WhenStoreSilent = 'local_share') {
     this.#parts = parts;
-    this.#tenantId = tenantId;
+    this.#owner = owner;
     this.#limit = limit;
     this.#whenSilent = whenSilent;
-    this.#key = `${tenantId}/${limit.name}`;
+    this.#key = bucketName(owner, limit.name);
     this.#demand = new Demand(parts.now());
     this.#remote = parts.store.remote === true;
   }
@@ -290,7 +291,7 @@ export class LeasedBucket {
   #refuse(ms: number): Refusal {
     const wait = roundWait(Math.min(ms, MAX_BLOCK_MS));
     if (this.#refusal?.retryAfterMs !== wait)
-      this.#refusal = this.#parts.refusals.get(this.#tenantId, this.#limit.name, wait);
+      this.#refusal = this.#parts.refusals.get(this.#owner, this.#limit.name, wait);
     return this.#refusal;
   }
 }

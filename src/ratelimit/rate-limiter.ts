@@ -1,15 +1,14 @@
-import type { Call, Refusal, Stage, Verdict } from '../chain/call.ts';
+import type { Call, Principal, Refusal, Stage, Verdict } from '../chain/call.ts';
 import { EndOfTurn } from '../chain/end-of-turn.ts';
 import { concurrencyLimited, storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
 import { endsWithin, MAX_STORE_WAIT_MS } from '../chain/within.ts';
 import type { RateStore } from '../store/store.ts';
 import type { Plan } from '../sync/snapshot.ts';
-import { type BucketParts, LeasedBucket } from './leased-bucket.ts';
+import { BucketSet } from './bucket-set.ts';
+import type { BucketParts } from './leased-bucket.ts';
 import { RateRefusals } from './rate-refusals.ts';
 
-/** The limit that every call draws on. */
-const CALLS = 'calls';
 /** How often a call waits for the store before it gives up: others may take what it waited for. */
 const MAX_WAITS = 8;
 /** Tenants that are looked at for metrics: a look at all of a hundred thousand would hold up calls. */
@@ -17,15 +16,19 @@ const MAX_USES = 10_000;
 
 interface LimiterState extends TenantState {
   readonly tenantId: string;
-  /** The plan that the buckets were made from. */
-  plan: Plan;
   /** Calls that run. */
   running: number;
-  /** Of the limit `calls`. */
-  calls: LeasedBucket | undefined;
-  /** All of the plan's limits by name; made when first drawn on. */
-  readonly buckets: Map<string, LeasedBucket>;
+  readonly buckets: BucketSet;
+  /** That of the last call. */
+  plan: Plan;
+  /** The last that was told, and the limit that it names. */
   concurrencyRefusal: Refusal | undefined;
+  concurrencyLimit: number;
+}
+
+/** Of a key that has limits of its own. */
+interface KeyState extends TenantState {
+  readonly buckets: BucketSet;
 }
 
 /** How far a tenant has used a limit: of its burst, or of the calls at once. */
@@ -41,7 +44,7 @@ export interface RateLimiterOptions {
   readonly rates: RateStore;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Tenants whose state is kept; default 100,000. */
+  /** Tenants, and keys with limits of their own, whose state is kept; default 100,000 of each. */
   readonly maxTenants?: number | undefined;
   /** Gateways that were last known to live, this one included; default 1. */
   readonly liveGateways?: (() => number) | undefined;
@@ -51,14 +54,15 @@ export interface RateLimiterOptions {
 
 /**
  * The stage that bounds how fast, and how many at once, a tenant's calls come: the plan's limit `calls`, the limit that the
- * method's policy names beside it, and the plan's concurrency. All must conform, and a call that one of them refuses
- * takes nothing of the others. Calls without a tenant (public methods) pass.
+ * method's policy names beside it, the same of the key where it has limits of its own, and the plan's concurrency. All must
+ * conform, and a call that one of them refuses takes nothing of the others. Calls without a tenant (public methods) pass.
  */
 export class RateLimiter implements Stage {
   readonly name = 'rate_limit';
   readonly #parts: BucketParts;
   readonly #now: () => number;
   readonly #tenants: TenantStates<LimiterState>;
+  readonly #keys: TenantStates<KeyState>;
 
   constructor(options: RateLimiterOptions) {
     this.#now = options.now;
@@ -69,7 +73,9 @@ export class RateLimiter implements Stage {
       liveGateways: options.liveGateways ?? (() => 1),
       turn: options.turn ?? new EndOfTurn(),
     };
-    this.#tenants = new TenantStates(options.maxTenants ?? 100_000, (state) => this.#isIdle(state));
+    const max = options.maxTenants ?? 100_000;
+    this.#tenants = new TenantStates(max, ({ running, buckets }) => running === 0 && buckets.isIdle(this.#now()));
+    this.#keys = new TenantStates(max, ({ buckets }) => buckets.isIdle(this.#now()));
   }
 
   /** Tenants whose state is kept. */
@@ -91,11 +97,16 @@ export class RateLimiter implements Stage {
         ? [own]
         : []) {
       if (++looks > MAX_USES) return;
-      for (const bucket of buckets.values()) yield { tenantId: id, kind: 'rate', ...bucket.use(now) };
+      for (const use of buckets.uses(now)) yield { tenantId: id, kind: 'rate', ...use };
       if (plan.concurrency > 0) {
         yield { tenantId: id, kind: 'concurrency', name: 'concurrency', used: running, limit: plan.concurrency };
       }
     }
+  }
+
+  /** Keys whose state is kept. */
+  get keys(): number {
+    return this.#keys.size;
   }
 
   /** Calls of a tenant that run. */
@@ -104,14 +115,18 @@ export class RateLimiter implements Stage {
   }
 
   admit(call: Call): Verdict {
-    const { tenant, plan } = call;
+    const { tenant, plan, principal } = call;
     if (tenant === undefined || plan === undefined) return undefined;
     let state = this.#tenants.get(tenant.id);
     if (state === undefined) state = this.#begin(tenant.id, plan);
-    else if (state.plan !== plan) this.#changePlan(state, plan);
+    else if (state.plan !== plan) {
+      state.plan = plan;
+      state.buckets.change(plan.limits, plan.whenStoreSilent);
+    }
     if (plan.concurrency > 0 && state.running >= plan.concurrency) return refuseConcurrency(state, plan.concurrency);
-    const verdict = this.#draw(state, call.method?.policy.limit);
-    if (verdict instanceof Promise) return this.#wait(call, state, verdict);
+    const key = principal?.limits === undefined ? undefined : this.#keyBuckets(principal, plan);
+    const verdict = draw(key, state.buckets, this.#now(), call.method?.policy.limit);
+    if (verdict instanceof Promise) return this.#wait(call, state, key, verdict);
     if (verdict === undefined) count(call, state);
     return verdict;
   }
@@ -123,36 +138,13 @@ export class RateLimiter implements Stage {
     if (state !== undefined && state.running > 0) state.running--;
   }
 
-  /** Takes a unit of each limit that applies, or of none. */
-  #draw(state: LimiterState, limitName: string | undefined): Refusal | Promise<void> | undefined {
-    const now = this.#now();
-    const { calls } = state;
-    const named = limitName === undefined || limitName === CALLS ? undefined : this.#bucket(state, limitName);
-    try {
-      if (named === undefined) return calls?.take(now);
-      // The one that is known to be empty refuses before the other is drawn on.
-      if (calls?.isBlocked(now)) return calls.take(now);
-      const first = named.take(now);
-      if (first !== undefined || calls === undefined) return first;
-      const second = this.#takeSecond(calls, named, now);
-      if (second !== undefined) named.putBack(now);
-      return second;
-    } catch {
-      return storeUnavailable();
-    }
-  }
-
-  #takeSecond(calls: LeasedBucket, named: LeasedBucket, now: number): Refusal | Promise<void> | undefined {
-    try {
-      return calls.take(now);
-    } catch (error) {
-      named.putBack(now);
-      throw error;
-    }
-  }
-
   /** The store answers later. The call counts as running meanwhile: many that wait must not pass the bound together. */
-  async #wait(call: Call, state: LimiterState, first: Promise<void>): Promise<Refusal | undefined> {
+  async #wait(
+    call: Call,
+    state: LimiterState,
+    key: BucketSet | undefined,
+    first: Promise<void>,
+  ): Promise<Refusal | undefined> {
     count(call, state);
     const limit = call.method?.policy.limit;
     const until = this.#now() + MAX_STORE_WAIT_MS;
@@ -160,13 +152,13 @@ export class RateLimiter implements Stage {
     try {
       // The store bounds each wait; all of them together are bounded here.
       await first;
-      verdict = this.#draw(state, limit);
+      verdict = draw(key, state.buckets, this.#now(), limit);
       for (let i = 1; i < MAX_WAITS && verdict instanceof Promise; i++) {
         if (!(await endsWithin(verdict, until - this.#now()))) break;
-        verdict = this.#draw(state, limit);
+        verdict = draw(key, state.buckets, this.#now(), limit);
       }
       // The time is up, silent or not: as the plan says.
-      if (verdict instanceof Promise) verdict = this.#drawAlone(state, limit);
+      if (verdict instanceof Promise) verdict = drawAlone(key, state.buckets, this.#now(), limit);
     } catch {
       verdict = storeUnavailable();
     }
@@ -175,56 +167,56 @@ export class RateLimiter implements Stage {
     return verdict instanceof Promise ? storeUnavailable() : verdict;
   }
 
-  /** Decides without the store. */
-  #drawAlone(state: LimiterState, limitName: string | undefined): Refusal | undefined {
-    const now = this.#now();
-    const named = limitName === undefined || limitName === CALLS ? undefined : this.#bucket(state, limitName);
-    return named?.takeAlone(now) ?? state.calls?.takeAlone(now);
-  }
-
   #begin(tenantId: string, plan: Plan): LimiterState {
     const state: LimiterState = {
       tenantId,
-      plan,
       running: 0,
-      calls: undefined,
-      buckets: new Map(),
+      plan,
+      buckets: new BucketSet(this.#parts, { tenantId, keyId: undefined }, plan.limits, plan.whenStoreSilent),
       concurrencyRefusal: undefined,
+      concurrencyLimit: -1,
       recentlyUsed: true,
     };
-    state.calls = this.#bucket(state, CALLS);
     this.#tenants.set(tenantId, state);
     return state;
   }
 
-  #changePlan(state: LimiterState, plan: Plan): void {
-    state.plan = plan;
-    state.concurrencyRefusal = undefined;
-    for (const [name, bucket] of state.buckets) {
-      const limit = plan.limits.find((each) => each.name === name);
-      if (limit === undefined) state.buckets.delete(name);
-      else bucket.change(limit, plan.whenStoreSilent);
+  #keyBuckets({ id, tenantId, limits = [] }: Principal, { whenStoreSilent }: Plan): BucketSet {
+    const known = this.#keys.get(id);
+    if (known !== undefined) {
+      known.buckets.change(limits, whenStoreSilent);
+      return known.buckets;
     }
-    state.calls = this.#bucket(state, CALLS);
+    const buckets = new BucketSet(this.#parts, { tenantId, keyId: id }, limits, whenStoreSilent);
+    this.#keys.set(id, { buckets, recentlyUsed: true });
+    return buckets;
   }
+}
 
-  /** The bucket of a limit of the state's plan; undefined when the plan has none of this name. */
-  #bucket(state: LimiterState, name: string): LeasedBucket | undefined {
-    const known = state.buckets.get(name);
-    if (known !== undefined) return known;
-    const limit = state.plan.limits.find((each) => each.name === name);
-    if (limit === undefined) return undefined;
-    const bucket = new LeasedBucket(this.#parts, state.tenantId, limit, state.plan.whenStoreSilent);
-    state.buckets.set(name, bucket);
-    return bucket;
-  }
+/** Takes a unit of each limit that applies, of the key and of the tenant, or of none. */
+function draw(
+  key: BucketSet | undefined,
+  tenant: BucketSet,
+  now: number,
+  limit: string | undefined,
+): Refusal | Promise<void> | undefined {
+  // The one that is known to be empty refuses before the other is drawn on.
+  if (key === undefined || tenant.isBlocked(now, limit)) return tenant.take(now, limit);
+  const first = key.take(now, limit);
+  if (first !== undefined) return first;
+  const second = tenant.take(now, limit);
+  if (second !== undefined) key.putBack(now, limit);
+  return second;
+}
 
-  #isIdle(state: LimiterState): boolean {
-    if (state.running > 0) return false;
-    const now = this.#now();
-    for (const bucket of state.buckets.values()) if (!bucket.isIdle(now)) return false;
-    return true;
-  }
+/** Decides without the store. */
+function drawAlone(
+  key: BucketSet | undefined,
+  tenant: BucketSet,
+  now: number,
+  limit: string | undefined,
+): Refusal | undefined {
+  return key?.takeAlone(now, limit) ?? tenant.takeAlone(now, limit);
 }
 
 function count(call: Call, state: LimiterState): void {
@@ -233,6 +225,8 @@ function count(call: Call, state: LimiterState): void {
 }
 
 function refuseConcurrency(state: LimiterState, limit: number): Refusal {
-  state.concurrencyRefusal ??= concurrencyLimited({ limit, tenantId: state.tenantId });
+  if (state.concurrencyRefusal !== undefined && state.concurrencyLimit === limit) return state.concurrencyRefusal;
+  state.concurrencyLimit = limit;
+  state.concurrencyRefusal = concurrencyLimited({ limit, tenantId: state.tenantId });
   return state.concurrencyRefusal;
 }

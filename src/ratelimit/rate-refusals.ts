@@ -1,5 +1,6 @@
 import type { Refusal } from '../chain/call.ts';
 import { rateLimited } from '../chain/refusal.ts';
+import { type BucketOwner, bucketName } from './bucket-owner.ts';
 
 const MAX_KEPT = 4096;
 
@@ -11,11 +12,11 @@ export class RateRefusals {
   readonly #kept = new Map<string, Refusal>();
 
   /** @param retryAfterMs as given by `roundWait` */
-  get(tenantId: string, limit: string, retryAfterMs: number): Refusal {
-    const key = `${tenantId}/${limit}/${retryAfterMs}`;
+  get(owner: BucketOwner, limit: string, retryAfterMs: number): Refusal {
+    const key = `${bucketName(owner, limit)}/${retryAfterMs}`;
     const known = this.#kept.get(key);
     if (known !== undefined) return known;
-    const refusal = rateLimited({ limit, retryAfterMs, tenantId });
+    const refusal = rateLimited({ limit, retryAfterMs, ...owner });
     if (this.#kept.size >= MAX_KEPT) {
       for (const oldest of this.#kept.keys()) {
         this.#kept.delete(oldest);

@@ -154,6 +154,23 @@ export interface QuotaStore {
   used(request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart'>): Promise<number>;
 }
 
+/**
+ * When keys were last used: beside the documents, for it is no configuration. To write it is no change, wakes nobody, and is lost
+ * with little harm.
+ */
+export interface KeyUseStore {
+  /**
+   * Keeps the later of what is known and what is told (Unix milliseconds, by the key's id), unless the two are less than
+   * KEY_USE_STEP_MS apart. Keys that are not there are passed over. Throws (or rejects) when the store fails.
+   */
+  note(uses: ReadonlyMap<string, number>): void | Promise<void>;
+  /** Without those of which nothing is known. */
+  read(ids: readonly string[]): Promise<ReadonlyMap<string, number>>;
+}
+
+/** As often as this the use of one key is written. */
+export const KEY_USE_STEP_MS = 60_000;
+
 /** The outcome of asking a rate limit's bucket. */
 export interface RateGrant {
   /** Units taken from the bucket for the asker. */
@@ -189,5 +206,6 @@ export interface Store {
   readonly journal: Journal;
   readonly quotas: QuotaStore;
   readonly rates: RateStore;
+  readonly keyUses: KeyUseStore;
   close(): Promise<void>;
 }

@@ -4,9 +4,22 @@ import {
   Plan as PlanMessage,
   Quota_Period,
 } from '../../generated/tollgate/admin/v1/plan.ts';
-import { Tenant_State, Tenant as TenantMessage } from '../../generated/tollgate/admin/v1/tenant.ts';
+import {
+  type PlanOverrides as OverridesMessage,
+  Tenant_State,
+  Tenant as TenantMessage,
+} from '../../generated/tollgate/admin/v1/tenant.ts';
 import type { Document, DocumentKind } from '../store/store.ts';
-import { type Plan, Priority, type Quota, type Tenant, type WhenStoreSilent } from './snapshot.ts';
+import { toAllowList } from './allow-list.ts';
+import {
+  type Plan,
+  type PlanOverrides,
+  Priority,
+  type Quota,
+  type RateLimit,
+  type Tenant,
+  type WhenStoreSilent,
+} from './snapshot.ts';
 import { toCertifiedName, toTokenIssuer } from './trusted-names.ts';
 
 /** Thrown when a stored document does not decode: the store is damaged, or written by something else. */
@@ -27,6 +40,8 @@ export function tenantFromDocument({ id, body }: Pick<Document, 'id' | 'body'>):
     suspended: message.state === Tenant_State.STATE_SUSPENDED,
     issuers: some(message.issuers.map((issuer) => toTokenIssuer(id, issuer))),
     certificates: some(message.clientCertificates.map((certificate) => toCertifiedName(id, certificate))),
+    allowed: toAllowList(message.allowed),
+    overrides: message.overrides && toOverrides(message.overrides),
   };
 }
 
@@ -35,12 +50,26 @@ export function planFromDocument({ id, body }: Pick<Document, 'id' | 'body'>): P
   const message = decode('plan', id, () => PlanMessage.decode(body));
   return {
     id,
-    limits: message.limits.map(({ name, rate, burst }) => ({ name, rate, burst })),
+    limits: message.limits.map(toRateLimit),
     quotas: message.quotas.map(toQuota),
     concurrency: message.concurrency,
     priority: toPriority(message.priority),
     whenStoreSilent: toWhenStoreSilent(message.whenStoreSilent),
+    allowed: toAllowList(message.allowed),
   };
+}
+
+export function toOverrides(message: OverridesMessage): PlanOverrides {
+  return {
+    limits: message.limits.map(toRateLimit),
+    quotas: message.quotas.map(toQuota),
+    concurrency: message.concurrency,
+    priority: message.priority === Plan_Priority.PRIORITY_UNSPECIFIED ? undefined : toPriority(message.priority),
+  };
+}
+
+export function toRateLimit({ name, rate, burst }: RateLimit): RateLimit {
+  return { name, rate, burst };
 }
 
 /** What is not said is normal, and so is what only a later version knows. */
@@ -56,7 +85,7 @@ export function toWhenStoreSilent(policy: Plan_WhenStoreSilent | undefined): Whe
   return policy === Plan_WhenStoreSilent.WHEN_STORE_SILENT_CLOSED ? 'closed' : undefined;
 }
 
-function toQuota(quota: PlanMessage['quotas'][number]): Quota {
+export function toQuota(quota: PlanMessage['quotas'][number]): Quota {
   const period = quota.period === Quota_Period.PERIOD_MONTH ? 'month' : 'day';
   return {
     metric: quota.metric,

@@ -1,4 +1,5 @@
 import type { MethodEntry } from '../contracts/method-entry.ts';
+import type { AllowList } from './allow-list.ts';
 import type { IdentityIndex } from './identity-index.ts';
 import type { CertifiedName, TokenIssuer } from './trusted-names.ts';
 
@@ -37,6 +38,18 @@ export interface Plan {
   readonly priority: Priority;
   /** Undefined is `local_share`. */
   readonly whenStoreSilent?: WhenStoreSilent | undefined;
+  /** Undefined: everything. */
+  readonly allowed?: AllowList | undefined;
+}
+
+/** Where a tenant differs from its plan. */
+export interface PlanOverrides {
+  /** Instead of the plan's of the same names. */
+  readonly limits: readonly RateLimit[];
+  /** Instead of all of the plan's of the same metrics. */
+  readonly quotas: readonly Quota[];
+  readonly concurrency: number | undefined;
+  readonly priority: Priority | undefined;
 }
 
 export interface Tenant {
@@ -48,6 +61,10 @@ export interface Tenant {
   /** Absent when there are none. */
   readonly issuers?: readonly TokenIssuer[] | undefined;
   readonly certificates?: readonly CertifiedName[] | undefined;
+  /** Of what the plan allows. Undefined: all of that. */
+  readonly allowed?: AllowList | undefined;
+  /** Undefined: none. `effectivePlan` says what then holds. */
+  readonly overrides?: PlanOverrides | undefined;
 }
 
 /** Tenants by id. `with` and `without` cost what they change (copy on write of one shard), not the size of the whole. */

@@ -1,4 +1,5 @@
-import { type ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { Plan } from '../../generated/tollgate/admin/v1/plan.ts';
 import { Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { type DocumentStore, HashTaken, type Write } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
@@ -58,7 +59,7 @@ async function tenantWrites(documents: DocumentStore): Promise<Write[]> {
   const content = tenantContent(Tenant.fromPartial({ ...tenant, state: Tenant_State.STATE_ACTIVE }));
   const writes: Write[] = [{ op: 'put', kind: 'tenant', id: ADMIN_TENANT, expected: 0, ...content }];
   if ((await documents.get('plan', ADMIN_PLAN)) === undefined) {
-    const plan = planContent({ id: ADMIN_PLAN, limits: [], quotas: [], concurrency: 0, priority: 0, etag: '' });
+    const plan = planContent(Plan.fromPartial({ id: ADMIN_PLAN }));
     writes.push({ op: 'put', kind: 'plan', id: ADMIN_PLAN, expected: 0, ...plan });
   }
   return writes;
@@ -88,7 +89,7 @@ async function hasUsableKey({ documents, now }: AdminKeyOptions): Promise<boolea
 
 function adminKey(id: string, name: string): ApiKey {
   const state = ApiKey_State.STATE_ACTIVE;
-  return { id, tenantId: ADMIN_TENANT, name, scopes: [...ADMIN_SCOPES], state, etag: '' };
+  return ApiKey.fromPartial({ id, tenantId: ADMIN_TENANT, name, scopes: [...ADMIN_SCOPES], state });
 }
 
 async function commit(sync: ConfigSync, writes: readonly Write[]): Promise<void> {

@@ -1,12 +1,13 @@
-import { type ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { ApiKey, ApiKey_State } from '../../generated/tollgate/admin/v1/api_key.ts';
 import type { ClientCertificate, Issuer } from '../../generated/tollgate/admin/v1/issuer.ts';
 import {
   Plan_Priority,
   Plan_WhenStoreSilent,
   type Plan as PlanMessage,
   Quota_Period,
+  type RateLimit,
 } from '../../generated/tollgate/admin/v1/plan.ts';
-import { Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
+import { type PlanOverrides, Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { type Document, type DocumentStore, HashTaken, type Write } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
 import { type Plan, Priority } from '../sync/snapshot.ts';
@@ -28,6 +29,8 @@ export interface FileTenant {
   readonly displayName: string;
   /** Id of a plan, of the file or of the store. */
   readonly plan: string;
+  readonly allowed?: readonly string[] | undefined;
+  readonly overrides?: PlanOverrides | undefined;
   readonly keys: readonly FileKey[];
   /** With their key sets: no names of files. */
   readonly issuers?: readonly Issuer[] | undefined;
@@ -40,6 +43,8 @@ export interface FileKey {
   /** Of the key's whole text, lower-case hex. */
   readonly sha256: string;
   readonly scopes: readonly string[];
+  /** Under those of the plan. */
+  readonly limits?: readonly RateLimit[] | undefined;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -120,12 +125,14 @@ class FileDraft {
     this.#put('plan', plan.id, await this.#documents.get('plan', plan.id), planContent(message));
   }
 
-  async tenant({ id, displayName, plan, keys, issuers = [], certificates = [] }: FileTenant): Promise<void> {
+  async tenant(said: FileTenant): Promise<void> {
+    const { id, displayName, plan, keys, allowed = [], overrides, issuers = [], certificates = [] } = said;
     this.#once('tenant', id);
     refuseReserved(id, 'set in the file: use TOLLGATE_ADMIN_KEY');
     const stored = await this.#documents.get('tenant', id);
     const state = stored === undefined ? Tenant_State.STATE_ACTIVE : tenantOf(stored).state;
-    const tenant = Tenant.fromPartial({ id, displayName, plan, state });
+    const tenant = Tenant.fromPartial({ id, displayName, plan, state, allowed: [...allowed] });
+    if (overrides !== undefined) tenant.overrides = overrides;
     tenant.issuers = [...issuers];
     tenant.clientCertificates = [...certificates];
     checkTenant(tenant);
@@ -136,13 +143,14 @@ class FileDraft {
     await this.#deleteOthers(id, new Set(keys.map(({ name }) => fileKeyId(id, name))));
   }
 
-  async #key(tenantId: string, { name, sha256, scopes }: FileKey): Promise<void> {
+  async #key(tenantId: string, { name, sha256, scopes, limits = [] }: FileKey): Promise<void> {
     const id = fileKeyId(tenantId, name);
     this.#once('key', id);
     if (!SHA256.test(sha256)) throw new InvalidArgument(`keys[${id}].sha256`, 'must be 64 lower-case hex digits');
     const stored = await this.#documents.get('api_key', id);
     const { state, expireTime } = stored === undefined ? { state: ApiKey_State.STATE_ACTIVE } : keyOf(stored);
-    const key: ApiKey = { id, tenantId, name, scopes: [...scopes], state, expireTime, etag: '' };
+    const fields = { id, tenantId, name, scopes: [...scopes], limits: [...limits], state };
+    const key: ApiKey = { ...ApiKey.fromPartial(fields), expireTime };
     checkKey(key);
     const replaced = stored !== undefined && stored.hash !== sha256;
     if (replaced) this.#deletes.push({ op: 'delete', kind: 'api_key', id, expected: stored.version });
@@ -202,6 +210,7 @@ function toPlanMessage(plan: Plan): PlanMessage {
     })),
     concurrency: plan.concurrency,
     whenStoreSilent: plan.whenStoreSilent && SILENT_POLICIES[plan.whenStoreSilent],
+    allowed: [...(plan.allowed?.names ?? [])],
     etag: '',
   };
 }

@@ -75,6 +75,29 @@ export class DocumentRegistry {
     });
   }
 
+  /**
+   * Changes a document and makes another of its kind beside it, in one change.
+   * @throws NotFound, EtagMismatch, what `change` throws and what the store refuses
+   */
+  async updateAndCreate(
+    id: string,
+    etag: string,
+    change: (current: Document) => { readonly content: Content; readonly id: string; readonly created: Content },
+  ): Promise<{ readonly updated: Document; readonly created: Document }> {
+    return this.#attempt(id, etag, async (current) => {
+      const made = change(current);
+      const kind = this.#kind;
+      const { documents } = await this.#sync.change([
+        { op: 'put', kind, id: made.id, expected: 0, ...made.created },
+        { op: 'put', kind, id, expected: current.version, ...made.content },
+      ]);
+      const find = (wanted: string) => documents.find((document) => document.kind === kind && document.id === wanted);
+      const [updated, created] = [find(id), find(made.id)];
+      if (updated === undefined || created === undefined) throw new Error('the change lacks what was put');
+      return { updated, created };
+    });
+  }
+
   /** @param etag when empty, whatever the document is like. @throws NotFound, EtagMismatch, FailedPrecondition */
   async delete(id: string, etag: string): Promise<void> {
     await this.#attempt(id, etag, async ({ version }) => {

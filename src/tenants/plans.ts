@@ -13,7 +13,7 @@ import { maskedFields } from './field-mask.ts';
 import { planContent, planOf } from './stored.ts';
 import { checkPlan, checkPlanId } from './validate.ts';
 
-const FIELDS = ['limits', 'quotas', 'concurrency', 'priority', 'when_store_silent'] as const;
+const FIELDS = ['limits', 'quotas', 'concurrency', 'priority', 'when_store_silent', 'allowed'] as const;
 
 /** Plans, in the requests and answers of `tollgate.admin.v1.PlanService`. */
 export class PlanRegistry {
@@ -54,6 +54,9 @@ export class PlanRegistry {
       if (fields.has('concurrency')) next.concurrency = plan.concurrency;
       if (fields.has('priority')) next.priority = plan.priority;
       if (fields.has('when_store_silent')) next.whenStoreSilent = plan.whenStoreSilent;
+      // Who does not know of it yet, and names no fields, does not take it away.
+      const named = updateMask?.includes('allowed') ?? false;
+      if (fields.has('allowed') && (named || plan.allowed.length > 0)) next.allowed = plan.allowed;
       checkPlan(next);
       return planContent(next);
     });

@@ -19,7 +19,8 @@ export function planContent(plan: Plan): Content {
 
 /** @param sha256 of the key's text, lower-case hex */
 export function keyContent(key: ApiKey, sha256: string): Content {
-  return { body: ApiKey.encode({ ...key, ...UNSAID }).finish(), hash: sha256, parent: key.tenantId };
+  const body = ApiKey.encode({ ...key, ...UNSAID, lastUseTime: undefined }).finish();
+  return { body, hash: sha256, parent: key.tenantId };
 }
 
 export function tenantOf(document: Document): Tenant {

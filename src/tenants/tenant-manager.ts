@@ -6,7 +6,7 @@ import type { ConfigSync } from '../sync/config-sync.ts';
 import { ensureAdminKey } from './admin-key.ts';
 import { applyFile, type FileContent } from './apply-file.ts';
 import { DocumentRegistry } from './document-registry.ts';
-import { KeyRegistry } from './keys.ts';
+import { KeyRegistry, type KeyUseReader } from './keys.ts';
 import { PlanRegistry } from './plans.ts';
 import { TenantRegistry } from './tenants.ts';
 
@@ -18,6 +18,8 @@ export interface TenantManagerOptions {
   readonly clock: { now(): number };
   /** Hosts whose key sets may come over http, beside this machine. */
   readonly httpHosts?: ReadonlySet<string> | undefined;
+  /** When keys were last used (Unix milliseconds), by id. Without it nothing is told of that. */
+  readonly uses?: KeyUseReader | undefined;
 }
 
 /**
@@ -31,11 +33,11 @@ export class TenantManager {
   readonly #keys: KeyRegistry;
 
   constructor(options: TenantManagerOptions) {
-    const { documents, sync, random, httpHosts = new Set() } = options;
+    const { documents, sync, random, clock, uses, httpHosts = new Set() } = options;
     this.#options = options;
     this.#tenants = new TenantRegistry(new DocumentRegistry(documents, sync, 'tenant'), { sync, httpHosts });
     this.#plans = new PlanRegistry(new DocumentRegistry(documents, sync, 'plan'));
-    this.#keys = new KeyRegistry(new DocumentRegistry(documents, sync, 'api_key'), random);
+    this.#keys = new KeyRegistry(new DocumentRegistry(documents, sync, 'api_key'), { random, clock, uses });
   }
 
   /** The same registry, with changes made through another `ConfigSync`. */
@@ -87,6 +89,10 @@ export class TenantManager {
   }
   updateApiKey(request: key.UpdateApiKeyRequest): Promise<key.ApiKey> {
     return this.#keys.update(request);
+  }
+  /** The answer alone has the new key's text. */
+  rotateApiKey(request: key.RotateApiKeyRequest): Promise<key.RotateApiKeyResponse> {
+    return this.#keys.rotate(request);
   }
   deleteApiKey(request: key.DeleteApiKeyRequest): Promise<void> {
     return this.#keys.delete(request);

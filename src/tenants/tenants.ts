@@ -17,7 +17,7 @@ import { refuseReserved } from './reserved.ts';
 import { tenantContent, tenantOf } from './stored.ts';
 import { checkIdentities, checkTenant, checkTenantId } from './validate.ts';
 
-const FIELDS = ['display_name', 'plan', 'state', 'issuers', 'client_certificates'] as const;
+const FIELDS = ['display_name', 'plan', 'state', 'issuers', 'client_certificates', 'allowed', 'overrides'] as const;
 
 /** What issuers and client certificates are held against. */
 export interface IdentityRules {
@@ -73,6 +73,9 @@ export class TenantRegistry {
       if (fields.has('issuers') && (named('issuers') || tenant.issuers.length > 0)) next.issuers = tenant.issuers;
       if (fields.has('client_certificates') && (named('client_certificates') || tenant.clientCertificates.length > 0))
         next.clientCertificates = tenant.clientCertificates;
+      if (fields.has('allowed') && (named('allowed') || tenant.allowed.length > 0)) next.allowed = tenant.allowed;
+      if (fields.has('overrides') && (named('overrides') || tenant.overrides !== undefined))
+        next.overrides = tenant.overrides;
       checkTenant(next);
       this.#checkIdentities(next);
       if (next.state === Tenant_State.STATE_SUSPENDED) refuseReserved(next.id, 'suspended');

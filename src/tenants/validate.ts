@@ -7,7 +7,7 @@ import {
   Quota_Period,
   type RateLimit,
 } from '../../generated/tollgate/admin/v1/plan.ts';
-import { type Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
+import { type PlanOverrides, type Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { InvalidArgument } from './errors.ts';
 import { type Fault, faultsOfCertificate, faultsOfIssuer, faultsOfNames } from './issuer-rules.ts';
 import { ADMIN_TENANT } from './reserved.ts';
@@ -20,6 +20,9 @@ const PLAN_ID = /^[a-z][a-z0-9-]{0,62}$/;
 const LIMIT_NAME = /^[a-z][a-z0-9_-]{0,62}$/;
 const PRIORITIES: ReadonlySet<number> = new Set(Object.values(Plan_Priority));
 const SILENT_POLICIES: ReadonlySet<number> = new Set(Object.values(Plan_WhenStoreSilent));
+const ALLOWED_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*(\/[A-Za-z_][A-Za-z0-9_]*)?$/;
+const MAX_ALLOWED = 1024;
+const MAX_ALLOWED_NAME = 512;
 const MAX_LIST = 64;
 const MAX_DISPLAY_NAME = 200;
 const MAX_UINT32 = 0xffff_ffff;
@@ -40,6 +43,24 @@ export function checkTenant(tenant: Tenant): void {
   checkPlanId('tenant.plan', tenant.plan);
   const known = tenant.state === Tenant_State.STATE_ACTIVE || tenant.state === Tenant_State.STATE_SUSPENDED;
   check(known, 'tenant.state', 'must be STATE_ACTIVE or STATE_SUSPENDED');
+  checkAllowed('tenant.allowed', tenant.allowed);
+  if (tenant.overrides !== undefined) checkOverrides('tenant.overrides', tenant.overrides);
+}
+
+function checkOverrides(field: string, { limits, quotas, concurrency, priority }: PlanOverrides): void {
+  checkLimits(`${field}.limits`, limits);
+  checkQuotas(`${field}.quotas`, quotas);
+  if (concurrency !== undefined) checkUint32(`${field}.concurrency`, concurrency, 0);
+  check(PRIORITIES.has(priority), `${field}.priority`, 'must be PRIORITY_LOW, PRIORITY_NORMAL or PRIORITY_HIGH');
+}
+
+function checkAllowed(field: string, names: readonly string[]): void {
+  check(names.length <= MAX_ALLOWED, field, `must be at most ${MAX_ALLOWED}`);
+  names.forEach((name, i) => {
+    const fits = name.length <= MAX_ALLOWED_NAME && ALLOWED_NAME.test(name);
+    check(fits, `${field}[${i}]`, 'must be a contract, a service (pkg.Service) or a method (pkg.Service/Method)');
+  });
+  checkUnique(field, 'name', names);
 }
 
 /**
@@ -64,25 +85,9 @@ export function checkPlan(plan: Plan): void {
   checkUint32('plan.concurrency', plan.concurrency, 0);
   check(PRIORITIES.has(plan.priority), 'plan.priority', 'must be PRIORITY_LOW, PRIORITY_NORMAL or PRIORITY_HIGH');
   check(SILENT_POLICIES.has(plan.whenStoreSilent ?? 0), 'plan.when_store_silent', 'must be one of its values');
-  check(plan.limits.length <= MAX_LIST, 'plan.limits', `must be at most ${MAX_LIST}`);
-  check(plan.quotas.length <= MAX_LIST, 'plan.quotas', `must be at most ${MAX_LIST}`);
-  plan.limits.forEach((limit, i) => {
-    checkLimit(`plan.limits[${i}]`, limit);
-  });
-  plan.quotas.forEach((quota, i) => {
-    checkQuota(`plan.quotas[${i}]`, quota);
-  });
-  checkUnique(
-    'plan.limits',
-    'name',
-    plan.limits.map(({ name }) => name),
-  );
-  // Two quotas of one metric may stand side by side, a daily and a monthly one.
-  checkUnique(
-    'plan.quotas',
-    'metric and period',
-    plan.quotas.map(({ metric, period }) => `${metric} ${period}`),
-  );
+  checkLimits('plan.limits', plan.limits);
+  checkQuotas('plan.quotas', plan.quotas);
+  checkAllowed('plan.allowed', plan.allowed);
 }
 
 /** @throws InvalidArgument */
@@ -95,8 +100,28 @@ export function checkKey(key: ApiKey): void {
   checkUnique('api_key.scopes', 'scope', key.scopes);
   const known = key.state === ApiKey_State.STATE_ACTIVE || key.state === ApiKey_State.STATE_DISABLED;
   check(known, 'api_key.state', 'must be STATE_ACTIVE or STATE_DISABLED');
+  checkLimits('api_key.limits', key.limits);
   const { expireTime } = key;
   check(expireTime === undefined || !Number.isNaN(expireTime.getTime()), 'api_key.expire_time', 'is no time');
+}
+
+function checkLimits(field: string, limits: readonly RateLimit[]): void {
+  check(limits.length <= MAX_LIST, field, `must be at most ${MAX_LIST}`);
+  limits.forEach((limit, i) => {
+    checkLimit(`${field}[${i}]`, limit);
+  });
+  const names = limits.map(({ name }) => name);
+  checkUnique(field, 'name', names);
+}
+
+function checkQuotas(field: string, quotas: readonly Quota[]): void {
+  check(quotas.length <= MAX_LIST, field, `must be at most ${MAX_LIST}`);
+  quotas.forEach((quota, i) => {
+    checkQuota(`${field}[${i}]`, quota);
+  });
+  // Two quotas of one metric may stand side by side, a daily and a monthly one.
+  const metrics = quotas.map(({ metric, period }) => `${metric} ${period}`);
+  checkUnique(field, 'metric and period', metrics);
 }
 
 function checkLimit(field: string, { name, rate, burst }: RateLimit): void {

@@ -148,7 +148,7 @@ describe('a change takes effect on the next decision', () => {
     };
     await manager.createPlan({
       planId: 'gold',
-      plan: { id: '', limits: [], quotas: [], concurrency: 9, priority: 0, etag: '' },
+      plan: { id: '', limits: [], quotas: [], concurrency: 9, priority: 0, allowed: [], etag: '' },
     });
     expect(await admit()).toBe('free');
     const set = (over: object, ...updateMask: string[]) =>

@@ -54,7 +54,9 @@ test('plans: create, get, list, update, delete', async () => {
   expect(updated.out).toMatch(/limits: +calls=50:100 heavy=0.5:1\n(.*\n)*concurrency: no limit/);
   expect(await json('plans', 'get', 'gold')).toMatchObject({ id: 'gold', quotas: [{ metric: 'units', anchor: 6 }] });
   const list = await admin('plans', 'list');
-  expect(list.out.split('\n')[0]).toMatch(/^ID +LIMITS +QUOTAS +CONCURRENCY +PRIORITY +SILENCE +CREATED +ETAG$/);
+  expect(list.out.split('\n')[0]).toMatch(
+    /^ID +LIMITS +QUOTAS +CONCURRENCY +PRIORITY +SILENCE +ALLOWED +CREATED +ETAG$/,
+  );
   expect(list.out).toContain('gold');
   expect(await admin('plans', 'delete', 'gold')).toEqual({ code: 0, out: '', err: 'Deleted plan gold.\n' });
 });
@@ -70,7 +72,7 @@ describe('with a plan', () => {
     const suspended = await json('tenants', 'update', 'acme', '--state', 'suspended');
     expect(suspended).toMatchObject({ id: 'acme', displayName: 'Acme Inc.', state: 'STATE_SUSPENDED' });
     expect((await admin('tenants', 'list')).out).toMatch(
-      /ID +NAME +PLAN +STATE +CREATED +ETAG\nacme +Acme Inc. +free +suspended/,
+      /ID +NAME +PLAN +STATE +ALLOWED +OVERRIDES +CREATED +ETAG\nacme +Acme Inc. +free +suspended/,
     );
     expect((await admin('tenants', 'delete', 'acme', '--etag', 'stale')).code).toBe(ExitCode.CONFLICT);
     expect(await admin('tenants', 'delete', 'acme', '--etag', suspended.etag)).toMatchObject({ code: 0 });
@@ -117,6 +119,50 @@ describe('with a plan', () => {
       apiKey: { name: 'x' },
       key: expect.stringMatching(/^tg_x_/),
     });
+  });
+
+  test('keys: rotate prints the new key alone, and says how long the old one goes on', async () => {
+    await admin('tenants', 'create', 'rotated', '--plan', 'free');
+    const { apiKey } = await json('keys', 'create', '--tenant', 'rotated', '--name', 'ci', '--limit', 'calls=5:10');
+    const rotated = await admin('keys', 'rotate', apiKey.id, '--grace', '12h');
+    expect(rotated.code).toBe(0);
+    expect(rotated.out).toMatch(/^tg_ci_\w+_\w+\n$/);
+    expect(rotated.err).toMatch(
+      /cannot be shown again.\nThe old key \w+ goes on until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ.\n$/,
+    );
+    const list: { id: string; expireTime?: string }[] = await json('keys', 'list', '--tenant', 'rotated');
+    expect(list).toHaveLength(2);
+    expect(list.find(({ id }) => id === apiKey.id)?.expireTime).toBeDefined();
+    const next = list.find(({ id }) => id !== apiKey.id);
+    expect(next).toMatchObject({ limits: [{ name: 'calls', rate: 5, burst: 10 }] });
+    expect((await admin('keys', 'get', next!.id)).out).toMatch(/limits: +calls=5:10\n(.*\n)*last used: -\n/);
+    expect(await json('keys', 'update', next!.id, '--no-limits')).not.toHaveProperty('limits');
+    expect((await admin('keys', 'rotate', apiKey.id, '--grace', 'soon')).err).toContain('write a duration');
+    expect((await json('keys', 'rotate', next!.id)).oldApiKey.id).toBe(next!.id);
+    const late = await admin('keys', 'rotate', next!.id);
+    expect(late.err).toMatch(/^error: FAILED_PRECONDITION: the key "\w+" has expired: make a new one instead/);
+  });
+
+  test('tenants: what they may call, and where they differ from their plan; what is not given stays', async () => {
+    const created = await admin(
+      ...['tenants', 'create', 'apart', '--plan', 'free', '--allow', 'shop,shop.v1.Shop/Buy'],
+      ...['--limit', 'calls=9:9', '--priority', 'high'],
+    );
+    expect(created.out).toMatch(/allowed: +shop shop.v1.Shop\/Buy\noverrides: +calls=9:9 priority=high\n/);
+    const update = (...args: string[]) => json('tenants', 'update', 'apart', ...args);
+    expect((await update('--quota', 'units=5/day', '--concurrency', '0')).overrides).toMatchObject({
+      limits: [{ name: 'calls', rate: 9, burst: 9 }],
+      quotas: [{ metric: 'units' }],
+      concurrency: 0,
+      priority: 'PRIORITY_HIGH',
+    });
+    const fewer = await update('--no-overrides', '--limit', 'calls=1:1', '--allow-all');
+    expect(fewer.overrides).toEqual({ limits: [{ name: 'calls', rate: 1, burst: 1 }] });
+    expect(fewer).not.toHaveProperty('allowed');
+    expect(await update('--no-overrides')).not.toHaveProperty('overrides');
+    await admin('plans', 'create', 'confined', '--allow', 'shop');
+    expect((await admin('plans', 'get', 'confined')).out).toMatch(/allowed: +shop\n/);
+    expect((await admin('plans', 'update', 'confined', '--allow-all')).out).toMatch(/allowed: +everything\n/);
   });
 
   test('a list that is longer than asked for says so', async () => {

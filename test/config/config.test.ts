@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Plan_Priority } from '../../generated/tollgate/admin/v1/plan.ts';
+import { PlanOverrides } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { Config } from '../../generated/tollgate/config/v1/config.ts';
 import { check } from '../../src/cli/check.ts';
 import { formatAddress, parseAddress } from '../../src/config/address.ts';
@@ -10,6 +12,7 @@ import { loadContracts } from '../../src/config/load-contracts.ts';
 import { readDuration } from '../../src/config/read-scalar.ts';
 import { toSettings } from '../../src/config/settings.ts';
 import { Code } from '../../src/grpc/status.ts';
+import { AllowList } from '../../src/sync/allow-list.ts';
 import { hashKey } from '../../src/tenants/key-text.ts';
 import { folderWith, SHOP } from '../contracts/fixtures.ts';
 
@@ -56,11 +59,14 @@ plans:
       - { metric: units, limit: 5, period: PERIOD_DAY, anchor: 23 }
     concurrency: 7
     priority: low
+    allowed: [shop]
 tenants:
   - id: t
     display_name: T
     plan: gold
-    keys: [{ name: k, sha256: ${'0a'.repeat(32)}, scopes: [x] }]
+    keys: [{ name: k, sha256: ${'0a'.repeat(32)}, scopes: [x], limits: [{ name: calls, rate: 1, burst: 3 }] }]
+    allowed: [shop.v1.Shop]
+    overrides: { limits: [{ name: calls, rate: 2, burst: 2 }], concurrency: 0, priority: high }
     issuers: [{ issuer: 'https://a.test/', audiences: [shop], jwks_file: keys.json, types: [JWT] }]
     client_certificates: [{ name: web, uri: 'spiffe://a.test/web', scopes: [y] }]
 authentication:
@@ -136,6 +142,7 @@ test('everything that a file says arrives, with paths absolute and durations in 
         ],
         concurrency: 7,
         priority: 0,
+        allowed: new AllowList(['shop']),
       },
     ],
     tenants: [
@@ -143,7 +150,13 @@ test('everything that a file says arrives, with paths absolute and durations in 
         id: 't',
         displayName: 'T',
         plan: 'gold',
-        keys: [{ name: 'k', sha256: '0a'.repeat(32), scopes: ['x'] }],
+        keys: [{ name: 'k', sha256: '0a'.repeat(32), scopes: ['x'], limits: [{ name: 'calls', rate: 1, burst: 3 }] }],
+        allowed: ['shop.v1.Shop'],
+        overrides: PlanOverrides.fromPartial({
+          limits: [{ name: 'calls', rate: 2, burst: 2 }],
+          concurrency: 0,
+          priority: Plan_Priority.PRIORITY_HIGH,
+        }),
         issuers: [
           expect.objectContaining({
             issuer: 'https://a.test/',
@@ -271,6 +284,18 @@ describe('contracts of a configuration', () => {
     const complaints = await complaintsOf(twin, FILES);
     expect(complaints[0]).toBe('tollgate.yaml:28:13: shop.v1.Shop/Inherits is in contract "twin" already');
     expect(complaints).toHaveLength(5);
+  });
+
+  test('are what plans and tenants may allow, and nothing else', async () => {
+    const text = FULL.replace('allowed: [shop]', 'allowed: [shop, shop.v1.Shop/Bth, shop]').replace(
+      'allowed: [shop.v1.Shop]',
+      'allowed: [shop.v1.Shp]',
+    );
+    expect(await complaintsOf(text, FILES)).toEqual([
+      'tollgate.yaml:38:21: there is no contract, service or method "shop.v1.Shop/Bth"; did you mean "shop.v1.Shop/Both"?',
+      'tollgate.yaml:38:39: "shop" is there twice',
+      'tollgate.yaml:44:15: there is no contract, service or method "shop.v1.Shp"; did you mean "shop.v1.Shop"?',
+    ]);
   });
 
   test('give a warning for a limit that no plan has: an admin may add one', async () => {

@@ -1,4 +1,4 @@
-import { createFileRegistry, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, createFileRegistry, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema, type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -97,9 +97,8 @@ describe.each([
     const [answer] = await ask(service, 'tollgate', bySymbol('tollgate.admin.v1.TenantService'));
     const set = files(answer);
     expect(set[0]?.name).toBe('tollgate/admin/v1/tenant.proto');
-    // As a client does: the files, each once, must link.
-    const byName = new Map(set.map((file) => [file.name, file]));
-    const registry = createFileRegistry(set[0]!, (name) => byName.get(name));
+    // As a client does: the files, each once, must link, those that are imported first.
+    const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: set.toReversed() }));
     expect(registry.getService('tollgate.admin.v1.TenantService')?.methods).toHaveLength(5);
   });
 

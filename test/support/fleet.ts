@@ -213,7 +213,7 @@ function shareKey(tenant: Config['tenants'][number], keys: Map<string, string>):
   const key = keys.get(tenant.id) ?? newKey(tenant.id);
   keys.set(tenant.id, key);
   const sha256 = createHash('sha256').update(key).digest('hex');
-  tenant.keys = [{ name: 'test', secret: { $case: 'sha256', sha256 }, scopes: ['everything.scoped'] }];
+  tenant.keys = [{ name: 'test', secret: { $case: 'sha256', sha256 }, scopes: ['everything.scoped'], limits: [] }];
 }
 
 async function stopParts({ backend, redis, relays }: Pick<FleetParts, 'backend' | 'redis' | 'relays'>): Promise<void> {

@@ -67,7 +67,9 @@ export function testConfig({ backend, edit, scopes = () => ['everything.scoped']
     const key = newKey(tenant.id);
     keys.set(tenant.id, key);
     env[variable] = key;
-    tenant.keys = [{ name: 'test', secret: { $case: 'fromEnv', fromEnv: variable }, scopes: scopes(tenant.id) }];
+    tenant.keys = [
+      { name: 'test', secret: { $case: 'fromEnv', fromEnv: variable }, scopes: scopes(tenant.id), limits: [] },
+    ];
   }
   return {
     config,

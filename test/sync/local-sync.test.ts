@@ -36,6 +36,7 @@ const plan = (id: string, concurrency = 0): Write => ({
     id,
     concurrency,
     priority: 0,
+    allowed: [],
     etag: '',
     limits: [{ name: 'calls', rate: 2.5, burst: 3 }],
     quotas: [

@@ -114,7 +114,7 @@ export const plan = (id: string, concurrency = 0): Write => ({
   op: 'put',
   kind: 'plan',
   id,
-  body: Plan.encode({ id, concurrency, priority: 0, etag: '', limits: [], quotas: [] }).finish(),
+  body: Plan.encode({ id, concurrency, priority: 0, etag: '', limits: [], quotas: [], allowed: [] }).finish(),
 });
 
 export const tenant = (id: string, displayName = id): Write => ({

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ClientCertificate, Issuer } from '../../generated/tollgate/admin/v1/issuer.ts';
+import type { RateLimit } from '../../generated/tollgate/admin/v1/plan.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { ConfigSync } from '../../src/sync/config-sync.ts';
 import { openLocalSync } from '../../src/sync/local-sync.ts';
@@ -51,6 +52,7 @@ export const plan = (over: object = {}) => ({
   quotas: [],
   concurrency: 0,
   priority: 0 as const,
+  allowed: [] as string[],
   etag: '',
   ...over,
 });
@@ -59,6 +61,7 @@ export const tenant = (over: object = {}) => ({
   displayName: '',
   plan: 'free',
   state: 0 as const,
+  allowed: [] as string[],
   etag: '',
   issuers: [] as Issuer[],
   clientCertificates: [] as ClientCertificate[],
@@ -69,6 +72,7 @@ export const apiKey = (over: object = {}) => ({
   tenantId: '',
   name: 'laptop',
   scopes: [] as string[],
+  limits: [] as RateLimit[],
   state: 0 as const,
   etag: '',
   ...over,

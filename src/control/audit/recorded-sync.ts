@@ -45,10 +45,9 @@ export class RecordedSync implements ConfigSync {
     const result = first === undefined ? '' : `${first.kind}/${first.id}`;
     if (dryRun) return sync.change(writes, { dryRun });
     const entry: AuditEntry = { ...audit.begin(attempt), changes: toResourceChanges(writes, before) };
-    if (first !== undefined && writes.length === 1) {
-      entry.resource = resourceName(first.kind, first.id);
-      entry.tenantId = tenantOfWrite(first, before[0]);
-    }
+    const [tenantId, ...others] = new Set(writes.map((write, index) => tenantOfWrite(write, before[index])));
+    if (tenantId !== undefined && others.length === 0) entry.tenantId = tenantId;
+    if (first !== undefined && writes.length === 1) entry.resource = resourceName(first.kind, first.id);
     const change = await sync.change(writes, {
       audit: AuditEntry.encode(entry).finish(),
       request: request && { ...request, result },

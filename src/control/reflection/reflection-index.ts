@@ -50,12 +50,19 @@ function reachableFiles(files: readonly DescFile[], isShown: (service: string) =
   return new Set(declaring.flatMap((file) => [...withDependencies(file)]));
 }
 
-/** The file, then everything that it imports, directly or not, each once. */
+/**
+ * The file, then everything that it imports, directly or not, each once and before what it imports itself: from the last to
+ * the first, each can be linked with those that came before it.
+ */
 export function withDependencies(file: DescFile): Set<DescFile> {
-  const found = new Set([file]);
-  // A Set may grow while it is walked: what is added is visited too.
-  for (const each of found) for (const dependency of each.dependencies) found.add(dependency);
-  return found;
+  const done = new Set<DescFile>();
+  const visit = (each: DescFile) => {
+    if (done.has(each)) return;
+    for (const dependency of each.dependencies) visit(dependency);
+    done.add(each);
+  };
+  visit(file);
+  return new Set([...done].reverse());
 }
 
 /** The binary form of a file's descriptor. Options that are unknown here (other people's extensions) are kept. */

@@ -6,6 +6,7 @@ import { type Store, StoreUnusable } from '../store.ts';
 import { ChangeLog } from './change-log.ts';
 import { EmbeddedDocuments } from './documents.ts';
 import { EmbeddedJournal } from './journal.ts';
+import { EmbeddedKeyUses } from './key-uses.ts';
 import { lockStore } from './lock.ts';
 import { EmbeddedQuotas } from './quotas.ts';
 import { MemoryRates } from './rates.ts';
@@ -61,6 +62,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): Store {
       documents: new EmbeddedDocuments(documents, log, journal, clock),
       journal,
       quotas: new EmbeddedQuotas(quotas, clock),
+      keyUses: new EmbeddedKeyUses(quotas),
       rates: new MemoryRates(() => clock.monotonic()),
       close: async () => closeAll(),
     };

@@ -73,6 +73,12 @@ const STEPS: readonly string[] = [
      result TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX done_requests_by_time ON done_requests (at);`,
+
+  `CREATE TABLE key_uses (id TEXT PRIMARY KEY, used_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TRIGGER key_uses_of_deleted AFTER DELETE ON documents WHEN OLD.kind = 'api_key'
+   BEGIN
+     DELETE FROM key_uses WHERE id = OLD.id;
+   END;`,
 ];
 
 /**

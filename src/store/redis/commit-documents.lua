@@ -10,6 +10,7 @@
 -- KEYS[9] audit       stream: "<version>-<n>" -> at (Unix milliseconds), version (or empty), body (base64)
 -- KEYS[10] requests   hash: key of a request that was done -> record (JSON)
 -- KEYS[11] times      sorted set: the same keys by when, Unix milliseconds
+-- KEYS[12] key uses   sorted set: when keys were last used, by id
 -- ARGV[1] channel     told of the new version
 -- ARGV[2] nonce       names this change, so that another history is noticed
 -- ARGV[3] now         Unix milliseconds
@@ -158,6 +159,7 @@ for _, entry in ipairs(order) do
     else
       redis.call('HDEL', documents, name)
       redis.call('ZREM', ids, name)
+      if kind == 'api_key' then redis.call('ZREM', KEYS[12], id) end
     end
   end
   entries[#entries + 1] = { k = kind, i = id, o = old and old.h or nil, d = record or nil }

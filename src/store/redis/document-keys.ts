@@ -18,6 +18,8 @@ export function documentKeys(connection: Pick<RedisConnection, 'key'>) {
     /** Requests that were done, by their key, and when. */
     requests: key('requests'),
     requestTimes: key('request-times'),
+    /** When keys were last used. */
+    keyUses: key('key-uses'),
     /** There while a gateway writes everything anew. */
     restoring: key('restoring'),
     /** A channel: told of each new version. */

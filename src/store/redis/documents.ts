@@ -108,7 +108,7 @@ export class RedisDocuments implements DocumentStore {
     const { request } = note;
     const k = this.#keys;
     const keys = [k.head, k.documents, k.ids, k.hashes, k.children, k.references, k.changes, k.restoring];
-    keys.push(k.audit, k.requests, k.requestTimes);
+    keys.push(k.audit, k.requests, k.requestTimes, k.keyUses);
     const text = JSON.stringify(writes.map(toJson));
     const reply = await this.#run('commit-documents', keys, [
       k.changed,

@@ -65,6 +65,10 @@ export const MATRIX: Readonly<Record<string, Row>> = {
         keys.UpdateApiKeyRequest.fromPartial({ apiKey: { id: key, name: 'renamed' }, updateMask: ['name'] }),
       ).finish(),
   },
+  'tollgate.admin.v1.ApiKeyService/RotateApiKey': {
+    callers: [...OPERATORS, 'tenant_keys'],
+    self: ({ key }) => keys.RotateApiKeyRequest.encode(keys.RotateApiKeyRequest.fromPartial({ id: key })).finish(),
+  },
   'tollgate.admin.v1.ApiKeyService/DeleteApiKey': {
     callers: [...OPERATORS, 'tenant_keys'],
     self: ({ key }) => keys.DeleteApiKeyRequest.encode(keys.DeleteApiKeyRequest.fromPartial({ id: key })).finish(),

@@ -15,9 +15,11 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Duration } from "../../../google/protobuf/duration.ts";
 import { Empty } from "../../../google/protobuf/empty.ts";
 import { FieldMask } from "../../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { RateLimit } from "./plan.ts";
 
 export interface ApiKey {
   /** The public part of the key's text: tg_<name>_<id>_<secret>. */
@@ -31,7 +33,16 @@ export interface ApiKey {
   expireTime?: Date | undefined;
   etag: string;
   createTime?: Date | undefined;
-  updateTime?: Date | undefined;
+  updateTime?:
+    | Date
+    | undefined;
+  /**
+   * What calls with this key may come to, under the limits of the tenant's plan: `calls` for all of them, other names for the
+   * methods whose policy names them.
+   */
+  limits: RateLimit[];
+  /** Output only. When the key was last used, some minutes late; absent when that was never, or before keys' use was noted. */
+  lastUseTime?: Date | undefined;
 }
 
 export const ApiKey_State = {
@@ -125,7 +136,7 @@ export interface UpdateApiKeyRequest {
   apiKey?:
     | ApiKey
     | undefined;
-  /** Fields to change: name, scopes, state, expire_time; all of them when absent. */
+  /** Fields to change: name, scopes, state, expire_time, limits; all of them when absent. */
   updateMask?:
     | string[]
     | undefined;
@@ -139,6 +150,40 @@ export interface UpdateApiKeyRequest {
     | undefined;
   /** For the audit log. */
   reason?: string | undefined;
+}
+
+export interface RotateApiKeyRequest {
+  id: string;
+  /** When set, the key is rotated only if it is still this version. */
+  etag: string;
+  /** How long the old key goes on, at most a year; it never lives longer than it would have. When absent it expires at once. */
+  grace?:
+    | Duration
+    | undefined;
+  /** When the new key expires; as the old one would have, when absent. */
+  expireTime?:
+    | Date
+    | undefined;
+  /** A name of the caller's choice, such as a UUID: a request that is sent again under it within a day is not done again. */
+  requestId?:
+    | string
+    | undefined;
+  /** Everything is checked, and nothing done. */
+  validateOnly?:
+    | boolean
+    | undefined;
+  /** For the audit log. */
+  reason?: string | undefined;
+}
+
+export interface RotateApiKeyResponse {
+  apiKey?:
+    | ApiKey
+    | undefined;
+  /** The whole new key. It cannot be read again. */
+  key: string;
+  /** The old one, with the time at which it expires. */
+  oldApiKey?: ApiKey | undefined;
 }
 
 export interface DeleteApiKeyRequest {
@@ -168,6 +213,8 @@ function createBaseApiKey(): ApiKey {
     etag: "",
     createTime: undefined,
     updateTime: undefined,
+    limits: [],
+    lastUseTime: undefined,
   };
 }
 
@@ -199,6 +246,12 @@ export const ApiKey: MessageFns<ApiKey> = {
     }
     if (message.updateTime !== undefined) {
       Timestamp.encode(toTimestamp(message.updateTime), writer.uint32(74).fork()).join();
+    }
+    for (const v of message.limits) {
+      RateLimit.encode(v!, writer.uint32(82).fork()).join();
+    }
+    if (message.lastUseTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.lastUseTime), writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -288,6 +341,22 @@ export const ApiKey: MessageFns<ApiKey> = {
             message.updateTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.limits.push(RateLimit.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.lastUseTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -327,6 +396,14 @@ export const ApiKey: MessageFns<ApiKey> = {
         : isSet(object.update_time)
         ? fromJsonTimestamp(object.update_time)
         : undefined,
+      limits: globalThis.Array.isArray(object?.limits)
+        ? object.limits.map((e: any) => RateLimit.fromJSON(e))
+        : [],
+      lastUseTime: isSet(object.lastUseTime)
+        ? fromJsonTimestamp(object.lastUseTime)
+        : isSet(object.last_use_time)
+        ? fromJsonTimestamp(object.last_use_time)
+        : undefined,
     };
   },
 
@@ -359,6 +436,12 @@ export const ApiKey: MessageFns<ApiKey> = {
     if (message.updateTime !== undefined) {
       obj.updateTime = message.updateTime.toISOString();
     }
+    if (message.limits?.length) {
+      obj.limits = message.limits.map((e) => RateLimit.toJSON(e));
+    }
+    if (message.lastUseTime !== undefined) {
+      obj.lastUseTime = message.lastUseTime.toISOString();
+    }
     return obj;
   },
 
@@ -376,6 +459,8 @@ export const ApiKey: MessageFns<ApiKey> = {
     message.etag = object.etag ?? "";
     message.createTime = object.createTime ?? undefined;
     message.updateTime = object.updateTime ?? undefined;
+    message.limits = object.limits?.map((e) => RateLimit.fromPartial(e)) || [];
+    message.lastUseTime = object.lastUseTime ?? undefined;
     return message;
   },
 };
@@ -1046,6 +1131,306 @@ export const UpdateApiKeyRequest: MessageFns<UpdateApiKeyRequest> = {
   },
 };
 
+function createBaseRotateApiKeyRequest(): RotateApiKeyRequest {
+  return {
+    id: "",
+    etag: "",
+    grace: undefined,
+    expireTime: undefined,
+    requestId: undefined,
+    validateOnly: undefined,
+    reason: undefined,
+  };
+}
+
+export const RotateApiKeyRequest: MessageFns<RotateApiKeyRequest> = {
+  encode(message: RotateApiKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.etag !== "") {
+      writer.uint32(18).string(message.etag);
+    }
+    if (message.grace !== undefined) {
+      Duration.encode(message.grace, writer.uint32(26).fork()).join();
+    }
+    if (message.expireTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.expireTime), writer.uint32(34).fork()).join();
+    }
+    if (message.requestId !== undefined) {
+      writer.uint32(82).string(message.requestId);
+    }
+    if (message.validateOnly !== undefined) {
+      writer.uint32(88).bool(message.validateOnly);
+    }
+    if (message.reason !== undefined) {
+      writer.uint32(98).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateApiKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateApiKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.grace = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.expireTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RotateApiKeyRequest {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      grace: isSet(object.grace) ? Duration.fromJSON(object.grace) : undefined,
+      expireTime: isSet(object.expireTime)
+        ? fromJsonTimestamp(object.expireTime)
+        : isSet(object.expire_time)
+        ? fromJsonTimestamp(object.expire_time)
+        : undefined,
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : undefined,
+      validateOnly: isSet(object.validateOnly)
+        ? globalThis.Boolean(object.validateOnly)
+        : isSet(object.validate_only)
+        ? globalThis.Boolean(object.validate_only)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : undefined,
+    };
+  },
+
+  toJSON(message: RotateApiKeyRequest): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.etag !== "") {
+      obj.etag = message.etag;
+    }
+    if (message.grace !== undefined) {
+      obj.grace = Duration.toJSON(message.grace);
+    }
+    if (message.expireTime !== undefined) {
+      obj.expireTime = message.expireTime.toISOString();
+    }
+    if (message.requestId !== undefined) {
+      obj.requestId = message.requestId;
+    }
+    if (message.validateOnly !== undefined) {
+      obj.validateOnly = message.validateOnly;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RotateApiKeyRequest>, I>>(base?: I): RotateApiKeyRequest {
+    return RotateApiKeyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RotateApiKeyRequest>, I>>(object: I): RotateApiKeyRequest {
+    const message = createBaseRotateApiKeyRequest();
+    message.id = object.id ?? "";
+    message.etag = object.etag ?? "";
+    message.grace = (object.grace !== undefined && object.grace !== null)
+      ? Duration.fromPartial(object.grace)
+      : undefined;
+    message.expireTime = object.expireTime ?? undefined;
+    message.requestId = object.requestId ?? undefined;
+    message.validateOnly = object.validateOnly ?? undefined;
+    message.reason = object.reason ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRotateApiKeyResponse(): RotateApiKeyResponse {
+  return { apiKey: undefined, key: "", oldApiKey: undefined };
+}
+
+export const RotateApiKeyResponse: MessageFns<RotateApiKeyResponse> = {
+  encode(message: RotateApiKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.apiKey !== undefined) {
+      ApiKey.encode(message.apiKey, writer.uint32(10).fork()).join();
+    }
+    if (message.key !== "") {
+      writer.uint32(18).string(message.key);
+    }
+    if (message.oldApiKey !== undefined) {
+      ApiKey.encode(message.oldApiKey, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateApiKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateApiKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.apiKey = ApiKey.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.oldApiKey = ApiKey.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RotateApiKeyResponse {
+    return {
+      apiKey: isSet(object.apiKey)
+        ? ApiKey.fromJSON(object.apiKey)
+        : isSet(object.api_key)
+        ? ApiKey.fromJSON(object.api_key)
+        : undefined,
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      oldApiKey: isSet(object.oldApiKey)
+        ? ApiKey.fromJSON(object.oldApiKey)
+        : isSet(object.old_api_key)
+        ? ApiKey.fromJSON(object.old_api_key)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RotateApiKeyResponse): unknown {
+    const obj: any = {};
+    if (message.apiKey !== undefined) {
+      obj.apiKey = ApiKey.toJSON(message.apiKey);
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.oldApiKey !== undefined) {
+      obj.oldApiKey = ApiKey.toJSON(message.oldApiKey);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RotateApiKeyResponse>, I>>(base?: I): RotateApiKeyResponse {
+    return RotateApiKeyResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RotateApiKeyResponse>, I>>(object: I): RotateApiKeyResponse {
+    const message = createBaseRotateApiKeyResponse();
+    message.apiKey = (object.apiKey !== undefined && object.apiKey !== null)
+      ? ApiKey.fromPartial(object.apiKey)
+      : undefined;
+    message.key = object.key ?? "";
+    message.oldApiKey = (object.oldApiKey !== undefined && object.oldApiKey !== null)
+      ? ApiKey.fromPartial(object.oldApiKey)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseDeleteApiKeyRequest(): DeleteApiKeyRequest {
   return { id: "", etag: "", requestId: undefined, validateOnly: undefined, reason: undefined };
 }
@@ -1231,6 +1616,20 @@ export const ApiKeyServiceService = {
     responseSerialize: (value: ApiKey): Buffer => Buffer.from(ApiKey.encode(value).finish()),
     responseDeserialize: (value: Buffer): ApiKey => ApiKey.decode(value),
   },
+  /**
+   * Makes a key with the same rights and another id and text. The old one goes on for the grace, then expires. FAILED_PRECONDITION
+   * when the old one is not in force; ABORTED with the current etag when `etag` is set and is not the current one.
+   */
+  rotateApiKey: {
+    path: "/tollgate.admin.v1.ApiKeyService/RotateApiKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateApiKeyRequest): Buffer => Buffer.from(RotateApiKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateApiKeyRequest => RotateApiKeyRequest.decode(value),
+    responseSerialize: (value: RotateApiKeyResponse): Buffer =>
+      Buffer.from(RotateApiKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateApiKeyResponse => RotateApiKeyResponse.decode(value),
+  },
   /** Revokes the key for good. */
   deleteApiKey: {
     path: "/tollgate.admin.v1.ApiKeyService/DeleteApiKey" as const,
@@ -1249,6 +1648,11 @@ export interface ApiKeyServiceServer extends UntypedServiceImplementation {
   listApiKeys: handleUnaryCall<ListApiKeysRequest, ListApiKeysResponse>;
   /** ABORTED with the current etag when `api_key.etag` is set and is not the current one. */
   updateApiKey: handleUnaryCall<UpdateApiKeyRequest, ApiKey>;
+  /**
+   * Makes a key with the same rights and another id and text. The old one goes on for the grace, then expires. FAILED_PRECONDITION
+   * when the old one is not in force; ABORTED with the current etag when `etag` is set and is not the current one.
+   */
+  rotateApiKey: handleUnaryCall<RotateApiKeyRequest, RotateApiKeyResponse>;
   /** Revokes the key for good. */
   deleteApiKey: handleUnaryCall<DeleteApiKeyRequest, Empty>;
 }
@@ -1314,6 +1718,25 @@ export interface ApiKeyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ApiKey) => void,
+  ): ClientUnaryCall;
+  /**
+   * Makes a key with the same rights and another id and text. The old one goes on for the grace, then expires. FAILED_PRECONDITION
+   * when the old one is not in force; ABORTED with the current etag when `etag` is set and is not the current one.
+   */
+  rotateApiKey(
+    request: RotateApiKeyRequest,
+    callback: (error: ServiceError | null, response: RotateApiKeyResponse) => void,
+  ): ClientUnaryCall;
+  rotateApiKey(
+    request: RotateApiKeyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RotateApiKeyResponse) => void,
+  ): ClientUnaryCall;
+  rotateApiKey(
+    request: RotateApiKeyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RotateApiKeyResponse) => void,
   ): ClientUnaryCall;
   /** Revokes the key for good. */
   deleteApiKey(

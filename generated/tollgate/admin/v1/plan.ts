@@ -34,7 +34,14 @@ export interface Plan {
   /** Whose calls are refused first when the gateway is overloaded. */
   priority: Plan_Priority;
   /** What holds for the plan's tenants while the fleet's store does not answer. */
-  whenStoreSilent?: Plan_WhenStoreSilent | undefined;
+  whenStoreSilent?:
+    | Plan_WhenStoreSilent
+    | undefined;
+  /**
+   * What the plan's tenants may call: names of contracts (`bookstore`), services (`bookstore.v1.BookstoreService`) and methods
+   * (`bookstore.v1.BookstoreService/GetBook`). Everything when empty. Health and reflection are always there.
+   */
+  allowed: string[];
 }
 
 export const Plan_Priority = {
@@ -283,6 +290,7 @@ function createBasePlan(): Plan {
     updateTime: undefined,
     priority: 0,
     whenStoreSilent: undefined,
+    allowed: [],
   };
 }
 
@@ -314,6 +322,9 @@ export const Plan: MessageFns<Plan> = {
     }
     if (message.whenStoreSilent !== undefined) {
       writer.uint32(72).int32(message.whenStoreSilent);
+    }
+    for (const v of message.allowed) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -403,6 +414,14 @@ export const Plan: MessageFns<Plan> = {
             message.whenStoreSilent = reader.int32() as any;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.allowed.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -438,6 +457,7 @@ export const Plan: MessageFns<Plan> = {
         : isSet(object.when_store_silent)
         ? plan_WhenStoreSilentFromJSON(object.when_store_silent)
         : undefined,
+      allowed: globalThis.Array.isArray(object?.allowed) ? object.allowed.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -470,6 +490,9 @@ export const Plan: MessageFns<Plan> = {
     if (message.whenStoreSilent !== undefined) {
       obj.whenStoreSilent = plan_WhenStoreSilentToJSON(message.whenStoreSilent);
     }
+    if (message.allowed?.length) {
+      obj.allowed = message.allowed;
+    }
     return obj;
   },
 
@@ -487,6 +510,7 @@ export const Plan: MessageFns<Plan> = {
     message.updateTime = object.updateTime ?? undefined;
     message.priority = object.priority ?? 0;
     message.whenStoreSilent = object.whenStoreSilent ?? undefined;
+    message.allowed = object.allowed?.map((e) => e) || [];
     return message;
   },
 };

@@ -19,6 +19,7 @@ import { Empty } from "../../../google/protobuf/empty.ts";
 import { FieldMask } from "../../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { ClientCertificate, Issuer } from "./issuer.ts";
+import { Plan_Priority, plan_PriorityFromJSON, plan_PriorityToJSON, Quota, RateLimit } from "./plan.ts";
 
 export interface Tenant {
   /** [a-z0-9][a-z0-9-]{0,62} */
@@ -35,6 +36,10 @@ export interface Tenant {
   /** Whose tokens are accepted as credentials of this tenant. */
   issuers: Issuer[];
   clientCertificates: ClientCertificate[];
+  /** What the tenant may call of what its plan allows, written as there. All of that when empty. */
+  allowed: string[];
+  /** Where the tenant differs from its plan. */
+  overrides?: PlanOverrides | undefined;
 }
 
 export const Tenant_State = {
@@ -82,6 +87,17 @@ export function tenant_StateToJSON(object: Tenant_State): string {
   }
 }
 
+/** What holds for one tenant instead of what its plan says. What is not said is the plan's, in its later versions too. */
+export interface PlanOverrides {
+  /** Instead of the plan's limits of the same names, or beside them. */
+  limits: RateLimit[];
+  /** Instead of all of the plan's quotas of the same metrics, or beside them. */
+  quotas: Quota[];
+  /** 0 is no limit. */
+  concurrency?: number | undefined;
+  priority: Plan_Priority;
+}
+
 export interface CreateTenantRequest {
   tenantId: string;
   tenant?:
@@ -120,8 +136,8 @@ export interface UpdateTenantRequest {
     | Tenant
     | undefined;
   /**
-   * Fields to change: display_name, plan, state, issuers, client_certificates. When absent: display_name, plan, and of the
-   * others those that are given.
+   * Fields to change: display_name, plan, state, issuers, client_certificates, allowed, overrides. When absent: display_name,
+   * plan, and of the others those that are given.
    */
   updateMask?:
     | string[]
@@ -165,6 +181,8 @@ function createBaseTenant(): Tenant {
     updateTime: undefined,
     issuers: [],
     clientCertificates: [],
+    allowed: [],
+    overrides: undefined,
   };
 }
 
@@ -196,6 +214,12 @@ export const Tenant: MessageFns<Tenant> = {
     }
     for (const v of message.clientCertificates) {
       ClientCertificate.encode(v!, writer.uint32(74).fork()).join();
+    }
+    for (const v of message.allowed) {
+      writer.uint32(82).string(v!);
+    }
+    if (message.overrides !== undefined) {
+      PlanOverrides.encode(message.overrides, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -285,6 +309,22 @@ export const Tenant: MessageFns<Tenant> = {
             message.clientCertificates.push(ClientCertificate.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.allowed.push(reader.string());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.overrides = PlanOverrides.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -326,6 +366,8 @@ export const Tenant: MessageFns<Tenant> = {
         : globalThis.Array.isArray(object?.client_certificates)
         ? object.client_certificates.map((e: any) => ClientCertificate.fromJSON(e))
         : [],
+      allowed: globalThis.Array.isArray(object?.allowed) ? object.allowed.map((e: any) => globalThis.String(e)) : [],
+      overrides: isSet(object.overrides) ? PlanOverrides.fromJSON(object.overrides) : undefined,
     };
   },
 
@@ -358,6 +400,12 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.clientCertificates?.length) {
       obj.clientCertificates = message.clientCertificates.map((e) => ClientCertificate.toJSON(e));
     }
+    if (message.allowed?.length) {
+      obj.allowed = message.allowed;
+    }
+    if (message.overrides !== undefined) {
+      obj.overrides = PlanOverrides.toJSON(message.overrides);
+    }
     return obj;
   },
 
@@ -375,6 +423,127 @@ export const Tenant: MessageFns<Tenant> = {
     message.updateTime = object.updateTime ?? undefined;
     message.issuers = object.issuers?.map((e) => Issuer.fromPartial(e)) || [];
     message.clientCertificates = object.clientCertificates?.map((e) => ClientCertificate.fromPartial(e)) || [];
+    message.allowed = object.allowed?.map((e) => e) || [];
+    message.overrides = (object.overrides !== undefined && object.overrides !== null)
+      ? PlanOverrides.fromPartial(object.overrides)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePlanOverrides(): PlanOverrides {
+  return { limits: [], quotas: [], concurrency: undefined, priority: 0 };
+}
+
+export const PlanOverrides: MessageFns<PlanOverrides> = {
+  encode(message: PlanOverrides, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.limits) {
+      RateLimit.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.quotas) {
+      Quota.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.concurrency !== undefined) {
+      writer.uint32(24).uint32(message.concurrency);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(32).int32(message.priority);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanOverrides {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanOverrides();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.limits.push(RateLimit.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.quotas.push(Quota.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.concurrency = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PlanOverrides {
+    return {
+      limits: globalThis.Array.isArray(object?.limits) ? object.limits.map((e: any) => RateLimit.fromJSON(e)) : [],
+      quotas: globalThis.Array.isArray(object?.quotas) ? object.quotas.map((e: any) => Quota.fromJSON(e)) : [],
+      concurrency: isSet(object.concurrency) ? globalThis.Number(object.concurrency) : undefined,
+      priority: isSet(object.priority) ? plan_PriorityFromJSON(object.priority) : 0,
+    };
+  },
+
+  toJSON(message: PlanOverrides): unknown {
+    const obj: any = {};
+    if (message.limits?.length) {
+      obj.limits = message.limits.map((e) => RateLimit.toJSON(e));
+    }
+    if (message.quotas?.length) {
+      obj.quotas = message.quotas.map((e) => Quota.toJSON(e));
+    }
+    if (message.concurrency !== undefined) {
+      obj.concurrency = Math.round(message.concurrency);
+    }
+    if (message.priority !== 0) {
+      obj.priority = plan_PriorityToJSON(message.priority);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PlanOverrides>, I>>(base?: I): PlanOverrides {
+    return PlanOverrides.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PlanOverrides>, I>>(object: I): PlanOverrides {
+    const message = createBasePlanOverrides();
+    message.limits = object.limits?.map((e) => RateLimit.fromPartial(e)) || [];
+    message.quotas = object.quotas?.map((e) => Quota.fromPartial(e)) || [];
+    message.concurrency = object.concurrency ?? undefined;
+    message.priority = object.priority ?? 0;
     return message;
   },
 };

@@ -15,6 +15,7 @@ import {
   Quota,
   RateLimit,
 } from "../../admin/v1/plan.ts";
+import { PlanOverrides } from "../../admin/v1/tenant.ts";
 import { MethodPolicy } from "../../policy/v1/policy.ts";
 
 export interface Config {
@@ -362,7 +363,14 @@ export interface Plan {
   /** Whose calls are refused first when the gateway is overloaded. Default normal. */
   priority: Plan_Priority;
   /** What holds for the plan's tenants while the fleet's store does not answer. Default local_share. */
-  whenStoreSilent?: Plan_WhenStoreSilent | undefined;
+  whenStoreSilent?:
+    | Plan_WhenStoreSilent
+    | undefined;
+  /**
+   * What the plan's tenants may call: names of contracts (`bookstore`), services (`bookstore.v1.BookstoreService`) and methods
+   * (`bookstore.v1.BookstoreService/GetBook`). Everything when empty. Health and reflection are always there.
+   */
+  allowed: string[];
 }
 
 export interface Tenant {
@@ -375,6 +383,10 @@ export interface Tenant {
   issuers: Issuer[];
   /** On listeners with `client_ca`. */
   clientCertificates: ClientCertificate[];
+  /** What the tenant may call of what its plan allows, written as there. All of that when empty. */
+  allowed: string[];
+  /** Where the tenant differs from its plan. */
+  overrides?: PlanOverrides | undefined;
 }
 
 export interface Tenant_Key {
@@ -388,6 +400,8 @@ export interface Tenant_Key {
     { $case: "fromEnv"; fromEnv: string }
     | undefined;
   scopes: string[];
+  /** What calls with this key may come to, under the limits of the plan. */
+  limits: RateLimit[];
 }
 
 export interface Telemetry {
@@ -2891,7 +2905,7 @@ export const Contract_PolicyEntry: MessageFns<Contract_PolicyEntry> = {
 };
 
 function createBasePlan(): Plan {
-  return { name: "", limits: [], quotas: [], concurrency: 0, priority: 0, whenStoreSilent: undefined };
+  return { name: "", limits: [], quotas: [], concurrency: 0, priority: 0, whenStoreSilent: undefined, allowed: [] };
 }
 
 export const Plan: MessageFns<Plan> = {
@@ -2913,6 +2927,9 @@ export const Plan: MessageFns<Plan> = {
     }
     if (message.whenStoreSilent !== undefined) {
       writer.uint32(48).int32(message.whenStoreSilent);
+    }
+    for (const v of message.allowed) {
+      writer.uint32(58).string(v!);
     }
     return writer;
   },
@@ -2978,6 +2995,14 @@ export const Plan: MessageFns<Plan> = {
             message.whenStoreSilent = reader.int32() as any;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.allowed.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3002,6 +3027,7 @@ export const Plan: MessageFns<Plan> = {
         : isSet(object.when_store_silent)
         ? plan_WhenStoreSilentFromJSON(object.when_store_silent)
         : undefined,
+      allowed: globalThis.Array.isArray(object?.allowed) ? object.allowed.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -3025,6 +3051,9 @@ export const Plan: MessageFns<Plan> = {
     if (message.whenStoreSilent !== undefined) {
       obj.whenStoreSilent = plan_WhenStoreSilentToJSON(message.whenStoreSilent);
     }
+    if (message.allowed?.length) {
+      obj.allowed = message.allowed;
+    }
     return obj;
   },
 
@@ -3039,12 +3068,22 @@ export const Plan: MessageFns<Plan> = {
     message.concurrency = object.concurrency ?? 0;
     message.priority = object.priority ?? 0;
     message.whenStoreSilent = object.whenStoreSilent ?? undefined;
+    message.allowed = object.allowed?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseTenant(): Tenant {
-  return { id: "", displayName: "", plan: "", keys: [], issuers: [], clientCertificates: [] };
+  return {
+    id: "",
+    displayName: "",
+    plan: "",
+    keys: [],
+    issuers: [],
+    clientCertificates: [],
+    allowed: [],
+    overrides: undefined,
+  };
 }
 
 export const Tenant: MessageFns<Tenant> = {
@@ -3066,6 +3105,12 @@ export const Tenant: MessageFns<Tenant> = {
     }
     for (const v of message.clientCertificates) {
       ClientCertificate.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.allowed) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.overrides !== undefined) {
+      PlanOverrides.encode(message.overrides, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -3131,6 +3176,22 @@ export const Tenant: MessageFns<Tenant> = {
             message.clientCertificates.push(ClientCertificate.decode(reader, reader.uint32()));
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.allowed.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.overrides = PlanOverrides.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3159,6 +3220,8 @@ export const Tenant: MessageFns<Tenant> = {
         : globalThis.Array.isArray(object?.client_certificates)
         ? object.client_certificates.map((e: any) => ClientCertificate.fromJSON(e))
         : [],
+      allowed: globalThis.Array.isArray(object?.allowed) ? object.allowed.map((e: any) => globalThis.String(e)) : [],
+      overrides: isSet(object.overrides) ? PlanOverrides.fromJSON(object.overrides) : undefined,
     };
   },
 
@@ -3182,6 +3245,12 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.clientCertificates?.length) {
       obj.clientCertificates = message.clientCertificates.map((e) => ClientCertificate.toJSON(e));
     }
+    if (message.allowed?.length) {
+      obj.allowed = message.allowed;
+    }
+    if (message.overrides !== undefined) {
+      obj.overrides = PlanOverrides.toJSON(message.overrides);
+    }
     return obj;
   },
 
@@ -3196,12 +3265,16 @@ export const Tenant: MessageFns<Tenant> = {
     message.keys = object.keys?.map((e) => Tenant_Key.fromPartial(e)) || [];
     message.issuers = object.issuers?.map((e) => Issuer.fromPartial(e)) || [];
     message.clientCertificates = object.clientCertificates?.map((e) => ClientCertificate.fromPartial(e)) || [];
+    message.allowed = object.allowed?.map((e) => e) || [];
+    message.overrides = (object.overrides !== undefined && object.overrides !== null)
+      ? PlanOverrides.fromPartial(object.overrides)
+      : undefined;
     return message;
   },
 };
 
 function createBaseTenant_Key(): Tenant_Key {
-  return { name: "", secret: undefined, scopes: [] };
+  return { name: "", secret: undefined, scopes: [], limits: [] };
 }
 
 export const Tenant_Key: MessageFns<Tenant_Key> = {
@@ -3219,6 +3292,9 @@ export const Tenant_Key: MessageFns<Tenant_Key> = {
     }
     for (const v of message.scopes) {
       writer.uint32(34).string(v!);
+    }
+    for (const v of message.limits) {
+      RateLimit.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -3268,6 +3344,14 @@ export const Tenant_Key: MessageFns<Tenant_Key> = {
             message.scopes.push(reader.string());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.limits.push(RateLimit.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3291,6 +3375,7 @@ export const Tenant_Key: MessageFns<Tenant_Key> = {
         ? { $case: "fromEnv", fromEnv: globalThis.String(object.from_env) }
         : undefined,
       scopes: globalThis.Array.isArray(object?.scopes) ? object.scopes.map((e: any) => globalThis.String(e)) : [],
+      limits: globalThis.Array.isArray(object?.limits) ? object.limits.map((e: any) => RateLimit.fromJSON(e)) : [],
     };
   },
 
@@ -3306,6 +3391,9 @@ export const Tenant_Key: MessageFns<Tenant_Key> = {
     }
     if (message.scopes?.length) {
       obj.scopes = message.scopes;
+    }
+    if (message.limits?.length) {
+      obj.limits = message.limits.map((e) => RateLimit.toJSON(e));
     }
     return obj;
   },
@@ -3331,6 +3419,7 @@ export const Tenant_Key: MessageFns<Tenant_Key> = {
       }
     }
     message.scopes = object.scopes?.map((e) => e) || [];
+    message.limits = object.limits?.map((e) => RateLimit.fromPartial(e)) || [];
     return message;
   },
 };
