@@ -181,6 +181,7 @@ test('everything that a file says arrives, with paths absolute and durations in 
     metrics: { maxSeries: 500, memory: 8 * 1024 * 1024 },
     prometheus: { disabled: false, requireKey: true },
     overload: { maxDelayMs: 50, maxMemory: 536_870_912 },
+    retention: { ageMs: 400 * 86_400_000, changes: 100_000, refusals: 10_000 },
   });
 });
 
@@ -291,10 +292,12 @@ describe('contracts of a configuration', () => {
       'allowed: [shop.v1.Shop]',
       'allowed: [shop.v1.Shp]',
     );
+    const lineOf = (line: string) => text.slice(0, text.indexOf(line)).split('\n').length;
+    const [plan, tenant] = [lineOf('allowed: [shop, '), lineOf('allowed: [shop.v1')];
     expect(await complaintsOf(text, FILES)).toEqual([
-      'tollgate.yaml:38:21: there is no contract, service or method "shop.v1.Shop/Bth"; did you mean "shop.v1.Shop/Both"?',
-      'tollgate.yaml:38:39: "shop" is there twice',
-      'tollgate.yaml:44:15: there is no contract, service or method "shop.v1.Shp"; did you mean "shop.v1.Shop"?',
+      `tollgate.yaml:${plan}:21: there is no contract, service or method "shop.v1.Shop/Bth"; did you mean "shop.v1.Shop/Both"?`,
+      `tollgate.yaml:${plan}:39: "shop" is there twice`,
+      `tollgate.yaml:${tenant}:15: there is no contract, service or method "shop.v1.Shp"; did you mean "shop.v1.Shop"?`,
     ]);
   });
 
