@@ -19,8 +19,17 @@ export interface Io {
     /** Octets that the container may have; 0 or undefined when there is no such limit. */
     constrained(): number | undefined;
   };
+  /** The terminal that a person sits at; undefined when there is none. */
+  readonly terminal?: Terminal | undefined;
   /** Ends the process at once. */
   exit(code: number): void;
+}
+
+/** A terminal, for views that are drawn anew. */
+export interface Terminal {
+  size(): { readonly columns: number; readonly rows: number };
+  /** Calls back on every key, as it is pressed; the terminal shows none meanwhile. @returns unsubscribe */
+  onKey(listener: (key: string) => void): () => void;
 }
 
 export interface TextSink {

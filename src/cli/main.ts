@@ -20,7 +20,20 @@ function processIo(): Io {
       return () => void process.off('SIGHUP', listener);
     },
     memory: { rss: () => process.memoryUsage.rss(), constrained: () => process.constrainedMemory() },
+    terminal: terminalOf(process.stdin, process.stdout),
     exit: (code) => process.exit(code),
+  };
+}
+
+function terminalOf(input: NodeJS.ReadStream, output: NodeJS.WriteStream): Io['terminal'] {
+  if (!input.isTTY || !output.isTTY) return undefined;
+  return {
+    size: () => ({ columns: output.columns, rows: output.rows }),
+    onKey(listener) {
+      const onData = (data: Buffer) => listener(data.toString());
+      input.setRawMode(true).on('data', onData).resume();
+      return () => void input.off('data', onData).pause().setRawMode(false);
+    },
   };
 }
 

@@ -1,17 +1,20 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import type { Duration } from '../../generated/google/protobuf/duration.ts';
 import {
   BackendMetrics_BreakerState as BreakerState,
   type CallSeries,
   GetMetricsRequest,
   GetMetricsResponse,
   GetMetricsRequest_Label as Label,
+  GetMetricsRequest_Scope as Scope,
   type StoreMetrics,
   MetricsServiceService as service,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { fromDuration, toDuration } from '../metrics/series-report.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
+import { formatDuration } from './format-rates.ts';
 import type { Io } from './io.ts';
+import { parseCount, parseDuration } from './parse-values.ts';
 import { printJson } from './print.ts';
 import { formatTable } from './table.ts';
 import { jsonOf } from './to-json.ts';
@@ -32,6 +35,10 @@ interface MetricsOptions extends AdminOptions {
   readonly method?: string;
   readonly status?: string;
   readonly by?: LabelName[];
+  readonly window?: number;
+  readonly limit: number;
+  readonly fleet?: boolean;
+  readonly gateway?: string;
 }
 
 export function addMetricsCommand(program: Command, io: Io): void {
@@ -46,6 +53,10 @@ export function addMetricsCommand(program: Command, io: Io): void {
       'sum up over what is not named here: tenant, method, status, divided by commas',
       parseLabels,
     )
+    .option('--window <duration>', 'what was counted in this time up to now: 30s, 5m', parseDuration)
+    .option('--limit <count>', 'series to show, the busiest first', parseCount, 1000)
+    .option('--fleet', 'all gateways that share the store')
+    .option('--gateway <id>', 'one of them (see "tollgate gateways list")')
     .action((options: MetricsOptions) =>
       withAdminClient(options, io, async (client) => {
         const response = await client.call(service.getMetrics, {
@@ -54,6 +65,10 @@ export function addMetricsCommand(program: Command, io: Io): void {
           method: options.method ?? '',
           status: options.status ?? '',
           groupBy: (options.by ?? []).map((name) => LABELS[name]),
+          window: options.window === undefined ? undefined : toDuration(options.window),
+          limit: options.limit,
+          scope: options.fleet ? Scope.SCOPE_FLEET : Scope.SCOPE_GATEWAY,
+          gatewayId: options.gateway ?? '',
         });
         if (options.output === 'json') printJson(io, toJson(response));
         else io.stdout.write(formatMetrics(response, options.by ?? ALL));
@@ -126,11 +141,9 @@ function formatStore(store: StoreMetrics): string {
 function formatSeries(series: CallSeries, labels: readonly LabelName[]): string[] {
   const text = { tenant: series.tenantId, method: series.method, status: series.status };
   const { p50, p90, p99, max } = series.latency ?? {};
-  return [...labels.map((label) => text[label]), String(series.calls), ...[p50, p90, p99, max].map(formatDuration)];
-}
-
-function formatDuration(duration: Duration | undefined): string {
-  if (!duration) return '';
-  const ms = duration.seconds * 1000 + duration.nanos / 1e6;
-  return ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms.toFixed(ms < 10 ? 2 : 0)} ms`;
+  return [
+    ...labels.map((label) => text[label]),
+    String(series.calls),
+    ...[p50, p90, p99, max].map((each) => formatDuration(fromDuration(each))),
+  ];
 }

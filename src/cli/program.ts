@@ -14,6 +14,7 @@ import { addPlanCommands } from './plans.ts';
 import { addServeCommand } from './serve.ts';
 import { addStartCommand } from './start.ts';
 import { addTenantCommands } from './tenants.ts';
+import { addTopCommand } from './top.ts';
 
 /**
  * Runs one command line.
@@ -59,6 +60,7 @@ function createProgram(io: Io): Command {
   addPlanCommands(program, io);
   addKeyCommands(program, io);
   addMetricsCommand(program, io);
+  addTopCommand(program, io);
   addBreakerCommands(program, io);
   addGatewayCommands(program, io);
   addContextCommands(program, io);
