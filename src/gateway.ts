@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../generated/tollgate/config/v1/config.ts';
-import { AuthenticationManager } from './auth/authentication-manager.ts';
+import { AuthenticationManager, type AuthenticationStats } from './auth/authentication-manager.ts';
 import { AuthorizationStage } from './auth/authorize.ts';
 import { FailedCredentials } from './auth/failed-credentials.ts';
 import { fetchKeySet } from './auth/jwt/fetch-key-set.ts';
@@ -74,6 +74,9 @@ type Closer = (graceMs: number) => unknown;
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
+/** Longer than it takes to look a key up or to verify a token, and nothing to a caller who has to ask for another one. */
+const REFUSE_AFTER_MS = 3;
+
 /** Milliseconds that running calls get to end. */
 const DEFAULT_GRACE_MS = 10_000;
 
@@ -86,6 +89,7 @@ export class Gateway {
   readonly addresses = new Map<string, { readonly host: string; readonly port: number }>();
   /** The text of the first admin key when one was minted at this start: to be shown once. */
   adminKey: string | undefined = undefined;
+  #authentication: AuthenticationManager | undefined = undefined;
   readonly #log: Logger;
   readonly #health = new Health();
   /** What has certificates from files. */
@@ -112,6 +116,12 @@ export class Gateway {
       await gateway.stop(0);
       throw error;
     }
+  }
+
+  /** What authentication counted since the start. @throws before the start */
+  get authentication(): AuthenticationStats {
+    if (this.#authentication === undefined) throw new Error('the gateway has not started');
+    return this.#authentication.stats;
   }
 
   /**
@@ -178,6 +188,7 @@ export class Gateway {
       uses,
       lookBy: (at) => looks.by(at),
     });
+    this.#authentication = authentication;
     this.#closers.push(() => authentication.close());
     // Leased units live for a tenth of a second: no turn, however long, is to make that more.
     const now = state.fleet === undefined ? turnClock.monotonic : clock.monotonic;
@@ -291,6 +302,7 @@ export class Gateway {
       verifier: new TokenVerifier({ keys, now: clock.now }),
       maxLength: settings.maxTokenLength,
       tokenCacheMs: settings.tokenCacheMs,
+      refuseAfterMs: REFUSE_AFTER_MS,
       failures: new FailedCredentials({ ...failures, now: clock.monotonic }),
     };
   }

@@ -10,6 +10,7 @@ import { isTokenShaped } from '../tenants/token-shape.ts';
 import { CachedCredential } from './cached-credential.ts';
 import { AMBIGUOUS, ClientCertificates } from './client-certificates.ts';
 import { CredentialCache, type CredentialCacheStats } from './credential-cache.ts';
+import { EvenAnswer } from './even-answer.ts';
 import type { FailedCredentials } from './failed-credentials.ts';
 import { KeysUnavailable } from './jwt/key-source.ts';
 import type { TokenVerdict, TokenVerifier } from './jwt/token-verifier.ts';
@@ -42,6 +43,11 @@ export interface AuthenticationOptions {
   readonly maxLength?: number | undefined;
   /** How long a valid token is not verified again, in milliseconds; default 300,000. */
   readonly tokenCacheMs?: number | undefined;
+  /**
+   * When a credential that was looked up is refused, in milliseconds from the question, so that nobody can tell by the time
+   * what was found; what cannot be found then costs as much as what can. Default 0, at once.
+   */
+  readonly refuseAfterMs?: number | undefined;
   /** Who may try no more. */
   readonly failures?: Pick<FailedCredentials, 'mayTry' | 'failed' | 'stats'> | undefined;
 }
@@ -79,6 +85,7 @@ export class AuthenticationManager implements Stage {
   readonly #failures: Pick<FailedCredentials, 'mayTry' | 'failed' | 'stats'>;
   readonly #maxLength: number;
   readonly #tokenCacheMs: number;
+  readonly #refuseAfterMs: number;
   readonly #running: RunningCalls;
   readonly #uses: Pick<KeyUses, 'used'> | undefined;
   readonly #unsubscribe: () => void;
@@ -91,7 +98,8 @@ export class AuthenticationManager implements Stage {
     this.#cache = new CredentialCache(options.maxPositives ?? 65_536, options.maxNegatives ?? 65_536);
     const remember = (hash: string, key: FoundKey | undefined) => this.#remember(hash, key);
     const { maxLookups = 1024, verifier = NO_TOKENS } = options;
-    this.#lookup = new KeyLookup(documents, () => clock.now(), maxLookups, remember);
+    this.#refuseAfterMs = options.refuseAfterMs ?? 0;
+    this.#lookup = new KeyLookup(documents, () => clock.now(), maxLookups, remember, this.#refuseAfterMs > 0);
     this.#tokens = new TokenLookup(verifier, maxLookups, (...verdict) => this.#rememberToken(...verdict));
     this.#failures = options.failures ?? NEVER_SLOWED;
     this.#maxLength = options.maxLength ?? 8192;
@@ -171,7 +179,19 @@ export class AuthenticationManager implements Stage {
     return undefined;
   }
 
+  /** A call with a credential of which nothing is known. */
   async #ask(call: Call, hash: string): Promise<Refusal | undefined> {
+    const answer = new EvenAnswer(this.#refuseAfterMs);
+    try {
+      const refusal = await this.#lookUp(call, hash);
+      if (refusal === credentialInvalid()) await answer.due();
+      return refusal;
+    } finally {
+      answer.end();
+    }
+  }
+
+  async #lookUp(call: Call, hash: string): Promise<Refusal | undefined> {
     try {
       for (let round = 0; round < MAX_ROUNDS; round++) {
         const found = this.#find(call, hash);
