@@ -52,6 +52,7 @@ function edit(config: Config, issuer: TokenIssuer): void {
       name: `${kind}-${i}`,
       secret: { $case: 'sha256', sha256: hashKey(key) } as const,
       scopes: [],
+      limits: [],
     }));
   config.tenants[0]!.keys = Object.entries(STORED).flatMap(([kind, keys]) => stored(kind, keys));
   config.tenants[1]!.keys = stored('suspended', suspended);
