@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
-import { type Config, Plan, Tenant } from '../../generated/tollgate/config/v1/config.ts';
+import { ApiKeyServiceService, RotateApiKeyRequest } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { type Plan, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
+import { type Config, Plan as ConfigPlan, Tenant } from '../../generated/tollgate/config/v1/config.ts';
 import { AdminClient } from '../support/admin-client.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
@@ -20,8 +21,8 @@ afterAll(() => backend.stop());
 const seenOf = (tenant: string): number =>
   backend.calls.filter(({ metadata }) => metadata['x-tenant-id'] === tenant).length;
 
-function addTenant(config: Config, id: string, plan: Partial<Plan>): void {
-  config.plans.push(Plan.fromPartial({ name: id, ...plan }));
+function addTenant(config: Config, id: string, plan: Partial<ConfigPlan>): void {
+  config.plans.push(ConfigPlan.fromPartial({ name: id, ...plan }));
   config.tenants.push(Tenant.fromPartial({ id, plan: id }));
 }
 
@@ -145,14 +146,19 @@ describe('a gateway that is killed', () => {
     expect(seenOf('stopped')).toBe(QUOTA);
   });
 
-  test('keeps tenants, keys and every write that was acknowledged', async () => {
+  test('keeps tenants, plans, keys and every write that was acknowledged', async () => {
     gateway = await start('kept');
     let admin = new AdminClient(gateway.admin, gateway.config.adminKey);
-    const acknowledged: { tenant: string; id: string; key: string }[] = [];
+    const acknowledged: { tenant: string; plan: Plan; old: string; id: string; key: string }[] = [];
     const writing = (async () => {
       for (let i = 0; ; i++) {
-        await admin.createTenant(`made-${i}`, 'wide');
-        acknowledged.push({ tenant: `made-${i}`, ...(await admin.createKey(`made-${i}`, 'first')) });
+        const plan = await admin.createPlan(`made-${i}`, { limits: [], quotas: [], concurrency: 0 });
+        const edited = await admin.updatePlan({ ...plan, concurrency: i + 1 });
+        await admin.createTenant(`made-${i}`, edited.id);
+        const { id: old } = await admin.createKey(`made-${i}`, 'first');
+        const request = RotateApiKeyRequest.fromPartial({ id: old, grace: { seconds: 3600 } });
+        const { apiKey, key } = await admin.call(ApiKeyServiceService.rotateApiKey, request);
+        acknowledged.push({ tenant: `made-${i}`, plan: edited, old, id: apiKey?.id ?? '', key });
         backend.watch.changed();
       }
     })().catch(() => {});
@@ -162,9 +168,10 @@ describe('a gateway that is killed', () => {
     admin.close();
     await gateway.start();
     admin = new AdminClient(gateway.admin, gateway.config.adminKey);
-    for (const { tenant, id, key } of acknowledged) {
-      expect((await admin.getTenant(tenant)).plan).toBe('wide');
-      expect(await admin.keysOf(tenant)).toEqual([id]);
+    for (const { tenant, plan, old, id, key } of acknowledged) {
+      expect((await admin.getTenant(tenant)).plan).toBe(plan.id);
+      expect(await admin.getPlan(plan.id)).toEqual(plan);
+      expect(await admin.keysOf(tenant)).toEqual([old, id].sort());
       const client = new GrpcClient(`127.0.0.1:${gateway.public}`, key);
       expect((await client.call('Unary')).code).toBe(OK);
       expect(backend.last.metadata).toMatchObject({ 'x-tenant-id': tenant, 'x-principal-id': id });

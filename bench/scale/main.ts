@@ -1,0 +1,111 @@
+/**
+ * `npm run bench:scale`: a gateway on an embedded store with 100,000 tenants and 1 million keys, beside one with 10 tenants.
+ * How long it takes to start, how soon a change holds, what a call costs against the small one, and memory for each key.
+ * `--stores DIR` keeps the stores there, and uses those that it finds.
+ */
+import { existsSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startBackend } from '../backend-process.ts';
+import { Children } from '../children.ts';
+import { threadMicros } from '../cpu.ts';
+import { methodPaths } from '../fixtures.ts';
+import { describeMachine } from '../machine.ts';
+import type { Bench } from '../measure.ts';
+import { measureChanges } from './changes.ts';
+import { measureRatio } from './ratio.ts';
+import { makeStore, type Scale } from './scale-store.ts';
+import { startAt } from './start-at.ts';
+
+const MOST_START_S = 10;
+const MOST_CHANGE_MS = 50;
+const MOST_RATIO = 1.1;
+/** As many callers at both: what differs is who else there is. */
+const CALLERS = 500;
+const SMALL: Scale = { tenants: 10, keysPerTenant: CALLERS / 10 };
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+async function main(children: Children, folder: string): Promise<boolean> {
+  const { values } = parseArgs({
+    options: {
+      tenants: { type: 'string', default: '100000' },
+      keys: { type: 'string', default: '10' },
+      slices: { type: 'string', default: '20' },
+      requests: { type: 'string', default: '20000' },
+      changes: { type: 'string', default: '100' },
+      stores: { type: 'string', default: folder },
+    },
+  });
+  const large: Scale = { tenants: Number(values.tenants), keysPerTenant: Number(values.keys) };
+  const keys = large.tenants * large.keysPerTenant;
+  const stores = {
+    small: join(values.stores, `small-${SMALL.tenants}-${SMALL.keysPerTenant}`, 'tollgate.db'),
+    large: join(values.stores, `large-${large.tenants}-${large.keysPerTenant}`, 'tollgate.db'),
+  };
+  await makeOnce(stores.small, SMALL);
+  await makeOnce(stores.large, large);
+
+  const backend = await startBackend(children);
+  const bench: Bench = { children, folder, backend, paths: methodPaths(), cpu: threadMicros };
+  const small = await startAt(bench, 'small', stores.small, SMALL);
+  const big = await startAt(bench, 'large', stores.large, large);
+  const octetsOfKey = (octets: number) => (octets / keys).toFixed(0);
+  const holds: boolean[] = [];
+  const told = (text: string, is: boolean) => {
+    holds.push(is);
+    process.stdout.write(`${text}: ${is ? 'holds' : 'DOES NOT HOLD'}\n`);
+  };
+  process.stdout.write(`${describeMachine()}\n`);
+  told(
+    `start to the first answered call: ${big.seconds.toFixed(2)} s (at most ${MOST_START_S})`,
+    big.seconds <= MOST_START_S,
+  );
+  process.stdout.write(
+    `resident after the start: ${mib(big.resident)} MiB, with 10 tenants ${mib(small.resident)}: ` +
+      `${octetsOfKey(big.resident - small.resident)} octets for each key, its share of the tenants included; ` +
+      `on disk ${octetsOfKey(statSync(stores.large).size)}\n`,
+  );
+  const changes = await measureChanges(big, large, Number(values.changes));
+  told(
+    `a change, from the request to a call that follows it: median ${changes.median.toFixed(1)} ms, ` +
+      `longest ${changes.longest.toFixed(1)} of ${changes.count} (at most ${MOST_CHANGE_MS})`,
+    changes.longest <= MOST_CHANGE_MS,
+  );
+  const job = { bench, callers: CALLERS, slices: Number(values.slices), requests: Number(values.requests) };
+  const cost = await measureRatio(job, { small: [small, SMALL], large: [big, large] });
+  told(
+    `a call: ${cost.large.toFixed(2)} us of CPU, with 10 tenants ${cost.small.toFixed(2)}: ` +
+      `ratio ${cost.ratio.toFixed(3)} (at most ${MOST_RATIO})`,
+    cost.ratio <= MOST_RATIO,
+  );
+  return holds.every(Boolean);
+}
+
+async function makeOnce(path: string, scale: Scale): Promise<void> {
+  if (existsSync(path)) return;
+  say(`making a store with ${scale.tenants} tenants and ${scale.tenants * scale.keysPerTenant} keys`);
+  const draft = `${path}.draft`;
+  await makeStore(draft, scale);
+  // SQLite's side files are gone: the store was closed.
+  renameSync(draft, path);
+}
+
+const mib = (octets: number) => (octets / (1024 * 1024)).toFixed(0);
+
+const folder = mkdtempSync(join(tmpdir(), 'tollgate-scale-'));
+const children = new Children(folder);
+// Whatever ends this process, nothing that it has started stays.
+process.once('exit', () => {
+  children.killAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
+}
+try {
+  process.exitCode = (await main(children, folder)) ? 0 : 1;
+} finally {
+  await children.endAll();
+}
