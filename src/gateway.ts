@@ -35,6 +35,7 @@ import type { GatewayMetrics } from './metrics/gateway-metrics.ts';
 import { openMetrics } from './open-metrics.ts';
 import { openPages, toPlainRequest } from './open-pages.ts';
 import { openState, type State } from './open-state.ts';
+import { openTelemetry, type Telemetry } from './open-telemetry.ts';
 import { createMemoryProbe, type MemoryFacts } from './overload/memory-share.ts';
 import { OverloadMonitor } from './overload/overload-monitor.ts';
 import { OverloadStage } from './overload/overload-stage.ts';
@@ -48,8 +49,8 @@ import { type BackendParts, type BackendTarget, openBackend } from './routing/op
 import { RecentOctets } from './routing/recent-octets.ts';
 import { RequestIds } from './routing/request-id.ts';
 import { RequestRouter } from './routing/router.ts';
-import { createAccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
+import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
 import { retryConflicts } from './tenants/retry-conflicts.ts';
 import { TenantManager } from './tenants/tenant-manager.ts';
 import { CertificateRenewal, type Renewable } from './tls/certificate-renewal.ts';
@@ -98,6 +99,7 @@ export class Gateway {
   /** In the order of the start; closed from the last to the first. */
   readonly #closers: Closer[] = [];
   #stopped: Promise<void> | undefined = undefined;
+  #telemetry: Telemetry | undefined = undefined;
 
   private constructor(log: Logger) {
     this.#log = log;
@@ -122,6 +124,11 @@ export class Gateway {
   get authentication(): AuthenticationStats {
     if (this.#authentication === undefined) throw new Error('the gateway has not started');
     return this.#authentication.stats;
+  }
+
+  /** How the export of spans goes; undefined when there is none. */
+  get exportCounts(): ExportCounts | undefined {
+    return this.#telemetry?.exportCounts();
   }
 
   /**
@@ -197,7 +204,10 @@ export class Gateway {
     const quota = new QuotaTracker({ quotas: state.quotas, now: state.calendar, onError, liveGateways, turn });
     this.#closers.push(() => quota.drain());
     const overload = this.#watchOverload(settings, memory);
-    const chain = new MiddlewareChain([authentication, overload, new AuthorizationStage(), limiter, quota]);
+    const chain = new MiddlewareChain(
+      [authentication, overload, new AuthorizationStage(), limiter, quota],
+      clock.monotonic,
+    );
 
     const floods = new FloodCounts(clock.monotonic, (fields) => log.warn(fields, 'a peer broke a limit'));
     const { metrics, reports, close } = openMetrics({
@@ -240,7 +250,9 @@ export class Gateway {
       snapshot: () => sync.current,
       now: clock.monotonic,
     });
-    const accessLog = createAccessLog(log, clock.monotonic);
+    const telemetry = await openTelemetry(settings, { env, log, clock, random: Math.random });
+    this.#telemetry = telemetry;
+    this.#closers.push((graceMs) => telemetry.close(graceMs));
     const router = new RequestRouter({
       now: turnClock.monotonic,
       chain,
@@ -248,12 +260,13 @@ export class Gateway {
       backends,
       answers: new Answers(),
       requestIds: new RequestIds({ now: turnClock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
+      tracing: telemetry.tracing,
       recent: new RecentOctets(),
       page: (view, request) => pages.get(view.name)?.(request),
       onEnd: [
         ...(settings.metrics === undefined ? [] : [metrics.observe]),
         recordRefusals(changes.audit),
-        (call, outcome) => accessLog(call, outcome, call.requestId),
+        ...telemetry.onEnd,
       ],
       onFault: (error, call) =>
         log.error({ err: error, request_id: call.requestId }, 'a call failed inside the gateway'),

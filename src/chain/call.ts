@@ -59,8 +59,18 @@ export interface Call {
   plan: Plan | undefined;
   /** Units reserved by the quota stage for this call; settled at its end. */
   reservedUnits: number;
+  /** The times that stages made it wait; undefined for none, which is nearly always so. */
+  waits?: StageWait[] | undefined;
   /** True while the call counts against its tenant's concurrency. */
   countsConcurrency: boolean;
+}
+
+/** A time that a call waited for something slow: a stage of the chain, or what that stage asked. */
+export interface StageWait {
+  readonly name: string;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  readonly endedAt: number;
 }
 
 /** How a call ended; one value for breaker, quota, metrics, spans and logs. */

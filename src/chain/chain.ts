@@ -8,9 +8,12 @@ export interface ChainedCall extends Call {
 /** Runs the stages in order; the first refusal ends it. Synchronous for as long as every stage answers synchronously. */
 export class MiddlewareChain {
   readonly #stages: readonly Stage[];
+  readonly #now: () => number;
 
-  constructor(stages: readonly Stage[]) {
+  /** @param now monotonic milliseconds */
+  constructor(stages: readonly Stage[], now: () => number = () => performance.now()) {
     this.#stages = stages;
+    this.#now = now;
   }
 
   /** @returns undefined when every stage admits the call; a promise of the same from the first stage that has to wait. */
@@ -36,7 +39,10 @@ export class MiddlewareChain {
 
   async #wait(call: ChainedCall, index: number, verdict: Promise<Refusal | undefined>): Promise<Refusal | undefined> {
     for (let i = index + 1; i < this.#stages.length; i++) this.#stages[i]!.prepare?.(call);
+    const startedAt = this.#now();
     const refusal = await verdict;
+    call.waits ??= [];
+    call.waits.push({ name: this.#stages[index]!.name, startedAt, endedAt: this.#now() });
     if (refusal !== undefined) return refusal;
     call.admittedStages = index + 1;
     return this.admit(call);

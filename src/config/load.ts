@@ -74,7 +74,7 @@ export function parseConfig(text: string, fileName: string, options: ParseOption
   checkTenants(context, config, options.env);
   checkIdentities(context, config);
   checkAuthentication(context, config);
-  checkTelemetry(context, config);
+  checkTelemetry(context, config, options.env);
   if (source.complaints.length > 0) throw new ConfigError(source.complaints);
   return { config, baseDir, source };
 }

@@ -30,7 +30,9 @@ import type { RedisSettings } from '../store/redis/connect.ts';
 import { toAllowList } from '../sync/allow-list.ts';
 import { toPriority, toWhenStoreSilent } from '../sync/from-document.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
+import type { AccessLogSettings } from '../telemetry/access-log.ts';
 import { type LogLevel, toLogLevel } from '../telemetry/log-level.ts';
+import type { TelemetrySettings } from '../telemetry/tracing/otlp-settings.ts';
 import { hashKey } from '../tenants/key-text.ts';
 import { type Address, parseAddress } from './address.ts';
 import type { Environment } from './check-tenants.ts';
@@ -38,6 +40,7 @@ import type { LoadedConfig } from './load.ts';
 import { type AuthenticationSettings, toAuthentication, toIdentities } from './to-authentication.ts';
 import { type LimitSettings, toLimits } from './to-limits.ts';
 import { toRedis } from './to-redis.ts';
+import { toAccessLog, toTelemetry } from './to-telemetry.ts';
 
 /** The configuration as the parts use it: every default filled in, paths absolute, durations in milliseconds. */
 export interface Settings {
@@ -50,7 +53,8 @@ export interface Settings {
   readonly plans: readonly Plan[];
   readonly tenants: readonly TenantSettings[];
   readonly logLevel: LogLevel;
-  readonly otlpEndpoint: string | undefined;
+  readonly telemetry: TelemetrySettings;
+  readonly accessLog: AccessLogSettings | undefined;
   readonly authentication: AuthenticationSettings;
   /** Undefined: nothing is counted. */
   readonly metrics: MetricsLimits | undefined;
@@ -155,7 +159,8 @@ export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'b
     tenants: config.tenants.map((tenant) => toTenant(tenant, file, env)),
     logLevel: toLogLevel(config.telemetry?.logLevel),
     authentication: toAuthentication(config.authentication, file),
-    otlpEndpoint: config.telemetry?.otlp?.endpoint,
+    telemetry: toTelemetry(config.telemetry, env),
+    accessLog: toAccessLog(config.telemetry?.accessLog),
     metrics: toMetrics(config.telemetry?.metrics),
     prometheus: {
       disabled: config.telemetry?.metrics?.prometheus?.disabled ?? false,

@@ -15,6 +15,8 @@ export interface MethodPolicy {
   readonly limit: string | undefined;
   /** No credential needed. */
   readonly public: boolean;
+  /** Names of request metadata that are never logged, in lower case; undefined for none. */
+  readonly sensitiveMetadata?: readonly string[] | undefined;
 }
 
 /** What the data plane knows of a method: everything later stages need, resolved once per snapshot. */

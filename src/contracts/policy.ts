@@ -74,7 +74,14 @@ function overlay(below: MethodPolicy, layer: PolicyLayer): MethodPolicy {
     idempotent: layer.idempotent ?? below.idempotent,
     limit: layer.limit ?? below.limit,
     public: layer.public ?? below.public,
+    sensitiveMetadata: joined(below.sensitiveMetadata, layer.sensitiveMetadata),
   };
+}
+
+/** What is secret stays so, whoever says something else. */
+function joined(below: readonly string[] | undefined, names: readonly string[]): readonly string[] | undefined {
+  if (names.length === 0) return below;
+  return [...new Set([...(below ?? []), ...names.map((name) => name.toLowerCase())])];
 }
 
 /** Milliseconds, rounded up, so that a duration above zero stays above zero. */

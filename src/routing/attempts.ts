@@ -13,6 +13,7 @@ import {
   type StreamHandler,
 } from '../http2/index.ts';
 import type { Backend, Endpoint, Permit } from './backend.ts';
+import type { CallTrace } from './call-trace.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import { callerFields } from './field-memos.ts';
 import { Kind } from './header-names.ts';
@@ -35,6 +36,7 @@ const MAX_PREVIOUS = 99;
 export interface AttemptedCall extends Pick<Call, 'principal' | 'method' | 'remoteAddress'> {
   readonly listener: ListenerView;
   readonly requestId: string;
+  readonly trace: CallTrace | undefined;
   /** Monotonic milliseconds; 0 is none. */
   readonly deadlineAt: number;
   /** The response's headers, the first thing that the client gets. @param fault what is wrong with them */
@@ -118,6 +120,11 @@ export class Attempts implements StreamHandler, Deadline {
 
   get backend(): Backend | undefined {
     return this.#backend;
+  }
+
+  /** Where the present attempt is. */
+  get sentTo(): string | undefined {
+    return this.#endpoint?.name;
   }
 
   /** Where the present attempt is, or the last one was. */
@@ -393,6 +400,9 @@ export class Attempts implements StreamHandler, Deadline {
     const timeout =
       left === undefined ? left : new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP);
     const extra = listOf(caller, id, timeout);
+    const { trace } = this.#call;
+    if (trace !== undefined) extra.push(...trace.fields((this.past?.length ?? 0) + 1));
+    else if (this.#head.traceFields.length > 0) extra.push(...this.#head.traceFields);
     const previous = this.#head.previousAttempts;
     if (this.#failed > 0) {
       const count = Math.min(MAX_PREVIOUS, this.#failed + (previous === undefined ? 0 : Number(previous.value)));

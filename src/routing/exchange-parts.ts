@@ -5,6 +5,7 @@ import type { Http1Answer } from '../http2/index.ts';
 import type { Answers } from './answers.ts';
 import type { PastAttempt } from './attempts.ts';
 import type { Backend } from './backend.ts';
+import type { CallTrace, TracePolicy } from './call-trace.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RecentOctets } from './recent-octets.ts';
 import type { RequestIds } from './request-id.ts';
@@ -28,6 +29,8 @@ export interface ExchangeParts {
   readonly backends: ReadonlyMap<string, Backend>;
   readonly answers: Answers;
   readonly requestIds: RequestIds;
+  /** Undefined: trace headers are metadata like any other. */
+  readonly tracing: TracePolicy | undefined;
   /** What was sent lately, for attempts to come. */
   readonly recent: RecentOctets;
   /** Plain HTTP: the answer to a GET of this path; undefined when there is none. */
@@ -42,6 +45,10 @@ export interface ExchangeParts {
 export interface EndedCall extends Call {
   readonly requestId: string;
   readonly listener: ListenerView;
+  /** Metadata of the request that is passed on: the first value of this name, in lower case. */
+  metadata(name: string): string | undefined;
+  /** Undefined when tracing is off. */
+  readonly trace: CallTrace | undefined;
   /** Undefined when the call was refused before there could be any. */
   readonly attempts: AttemptsMade | undefined;
 }
@@ -53,6 +60,8 @@ export interface AttemptsMade {
   /** When the last one was sent, monotonic milliseconds. */
   readonly sentAt: number;
   readonly backendName: string;
+  /** Where the one is that was running when the call ended; undefined when there was none. */
+  readonly sentTo: string | undefined;
   /** `host:port` or `unix:/path` of the last; undefined when none was sent. */
   readonly endpointName: string | undefined;
 }

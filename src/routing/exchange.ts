@@ -1,4 +1,4 @@
-import type { Credential, Outcome, PeerIdentity, Principal, Refusal } from '../chain/call.ts';
+import type { Credential, Outcome, PeerIdentity, Principal, Refusal, StageWait } from '../chain/call.ts';
 import type { ChainedCall } from '../chain/chain.ts';
 import type { Deadline } from '../chain/deadlines.ts';
 import { deadlineExceeded, gatewayError } from '../chain/refusal.ts';
@@ -8,6 +8,7 @@ import { ErrorCode, type HeaderBlock, type ResetCause, type Stream, type StreamH
 import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
 import { type AttemptedCall, Attempts } from './attempts.ts';
 import type { Backend } from './backend.ts';
+import { CallTrace } from './call-trace.ts';
 import type { EndedCall, ExchangeParts } from './exchange-parts.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RequestHead } from './request-head.ts';
@@ -48,7 +49,11 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   readonly #client: Stream;
   /** The backend's side; undefined for as long as there is nothing that it could have or hold. */
   attempts: Attempts | undefined = undefined;
+  waits: StageWait[] | undefined = undefined;
+  #trace: CallTrace | undefined = undefined;
   #requestId = '';
+  /** The request id is made by us. */
+  #idIsOurs = true;
   /** The request is its headers, and nothing more. */
   readonly #headersOnly: boolean;
   #responseStarted = false;
@@ -96,9 +101,21 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   get requestId(): string {
     if (this.#requestId === '') {
       const own = this.listener.trustRequestId ? this.#head.requestId : undefined;
-      this.#requestId = own !== undefined && isRequestId(own) ? own : this.#parts.requestIds.next();
+      this.#idIsOurs = own === undefined || !isRequestId(own);
+      this.#requestId = this.#idIsOurs ? this.#parts.requestIds.next() : own!;
     }
     return this.#requestId;
+  }
+
+  metadata(name: string): string | undefined {
+    return this.#head.passedValue(name);
+  }
+
+  get trace(): CallTrace | undefined {
+    const { tracing, requestIds } = this.#parts;
+    if (tracing === undefined) return undefined;
+    this.#trace ??= new CallTrace(this, this.#head, tracing, this.requestId, this.#idIsOurs, requestIds);
+    return this.#trace;
   }
 
   /** Runs the chain, and forwards what it admits. */

@@ -23,6 +23,9 @@ export const Kind = {
   GRPC_MESSAGE: 15,
   PUSHBACK: 16,
   PREVIOUS_ATTEMPTS: 17,
+  TRACEPARENT: 18,
+  TRACESTATE: 19,
+  BAGGAGE: 20,
 } as const;
 
 /**
@@ -68,9 +71,9 @@ export const HEADER_NAMES = new NameTable([
   ['grpc-previous-rpc-attempts', Kind.PREVIOUS_ATTEMPTS, Indexing.SKIP],
   ['grpc-trace-bin', Kind.OTHER, Indexing.SKIP],
   ['grpc-tags-bin', Kind.OTHER, Indexing.SKIP],
-  ['traceparent', Kind.OTHER, Indexing.SKIP],
-  ['tracestate', Kind.OTHER, Indexing.SKIP],
-  ['baggage', Kind.OTHER, Indexing.SKIP],
+  ['traceparent', Kind.TRACEPARENT, Indexing.SKIP],
+  ['tracestate', Kind.TRACESTATE, Indexing.SKIP],
+  ['baggage', Kind.BAGGAGE, Indexing.SKIP],
   ['content-length', Kind.OTHER, Indexing.SKIP],
   ['date', Kind.OTHER, Indexing.SKIP],
 ]);

@@ -5,6 +5,7 @@ import { parseTimeout } from '../grpc/timeout.ts';
 import { type Field, HeaderBlock } from '../http2/index.ts';
 import { callerFields, credentialIn, RecentForward, recentForward } from './field-memos.ts';
 import { HEADER_NAMES, isReserved, Kind } from './header-names.ts';
+import { parseTraceparent, type TraceParent } from './trace-context.ts';
 
 const POST = HEADER_NAMES.field(':method', 'POST');
 const HTTP = HEADER_NAMES.field(':scheme', 'http');
@@ -32,11 +33,14 @@ export class RequestHead {
   readonly requestId: string | undefined;
   /** The client's own retries (gRFC A6): a number. */
   readonly previousAttempts: Field | undefined;
+  /** `traceparent`, `tracestate` and `baggage`, as they came. */
+  readonly traceFields: readonly Field[];
   readonly path: Field | undefined;
   readonly authority: Field | undefined;
   /** What is passed on: content type and metadata. */
   readonly #passed: readonly Field[];
   #forwarded = false;
+  #traceParent: TraceParent | null | undefined = undefined;
   #forward: HeaderBlock | undefined;
   #forwardFor: Principal | undefined;
 
@@ -50,6 +54,7 @@ export class RequestHead {
     let isGet = false;
     let isGrpc = false;
     let credentials = 0;
+    let traceFields: Field[] | undefined;
     let credential: Credential | undefined;
     for (const field of block.fields) {
       let passes = false;
@@ -86,6 +91,12 @@ export class RequestHead {
         case Kind.PREVIOUS_ATTEMPTS:
           if (NUMBER.test(field.value)) this.previousAttempts = field;
           break;
+        case Kind.TRACEPARENT:
+        case Kind.TRACESTATE:
+        case Kind.BAGGAGE:
+          traceFields ??= [];
+          traceFields.push(field);
+          break;
         case Kind.PUSHBACK:
           passes = true;
           break;
@@ -107,6 +118,27 @@ export class RequestHead {
     this.credential = credential === undefined ? NO_CREDENTIAL : credentials === 1 ? credential : SEVERAL;
     this.method = this.path === undefined ? undefined : methods.get(this.path.value);
     this.#passed = passed ?? (recent === undefined ? NONE : firstOf(recent.passed, same));
+    this.traceFields = traceFields ?? NONE;
+  }
+
+  /** The first value of a field that is passed on; credentials are not. */
+  passedValue(name: string): string | undefined {
+    return this.#passed.find((field) => field.name === name)?.value;
+  }
+
+  /** The caller's span; undefined when there is none, more than one, or none that can be read. */
+  get traceParent(): TraceParent | undefined {
+    if (this.traceFields === NONE) return undefined;
+    if (this.#traceParent === undefined) {
+      const [field, ...others] = this.traceFieldsOf(Kind.TRACEPARENT);
+      const alone = field !== undefined && others.length === 0;
+      this.#traceParent = (alone ? parseTraceparent(field.value) : undefined) ?? null;
+    }
+    return this.#traceParent ?? undefined;
+  }
+
+  traceFieldsOf(kind: number): readonly Field[] {
+    return this.traceFields === NONE ? NONE : this.traceFields.filter((field) => field.kind === kind);
   }
 
   /**

@@ -1,82 +1,142 @@
 import type { Call, Outcome } from '../chain/call.ts';
+import type { EndedCall } from '../routing/exchange-parts.ts';
 import type { Logger } from './logger.ts';
+import { Repeats } from './repeats.ts';
 
-/** Told of the end of each call. */
-export type CallEndListener = (call: Call, outcome: Outcome, requestId: string) => void;
-
-/** Lines per second that failures may take: strangers can cause them, and a log is not theirs to fill. */
-const LINES_PER_SECOND = 100;
-
-/**
- * One line for each call that was refused or failed (`info`, at most 100 a second; what is above is counted and told on
- * the next line as `suppressed`), and at `debug` one for each call that went well. No line has a credential: of the
- * caller it says the tenant and the key's public id.
- *
- * @param now monotonic milliseconds
- */
-export function createAccessLog(log: Logger, now: () => number): CallEndListener {
-  const budget = createLineBudget(now);
-  return (call, outcome, requestId) => {
-    if (outcome.status === 0) {
-      if (log.isLevelEnabled('debug')) log.debug(describe(call, outcome, requestId), 'call ended');
-      return;
-    }
-    if (!log.isLevelEnabled('info') || !budget.take()) return;
-    const line = describe(call, outcome, requestId);
-    const suppressed = budget.takeSuppressed();
-    log.info(suppressed === 0 ? line : { ...line, suppressed }, outcome.refusal ? 'call refused' : 'call failed');
-  };
+/** Which calls have a line. */
+export interface AccessLogSettings {
+  /** Share of the calls that neither failed nor were slow. */
+  readonly ratio: number;
+  /** Milliseconds that a call of one answer takes to be slow; undefined: none is. */
+  readonly slowMs: number | undefined;
+  readonly maxPerSecond: number;
+  /** Names of request metadata that are logged, in lower case. */
+  readonly metadata: readonly string[];
 }
 
-function describe(call: Call, outcome: Outcome, requestId: string): Record<string, unknown> {
-  return {
-    request_id: requestId,
-    tenant: call.tenant?.id ?? call.principal?.tenantId,
-    principal: call.principal?.id,
-    method: call.method?.name,
-    status: outcome.status,
-    reason: outcome.refusal?.reason,
-    cancelled: outcome.cancelled || undefined,
-    reached_backend: outcome.reachedBackend,
-    duration_ms: Math.round(outcome.durationMs * 1000) / 1000,
-    remote: call.remoteAddress,
-    peer: peerName(call.peerIdentity),
+/** Failures can be caused by strangers, and a log is not theirs to fill: hence the bound. */
+export const DEFAULT_ACCESS_LOG: AccessLogSettings = { ratio: 0, slowMs: undefined, maxPerSecond: 100, metadata: [] };
+
+/** Of a value that is logged, so many characters. */
+const MAX_VALUE = 256;
+/** Names of metadata that hold what nobody should read in a log. */
+const SECRET = /auth|cookie|token|secret|passw|api[-_.]?key|credential|signature|session/;
+
+/** Whether metadata of this name is taken for a credential. */
+export function isSecretName(name: string): boolean {
+  return SECRET.test(name.toLowerCase());
+}
+
+export interface AccessLogParts {
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/**
+ * One line (`info`) for each call that was refused, failed or slow, and for a share of the others; at `debug` one for every
+ * call. What is too much is counted instead (see `Repeats`). No line has a credential, and none anything of a message: of the
+ * caller it says the tenant and the key's public id.
+ */
+export class AccessLog {
+  readonly #log: Logger;
+  readonly #settings: AccessLogSettings;
+  readonly #random: () => number;
+  readonly #repeats: Repeats;
+
+  constructor(log: Logger, settings: AccessLogSettings, { now, random }: AccessLogParts) {
+    this.#log = log;
+    this.#settings = settings;
+    this.#random = random;
+    this.#repeats = new Repeats(settings.maxPerSecond, now, (what, more) => {
+      this.#log.info({ ...what, more }, `${more} more like this`);
+    });
+  }
+
+  /** A subscriber of the end of calls. */
+  readonly onEnd = (call: EndedCall, outcome: Outcome): void => {
+    const what = this.#kindOf(call, outcome);
+    if (what === undefined) {
+      if (this.#log.isLevelEnabled('debug')) this.#log.debug(this.#describe(call, outcome), 'call ended');
+      return;
+    }
+    if (!this.#log.isLevelEnabled('info')) return;
+    const like = {
+      tenant: tenantOf(call),
+      method: call.method?.name,
+      status: outcome.status,
+      reason: outcome.refusal?.reason,
+    };
+    if (this.#repeats.take(like)) this.#log.info(this.#describe(call, outcome), what);
   };
+
+  /** Tells what was left out so far. */
+  close(): void {
+    this.#repeats.close();
+  }
+
+  #kindOf(call: Call, { status, refusal, durationMs }: Outcome): string | undefined {
+    if (refusal !== undefined) return 'call refused';
+    if (status !== 0) return 'call failed';
+    const { slowMs, ratio } = this.#settings;
+    const kind = call.method?.kind;
+    // A stream that is kept open for hours is not slow.
+    if (slowMs !== undefined && durationMs >= slowMs && (kind === 'unary' || kind === 'client_stream'))
+      return 'slow call';
+    return ratio > 0 && this.#random() < ratio ? 'call' : undefined;
+  }
+
+  #describe(call: EndedCall, outcome: Outcome): Record<string, unknown> {
+    const { traffic, backendMs, durationMs } = outcome;
+    const { attempts } = call;
+    return {
+      request_id: call.requestId,
+      trace_id: call.trace?.traceId,
+      listener: call.listener.name,
+      tenant: tenantOf(call),
+      principal: call.principal?.id,
+      method: call.method?.name,
+      status: outcome.status,
+      reason: outcome.refusal?.reason,
+      why: outcome.refusal?.metadata?.why,
+      cancelled: outcome.cancelled || undefined,
+      reached_backend: outcome.reachedBackend,
+      backend: attempts?.backendName || undefined,
+      endpoint: attempts?.endpointName,
+      attempts: attempts?.past && attempts.past.length + (attempts.sentTo === undefined ? 0 : 1),
+      duration_ms: rounded(durationMs),
+      backend_ms: backendMs === undefined ? undefined : rounded(backendMs),
+      request_octets: traffic?.requestOctets,
+      response_octets: traffic?.responseOctets,
+      remote: call.remoteAddress,
+      peer: peerName(call.peerIdentity),
+      metadata: this.#metadata(call),
+    };
+  }
+
+  #metadata(call: EndedCall): Record<string, string> | undefined {
+    const sensitive = call.method?.policy.sensitiveMetadata ?? [];
+    const logged = this.#settings.metadata.filter((name) => !sensitive.includes(name) && !isSecretName(name));
+    if (logged.length === 0) return undefined;
+    const values = logged.flatMap((name) => {
+      const value = call.metadata(name);
+      return value === undefined ? [] : [[name, value.slice(0, MAX_VALUE)] as const];
+    });
+    return values.length === 0 ? undefined : Object.fromEntries(values);
+  }
+}
+
+function tenantOf(call: Call): string | undefined {
+  return call.tenant?.id ?? call.principal?.tenantId;
+}
+
+/** Milliseconds with the microseconds. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }
 
 /** The name of a verified client certificate that says most. */
 function peerName(peer: Call['peerIdentity']): string | undefined {
   return peer?.uris[0] ?? peer?.dnsNames[0] ?? peer?.commonName ?? peer?.fingerprint;
-}
-
-interface LineBudget {
-  take(): boolean;
-  /** How many were refused since the last time this was asked. */
-  takeSuppressed(): number;
-}
-
-function createLineBudget(now: () => number): LineBudget {
-  let windowStart = Number.NEGATIVE_INFINITY;
-  let used = 0;
-  let suppressed = 0;
-  return {
-    take() {
-      const time = now();
-      if (time - windowStart >= 1000) {
-        windowStart = time;
-        used = 0;
-      }
-      if (used < LINES_PER_SECOND) {
-        used++;
-        return true;
-      }
-      suppressed++;
-      return false;
-    },
-    takeSuppressed() {
-      const count = suppressed;
-      suppressed = 0;
-      return count;
-    },
-  };
 }

@@ -177,7 +177,17 @@ test('everything that a file says arrives, with paths absolute and durations in 
       failures: { burst: 5, rate: 0.5, exempt: ['10.0.0.0/8'] },
     },
     logLevel: 'debug',
-    otlpEndpoint: 'http://127.0.0.1:4317',
+    telemetry: {
+      otlp: {
+        endpoint: 'http://127.0.0.1:4317',
+        protocol: 'grpc',
+        serviceName: undefined,
+        resourceAttributes: {},
+        headers: {},
+      },
+      tracing: undefined,
+    },
+    accessLog: { ratio: 0, slowMs: undefined, maxPerSecond: 100, metadata: [] },
     metrics: { maxSeries: 500, memory: 8 * 1024 * 1024 },
     prometheus: { disabled: false, requireKey: true },
     overload: { maxDelayMs: 50, maxMemory: 536_870_912 },
@@ -193,7 +203,7 @@ test('what a file does not say has its default', () => {
   });
   const settings = toSettings(loaded, {});
   expect(settings).toMatchObject({ storePath: '/base/data/tollgate.db', logLevel: 'info', plans: [], tenants: [] });
-  expect(settings.otlpEndpoint).toBeUndefined();
+  expect(settings.telemetry).toEqual({ otlp: undefined, tracing: undefined });
   expect(settings.metrics).toEqual({ maxSeries: 10_000, memory: 32 * 1024 * 1024 });
   expect(settings.prometheus).toEqual({ disabled: false, requireKey: undefined });
   expect(settings.overload).toEqual({ maxDelayMs: 200, maxMemory: undefined });

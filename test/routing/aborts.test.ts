@@ -116,6 +116,7 @@ class World {
       backends: new Map([[this.backend.name, this.backend]]),
       answers: new Answers(),
       requestIds: new RequestIds({ now: () => Date.now(), fillRandom: (buffer) => buffer.fill(7) }),
+      tracing: undefined,
       recent: this.recent,
       page: () => undefined,
       onEnd: [(call, outcome) => this.#onEnd(call, outcome)],

@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
-import type { Call, Outcome } from '../../src/chain/call.ts';
-import { createAccessLog } from '../../src/telemetry/access-log.ts';
+import type { Outcome } from '../../src/chain/call.ts';
+import type { EndedCall } from '../../src/routing/exchange-parts.ts';
+import { ListenerView } from '../../src/routing/listener-view.ts';
+import { AccessLog, type AccessLogSettings, DEFAULT_ACCESS_LOG } from '../../src/telemetry/access-log.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMethod, emptySnapshot } from './fixtures.ts';
 
 const SECRET = 'tg_laptop_abc_verysecret';
 
-function call(): Call {
+function call(more: Partial<EndedCall> = {}): EndedCall {
   return {
     startedAt: 0,
     snapshot: emptySnapshot(),
@@ -19,6 +21,12 @@ function call(): Call {
     plan: undefined,
     reservedUnits: 0,
     countsConcurrency: false,
+    requestId: 'req-1',
+    listener: new ListenerView({ name: 'public', contracts: [], trustRequestId: false, uniformErrors: false }),
+    attempts: undefined,
+    trace: undefined,
+    metadata: () => undefined,
+    ...more,
   };
 }
 
@@ -29,21 +37,30 @@ function outcome(status: number, reason?: string): Outcome {
   return { status, refusal, reachedBackend: !reason, cancelled: false, durationMs: 1.23456 };
 }
 
-function logAt(level: string) {
+function logAt(level: string, settings: Partial<AccessLogSettings> = {}, random = () => 0.5) {
   const lines: string[] = [];
   let time = 0;
-  const log = createAccessLog(createLogger(level, { write: (line) => void lines.push(line) }), () => time);
-  return { lines, log, advance: (ms: number) => (time += ms), parsed: () => lines.map((line) => JSON.parse(line)) };
+  const logger = createLogger(level, { write: (line) => void lines.push(line) });
+  const log = new AccessLog(logger, { ...DEFAULT_ACCESS_LOG, ...settings }, { now: () => time, random });
+  return {
+    lines,
+    log: log.onEnd,
+    close: () => log.close(),
+    advance: (ms: number) => (time += ms),
+    parsed: () => lines.map((line) => JSON.parse(line)),
+  };
 }
 
 test('a refused call is one line with who, what, why and how long', () => {
   const { log, parsed } = logAt('info');
-  log(call(), outcome(8, 'RATE_LIMITED'), 'req-1');
+  const traffic = { requestMessages: 1, responseMessages: 0, requestOctets: 12, responseOctets: 0 };
+  log(call(), { ...outcome(8, 'RATE_LIMITED'), traffic });
   expect(parsed()).toEqual([
     {
       level: 'info',
       time: expect.any(String),
       request_id: 'req-1',
+      listener: 'public',
       tenant: 'acme',
       principal: 'abc',
       method: 'pkg.Service/Method',
@@ -51,6 +68,8 @@ test('a refused call is one line with who, what, why and how long', () => {
       reason: 'RATE_LIMITED',
       reached_backend: false,
       duration_ms: 1.235,
+      request_octets: 12,
+      response_octets: 0,
       remote: '127.0.0.1:5',
       msg: 'call refused',
     },
@@ -64,43 +83,69 @@ test.each([
   ['AB:CD', { uris: [], dnsNames: [], commonName: undefined }],
 ])('a client certificate is named %s', (name, identity) => {
   const { log, parsed } = logAt('info');
-  log(
-    { ...call(), peerIdentity: { ...identity, fingerprint: 'AB:CD', expiresAt: 0 } },
-    outcome(8, 'RATE_LIMITED'),
-    'req-1',
-  );
+  log(call({ peerIdentity: { ...identity, fingerprint: 'AB:CD', expiresAt: 0 } }), outcome(8, 'RATE_LIMITED'));
   expect(parsed()).toMatchObject([{ peer: name }]);
 });
 
 test('no line has the credential', () => {
   const { log, lines } = logAt('trace');
-  log(call(), outcome(16, 'CREDENTIAL_INVALID'), 'r');
-  log(call(), outcome(0), 'r');
+  log(call(), outcome(16, 'CREDENTIAL_INVALID'));
+  log(call(), outcome(0));
   expect(lines).toHaveLength(2);
   expect(lines.join('')).not.toContain('verysecret');
 });
 
 test('a call that went well is told at debug only', () => {
   const info = logAt('info');
-  info.log(call(), outcome(0), 'r');
+  info.log(call(), outcome(0));
   expect(info.lines).toEqual([]);
   const debug = logAt('debug');
-  debug.log(call(), outcome(0), 'r');
+  debug.log(call(), outcome(0));
   expect(debug.parsed()[0]).toMatchObject({ level: 'debug', status: 0, msg: 'call ended' });
 });
 
-test('a flood of refusals is bounded, and what was left out is counted', () => {
+test('a slow call, and a share of the others, have a line at info; streams are not slow', () => {
+  const { log, parsed } = logAt('info', { slowMs: 1, ratio: 0.4 });
+  log(call(), outcome(0));
+  log(call({ method: { ...createMethod('pkg.Service/Watch'), kind: 'server_stream' } }), outcome(0));
+  const share = logAt('info', { ratio: 0.6 });
+  share.log(call(), outcome(0));
+  expect(parsed().map(({ msg }) => msg)).toEqual(['slow call']);
+  expect(share.parsed().map(({ msg }) => msg)).toEqual(['call']);
+});
+
+test('a flood of one kind is bounded, told in one line, and hides no other kind', () => {
   const { log, parsed, advance } = logAt('info');
-  for (let i = 0; i < 5000; i++) log(call(), outcome(16, 'CREDENTIAL_INVALID'), 'r');
-  expect(parsed()).toHaveLength(100);
+  for (let i = 0; i < 5000; i++) log(call(), outcome(16, 'CREDENTIAL_INVALID'));
+  log(call(), outcome(14));
+  expect(parsed()).toHaveLength(21);
+  expect(parsed()[20]).toMatchObject({ msg: 'call failed', status: 14 });
   advance(1000);
-  log(call(), outcome(16, 'CREDENTIAL_INVALID'), 'r');
-  log(call(), outcome(14), 'r');
+  log(call(), outcome(16, 'CREDENTIAL_INVALID'));
+  expect(parsed().slice(21)).toEqual([
+    expect.objectContaining({ msg: '4980 more like this', more: 4980, reason: 'CREDENTIAL_INVALID', tenant: 'acme' }),
+    expect.objectContaining({ msg: 'call refused' }),
+  ]);
+});
+
+test('a flood of many kinds is bounded in lines and memory, and nothing of it is lost in the count', () => {
+  const { log, parsed, close } = logAt('info');
+  for (let i = 0; i < 3000; i++) log(call({ method: createMethod(`a.B/${i}`) }), outcome(14));
+  close();
   const lines = parsed();
-  expect(lines).toHaveLength(102);
-  expect(lines[100]).toMatchObject({ suppressed: 4900 });
-  expect(lines[101]).not.toHaveProperty('suppressed');
-  expect(lines[101]).toMatchObject({ msg: 'call failed', status: 14 });
+  expect(lines.length).toBeLessThanOrEqual(301);
+  const told = lines.reduce((sum, { more = 1 }) => sum + more, 0);
+  expect(told).toBe(3000);
+});
+
+test('metadata is logged by name, cut, and never what is secret by its name or by the method', () => {
+  const settings = { metadata: ['user-agent', 'x-user-email', 'x-session', 'absent'] };
+  const { log, parsed } = logAt('info', settings);
+  const method = createMethod('pkg.Service/Method');
+  const policy = { ...method.policy, sensitiveMetadata: ['x-user-email'] };
+  const sent: Record<string, string> = { 'user-agent': 'a'.repeat(1000), 'x-user-email': 'me@x', 'x-session': 's' };
+  log(call({ method: { ...method, policy }, metadata: (name) => sent[name] }), outcome(14));
+  expect(parsed()[0].metadata).toEqual({ 'user-agent': 'a'.repeat(256) });
 });
 
 test('a logger hides fields that are named like credentials', () => {

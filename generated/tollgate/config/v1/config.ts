@@ -411,6 +411,8 @@ export interface Telemetry {
   /** trace, debug, info, warn, error, silent. Default info. */
   logLevel: string;
   metrics?: Telemetry_Metrics | undefined;
+  tracing?: Telemetry_Tracing | undefined;
+  accessLog?: Telemetry_AccessLog | undefined;
 }
 
 /** What the gateway counts itself (docs/metrics.md), in memory that is fixed. */
@@ -439,8 +441,120 @@ export interface Telemetry_Prometheus {
   disabled: boolean;
 }
 
+/** Where spans go (docs/observability.md). What is absent, the OTEL_* variables may say. */
 export interface Telemetry_Otlp {
+  /** Of the collector: http:// or https://. Paths of signals are added for HTTP. */
   endpoint: string;
+  /** Default grpc. */
+  protocol: Telemetry_Otlp_Protocol;
+  /** `service.name` of the resource. Default `tollgate`. */
+  serviceName: string;
+  resourceAttributes: { [key: string]: string };
+  /** Headers of each request, by the names of the variables that hold their values. */
+  headersFromEnv: { [key: string]: string };
+}
+
+export const Telemetry_Otlp_Protocol = {
+  PROTOCOL_UNSPECIFIED: 0,
+  PROTOCOL_GRPC: 1,
+  PROTOCOL_HTTP_PROTOBUF: 2,
+} as const;
+
+export type Telemetry_Otlp_Protocol = typeof Telemetry_Otlp_Protocol[keyof typeof Telemetry_Otlp_Protocol];
+
+export namespace Telemetry_Otlp_Protocol {
+  export type PROTOCOL_UNSPECIFIED = typeof Telemetry_Otlp_Protocol.PROTOCOL_UNSPECIFIED;
+  export type PROTOCOL_GRPC = typeof Telemetry_Otlp_Protocol.PROTOCOL_GRPC;
+  export type PROTOCOL_HTTP_PROTOBUF = typeof Telemetry_Otlp_Protocol.PROTOCOL_HTTP_PROTOBUF;
+}
+
+export function telemetry_Otlp_ProtocolFromJSON(object: any): Telemetry_Otlp_Protocol {
+  switch (object) {
+    case 0:
+    case "PROTOCOL_UNSPECIFIED":
+      return Telemetry_Otlp_Protocol.PROTOCOL_UNSPECIFIED;
+    case 1:
+    case "PROTOCOL_GRPC":
+      return Telemetry_Otlp_Protocol.PROTOCOL_GRPC;
+    case 2:
+    case "PROTOCOL_HTTP_PROTOBUF":
+      return Telemetry_Otlp_Protocol.PROTOCOL_HTTP_PROTOBUF;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Telemetry_Otlp_Protocol");
+  }
+}
+
+export function telemetry_Otlp_ProtocolToJSON(object: Telemetry_Otlp_Protocol): string {
+  switch (object) {
+    case Telemetry_Otlp_Protocol.PROTOCOL_UNSPECIFIED:
+      return "PROTOCOL_UNSPECIFIED";
+    case Telemetry_Otlp_Protocol.PROTOCOL_GRPC:
+      return "PROTOCOL_GRPC";
+    case Telemetry_Otlp_Protocol.PROTOCOL_HTTP_PROTOBUF:
+      return "PROTOCOL_HTTP_PROTOBUF";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Telemetry_Otlp_Protocol");
+  }
+}
+
+export interface Telemetry_Otlp_ResourceAttributesEntry {
+  key: string;
+  value: string;
+}
+
+export interface Telemetry_Otlp_HeadersFromEnvEntry {
+  key: string;
+  value: string;
+}
+
+/** Which calls are traced. Those that fail, are refused or slow are, whatever is said here. */
+export interface Telemetry_Tracing {
+  /** Share of the calls, where no rule says another. Default 0.01. */
+  ratio?:
+    | number
+    | undefined;
+  /** For traces that begin at the gateway; the first that fits decides. */
+  rules: Telemetry_Tracing_Rule[];
+  /** A call of one answer that takes so long is slow. Default 1s. */
+  slow?:
+    | Duration
+    | undefined;
+  /** Calls a second that are kept for being failed, refused or slow. Default 100. */
+  maxRemarkablePerSecond?:
+    | number
+    | undefined;
+  /** Decide anew where a tenant's caller has decided already (`traceparent`). */
+  ignoreParent: boolean;
+  /** Keys of `baggage` that are passed on. Default: none. */
+  baggage: string[];
+}
+
+export interface Telemetry_Tracing_Rule {
+  /** Id of a tenant; any when absent. */
+  tenant: string;
+  /** `pkg.Service/Method` or `pkg.Service`; any when absent. */
+  method: string;
+  ratio: number;
+}
+
+/** Which calls have a line in the log. Those that fail or are refused have, up to `max_per_second`. */
+export interface Telemetry_AccessLog {
+  /** Share of the other calls. Default 0. */
+  ratio?:
+    | number
+    | undefined;
+  /** A call of one answer that takes so long has a line. Default: none has for that. */
+  slow?:
+    | Duration
+    | undefined;
+  /** Default 100. */
+  maxPerSecond?:
+    | number
+    | undefined;
+  /** Names of request metadata that are logged. Never: credentials, and what a method's policy calls sensitive. */
+  metadata: string[];
+  /** No line for any call. */
+  disabled: boolean;
 }
 
 /** When new calls are refused because the gateway itself has too much to do. */
@@ -3425,7 +3539,7 @@ export const Tenant_Key: MessageFns<Tenant_Key> = {
 };
 
 function createBaseTelemetry(): Telemetry {
-  return { otlp: undefined, logLevel: "", metrics: undefined };
+  return { otlp: undefined, logLevel: "", metrics: undefined, tracing: undefined, accessLog: undefined };
 }
 
 export const Telemetry: MessageFns<Telemetry> = {
@@ -3438,6 +3552,12 @@ export const Telemetry: MessageFns<Telemetry> = {
     }
     if (message.metrics !== undefined) {
       Telemetry_Metrics.encode(message.metrics, writer.uint32(26).fork()).join();
+    }
+    if (message.tracing !== undefined) {
+      Telemetry_Tracing.encode(message.tracing, writer.uint32(34).fork()).join();
+    }
+    if (message.accessLog !== undefined) {
+      Telemetry_AccessLog.encode(message.accessLog, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -3479,6 +3599,22 @@ export const Telemetry: MessageFns<Telemetry> = {
             message.metrics = Telemetry_Metrics.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tracing = Telemetry_Tracing.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.accessLog = Telemetry_AccessLog.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3500,6 +3636,12 @@ export const Telemetry: MessageFns<Telemetry> = {
         ? globalThis.String(object.log_level)
         : "",
       metrics: isSet(object.metrics) ? Telemetry_Metrics.fromJSON(object.metrics) : undefined,
+      tracing: isSet(object.tracing) ? Telemetry_Tracing.fromJSON(object.tracing) : undefined,
+      accessLog: isSet(object.accessLog)
+        ? Telemetry_AccessLog.fromJSON(object.accessLog)
+        : isSet(object.access_log)
+        ? Telemetry_AccessLog.fromJSON(object.access_log)
+        : undefined,
     };
   },
 
@@ -3513,6 +3655,12 @@ export const Telemetry: MessageFns<Telemetry> = {
     }
     if (message.metrics !== undefined) {
       obj.metrics = Telemetry_Metrics.toJSON(message.metrics);
+    }
+    if (message.tracing !== undefined) {
+      obj.tracing = Telemetry_Tracing.toJSON(message.tracing);
+    }
+    if (message.accessLog !== undefined) {
+      obj.accessLog = Telemetry_AccessLog.toJSON(message.accessLog);
     }
     return obj;
   },
@@ -3528,6 +3676,12 @@ export const Telemetry: MessageFns<Telemetry> = {
     message.logLevel = object.logLevel ?? "";
     message.metrics = (object.metrics !== undefined && object.metrics !== null)
       ? Telemetry_Metrics.fromPartial(object.metrics)
+      : undefined;
+    message.tracing = (object.tracing !== undefined && object.tracing !== null)
+      ? Telemetry_Tracing.fromPartial(object.tracing)
+      : undefined;
+    message.accessLog = (object.accessLog !== undefined && object.accessLog !== null)
+      ? Telemetry_AccessLog.fromPartial(object.accessLog)
       : undefined;
     return message;
   },
@@ -3750,7 +3904,7 @@ export const Telemetry_Prometheus: MessageFns<Telemetry_Prometheus> = {
 };
 
 function createBaseTelemetry_Otlp(): Telemetry_Otlp {
-  return { endpoint: "" };
+  return { endpoint: "", protocol: 0, serviceName: "", resourceAttributes: {}, headersFromEnv: {} };
 }
 
 export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
@@ -3758,6 +3912,18 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
     if (message.endpoint !== "") {
       writer.uint32(10).string(message.endpoint);
     }
+    if (message.protocol !== 0) {
+      writer.uint32(16).int32(message.protocol);
+    }
+    if (message.serviceName !== "") {
+      writer.uint32(26).string(message.serviceName);
+    }
+    globalThis.Object.entries(message.resourceAttributes).forEach(([key, value]: [string, string]) => {
+      Telemetry_Otlp_ResourceAttributesEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    globalThis.Object.entries(message.headersFromEnv).forEach(([key, value]: [string, string]) => {
+      Telemetry_Otlp_HeadersFromEnvEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
     return writer;
   },
 
@@ -3782,6 +3948,44 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
             message.endpoint = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.protocol = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serviceName = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = Telemetry_Otlp_ResourceAttributesEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.resourceAttributes[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = Telemetry_Otlp_HeadersFromEnvEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.headersFromEnv[entry5.key] = entry5.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3795,13 +3999,99 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
   },
 
   fromJSON(object: any): Telemetry_Otlp {
-    return { endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "" };
+    return {
+      endpoint: isSet(object.endpoint) ? globalThis.String(object.endpoint) : "",
+      protocol: isSet(object.protocol) ? telemetry_Otlp_ProtocolFromJSON(object.protocol) : 0,
+      serviceName: isSet(object.serviceName)
+        ? globalThis.String(object.serviceName)
+        : isSet(object.service_name)
+        ? globalThis.String(object.service_name)
+        : "",
+      resourceAttributes: isObject(object.resourceAttributes)
+        ? (globalThis.Object.entries(object.resourceAttributes) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.resource_attributes)
+        ? (globalThis.Object.entries(object.resource_attributes) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+      headersFromEnv: isObject(object.headersFromEnv)
+        ? (globalThis.Object.entries(object.headersFromEnv) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : isObject(object.headers_from_env)
+        ? (globalThis.Object.entries(object.headers_from_env) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
   },
 
   toJSON(message: Telemetry_Otlp): unknown {
     const obj: any = {};
     if (message.endpoint !== "") {
       obj.endpoint = message.endpoint;
+    }
+    if (message.protocol !== 0) {
+      obj.protocol = telemetry_Otlp_ProtocolToJSON(message.protocol);
+    }
+    if (message.serviceName !== "") {
+      obj.serviceName = message.serviceName;
+    }
+    if (message.resourceAttributes) {
+      const entries = globalThis.Object.entries(message.resourceAttributes) as [string, string][];
+      if (entries.length > 0) {
+        obj.resourceAttributes = {};
+        entries.forEach(([k, v]) => {
+          obj.resourceAttributes[k] = v;
+        });
+      }
+    }
+    if (message.headersFromEnv) {
+      const entries = globalThis.Object.entries(message.headersFromEnv) as [string, string][];
+      if (entries.length > 0) {
+        obj.headersFromEnv = {};
+        entries.forEach(([k, v]) => {
+          obj.headersFromEnv[k] = v;
+        });
+      }
     }
     return obj;
   },
@@ -3812,6 +4102,606 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
   fromPartial<I extends Exact<DeepPartial<Telemetry_Otlp>, I>>(object: I): Telemetry_Otlp {
     const message = createBaseTelemetry_Otlp();
     message.endpoint = object.endpoint ?? "";
+    message.protocol = object.protocol ?? 0;
+    message.serviceName = object.serviceName ?? "";
+    message.resourceAttributes = (globalThis.Object.entries(object.resourceAttributes ?? {}) as [string, string][])
+      .reduce((acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      }, {});
+    message.headersFromEnv = (globalThis.Object.entries(object.headersFromEnv ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseTelemetry_Otlp_ResourceAttributesEntry(): Telemetry_Otlp_ResourceAttributesEntry {
+  return { key: "", value: "" };
+}
+
+export const Telemetry_Otlp_ResourceAttributesEntry: MessageFns<Telemetry_Otlp_ResourceAttributesEntry> = {
+  encode(message: Telemetry_Otlp_ResourceAttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Telemetry_Otlp_ResourceAttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTelemetry_Otlp_ResourceAttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Telemetry_Otlp_ResourceAttributesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Telemetry_Otlp_ResourceAttributesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Telemetry_Otlp_ResourceAttributesEntry>, I>>(
+    base?: I,
+  ): Telemetry_Otlp_ResourceAttributesEntry {
+    return Telemetry_Otlp_ResourceAttributesEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Telemetry_Otlp_ResourceAttributesEntry>, I>>(
+    object: I,
+  ): Telemetry_Otlp_ResourceAttributesEntry {
+    const message = createBaseTelemetry_Otlp_ResourceAttributesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseTelemetry_Otlp_HeadersFromEnvEntry(): Telemetry_Otlp_HeadersFromEnvEntry {
+  return { key: "", value: "" };
+}
+
+export const Telemetry_Otlp_HeadersFromEnvEntry: MessageFns<Telemetry_Otlp_HeadersFromEnvEntry> = {
+  encode(message: Telemetry_Otlp_HeadersFromEnvEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Telemetry_Otlp_HeadersFromEnvEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTelemetry_Otlp_HeadersFromEnvEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Telemetry_Otlp_HeadersFromEnvEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Telemetry_Otlp_HeadersFromEnvEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Telemetry_Otlp_HeadersFromEnvEntry>, I>>(
+    base?: I,
+  ): Telemetry_Otlp_HeadersFromEnvEntry {
+    return Telemetry_Otlp_HeadersFromEnvEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Telemetry_Otlp_HeadersFromEnvEntry>, I>>(
+    object: I,
+  ): Telemetry_Otlp_HeadersFromEnvEntry {
+    const message = createBaseTelemetry_Otlp_HeadersFromEnvEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseTelemetry_Tracing(): Telemetry_Tracing {
+  return {
+    ratio: undefined,
+    rules: [],
+    slow: undefined,
+    maxRemarkablePerSecond: undefined,
+    ignoreParent: false,
+    baggage: [],
+  };
+}
+
+export const Telemetry_Tracing: MessageFns<Telemetry_Tracing> = {
+  encode(message: Telemetry_Tracing, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ratio !== undefined) {
+      writer.uint32(9).double(message.ratio);
+    }
+    for (const v of message.rules) {
+      Telemetry_Tracing_Rule.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.slow !== undefined) {
+      Duration.encode(message.slow, writer.uint32(26).fork()).join();
+    }
+    if (message.maxRemarkablePerSecond !== undefined) {
+      writer.uint32(32).uint32(message.maxRemarkablePerSecond);
+    }
+    if (message.ignoreParent !== false) {
+      writer.uint32(40).bool(message.ignoreParent);
+    }
+    for (const v of message.baggage) {
+      writer.uint32(50).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Telemetry_Tracing {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTelemetry_Tracing();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.ratio = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rules.push(Telemetry_Tracing_Rule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.slow = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxRemarkablePerSecond = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ignoreParent = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.baggage.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Telemetry_Tracing {
+    return {
+      ratio: isSet(object.ratio) ? globalThis.Number(object.ratio) : undefined,
+      rules: globalThis.Array.isArray(object?.rules)
+        ? object.rules.map((e: any) => Telemetry_Tracing_Rule.fromJSON(e))
+        : [],
+      slow: isSet(object.slow) ? Duration.fromJSON(object.slow) : undefined,
+      maxRemarkablePerSecond: isSet(object.maxRemarkablePerSecond)
+        ? globalThis.Number(object.maxRemarkablePerSecond)
+        : isSet(object.max_remarkable_per_second)
+        ? globalThis.Number(object.max_remarkable_per_second)
+        : undefined,
+      ignoreParent: isSet(object.ignoreParent)
+        ? globalThis.Boolean(object.ignoreParent)
+        : isSet(object.ignore_parent)
+        ? globalThis.Boolean(object.ignore_parent)
+        : false,
+      baggage: globalThis.Array.isArray(object?.baggage) ? object.baggage.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: Telemetry_Tracing): unknown {
+    const obj: any = {};
+    if (message.ratio !== undefined) {
+      obj.ratio = floatToJson(message.ratio);
+    }
+    if (message.rules?.length) {
+      obj.rules = message.rules.map((e) => Telemetry_Tracing_Rule.toJSON(e));
+    }
+    if (message.slow !== undefined) {
+      obj.slow = Duration.toJSON(message.slow);
+    }
+    if (message.maxRemarkablePerSecond !== undefined) {
+      obj.maxRemarkablePerSecond = Math.round(message.maxRemarkablePerSecond);
+    }
+    if (message.ignoreParent !== false) {
+      obj.ignoreParent = message.ignoreParent;
+    }
+    if (message.baggage?.length) {
+      obj.baggage = message.baggage;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Telemetry_Tracing>, I>>(base?: I): Telemetry_Tracing {
+    return Telemetry_Tracing.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Telemetry_Tracing>, I>>(object: I): Telemetry_Tracing {
+    const message = createBaseTelemetry_Tracing();
+    message.ratio = object.ratio ?? undefined;
+    message.rules = object.rules?.map((e) => Telemetry_Tracing_Rule.fromPartial(e)) || [];
+    message.slow = (object.slow !== undefined && object.slow !== null) ? Duration.fromPartial(object.slow) : undefined;
+    message.maxRemarkablePerSecond = object.maxRemarkablePerSecond ?? undefined;
+    message.ignoreParent = object.ignoreParent ?? false;
+    message.baggage = object.baggage?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseTelemetry_Tracing_Rule(): Telemetry_Tracing_Rule {
+  return { tenant: "", method: "", ratio: 0 };
+}
+
+export const Telemetry_Tracing_Rule: MessageFns<Telemetry_Tracing_Rule> = {
+  encode(message: Telemetry_Tracing_Rule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenant !== "") {
+      writer.uint32(10).string(message.tenant);
+    }
+    if (message.method !== "") {
+      writer.uint32(18).string(message.method);
+    }
+    if (message.ratio !== 0) {
+      writer.uint32(25).double(message.ratio);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Telemetry_Tracing_Rule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTelemetry_Tracing_Rule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.ratio = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Telemetry_Tracing_Rule {
+    return {
+      tenant: isSet(object.tenant) ? globalThis.String(object.tenant) : "",
+      method: isSet(object.method) ? globalThis.String(object.method) : "",
+      ratio: isSet(object.ratio) ? globalThis.Number(object.ratio) : 0,
+    };
+  },
+
+  toJSON(message: Telemetry_Tracing_Rule): unknown {
+    const obj: any = {};
+    if (message.tenant !== "") {
+      obj.tenant = message.tenant;
+    }
+    if (message.method !== "") {
+      obj.method = message.method;
+    }
+    if (message.ratio !== 0) {
+      obj.ratio = floatToJson(message.ratio);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Telemetry_Tracing_Rule>, I>>(base?: I): Telemetry_Tracing_Rule {
+    return Telemetry_Tracing_Rule.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Telemetry_Tracing_Rule>, I>>(object: I): Telemetry_Tracing_Rule {
+    const message = createBaseTelemetry_Tracing_Rule();
+    message.tenant = object.tenant ?? "";
+    message.method = object.method ?? "";
+    message.ratio = object.ratio ?? 0;
+    return message;
+  },
+};
+
+function createBaseTelemetry_AccessLog(): Telemetry_AccessLog {
+  return { ratio: undefined, slow: undefined, maxPerSecond: undefined, metadata: [], disabled: false };
+}
+
+export const Telemetry_AccessLog: MessageFns<Telemetry_AccessLog> = {
+  encode(message: Telemetry_AccessLog, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ratio !== undefined) {
+      writer.uint32(9).double(message.ratio);
+    }
+    if (message.slow !== undefined) {
+      Duration.encode(message.slow, writer.uint32(18).fork()).join();
+    }
+    if (message.maxPerSecond !== undefined) {
+      writer.uint32(24).uint32(message.maxPerSecond);
+    }
+    for (const v of message.metadata) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.disabled !== false) {
+      writer.uint32(40).bool(message.disabled);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Telemetry_AccessLog {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTelemetry_AccessLog();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.ratio = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.slow = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxPerSecond = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.metadata.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.disabled = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Telemetry_AccessLog {
+    return {
+      ratio: isSet(object.ratio) ? globalThis.Number(object.ratio) : undefined,
+      slow: isSet(object.slow) ? Duration.fromJSON(object.slow) : undefined,
+      maxPerSecond: isSet(object.maxPerSecond)
+        ? globalThis.Number(object.maxPerSecond)
+        : isSet(object.max_per_second)
+        ? globalThis.Number(object.max_per_second)
+        : undefined,
+      metadata: globalThis.Array.isArray(object?.metadata) ? object.metadata.map((e: any) => globalThis.String(e)) : [],
+      disabled: isSet(object.disabled) ? globalThis.Boolean(object.disabled) : false,
+    };
+  },
+
+  toJSON(message: Telemetry_AccessLog): unknown {
+    const obj: any = {};
+    if (message.ratio !== undefined) {
+      obj.ratio = floatToJson(message.ratio);
+    }
+    if (message.slow !== undefined) {
+      obj.slow = Duration.toJSON(message.slow);
+    }
+    if (message.maxPerSecond !== undefined) {
+      obj.maxPerSecond = Math.round(message.maxPerSecond);
+    }
+    if (message.metadata?.length) {
+      obj.metadata = message.metadata;
+    }
+    if (message.disabled !== false) {
+      obj.disabled = message.disabled;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Telemetry_AccessLog>, I>>(base?: I): Telemetry_AccessLog {
+    return Telemetry_AccessLog.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Telemetry_AccessLog>, I>>(object: I): Telemetry_AccessLog {
+    const message = createBaseTelemetry_AccessLog();
+    message.ratio = object.ratio ?? undefined;
+    message.slow = (object.slow !== undefined && object.slow !== null) ? Duration.fromPartial(object.slow) : undefined;
+    message.maxPerSecond = object.maxPerSecond ?? undefined;
+    message.metadata = object.metadata?.map((e) => e) || [];
+    message.disabled = object.disabled ?? false;
     return message;
   },
 };

@@ -34,6 +34,11 @@ export interface MethodPolicy {
     | undefined;
   /** Scopes of which the caller must hold at least one, beside all of `required_scopes`. Inherited and replaced as these are. */
   anyScopes: string[];
+  /**
+   * Names of request metadata that are secrets or personal: never in a log, whatever the configuration says. A method's are
+   * added to its service's.
+   */
+  sensitiveMetadata: string[];
 }
 
 function createBaseMethodPolicy(): MethodPolicy {
@@ -45,6 +50,7 @@ function createBaseMethodPolicy(): MethodPolicy {
     limit: undefined,
     public: undefined,
     anyScopes: [],
+    sensitiveMetadata: [],
   };
 }
 
@@ -70,6 +76,9 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
     }
     for (const v of message.anyScopes) {
       writer.uint32(58).string(v!);
+    }
+    for (const v of message.sensitiveMetadata) {
+      writer.uint32(66).string(v!);
     }
     return writer;
   },
@@ -143,6 +152,14 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
             message.anyScopes.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.sensitiveMetadata.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -176,6 +193,11 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
         : globalThis.Array.isArray(object?.any_scopes)
         ? object.any_scopes.map((e: any) => globalThis.String(e))
         : [],
+      sensitiveMetadata: globalThis.Array.isArray(object?.sensitiveMetadata)
+        ? object.sensitiveMetadata.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.sensitive_metadata)
+        ? object.sensitive_metadata.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -202,6 +224,9 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
     if (message.anyScopes?.length) {
       obj.anyScopes = message.anyScopes;
     }
+    if (message.sensitiveMetadata?.length) {
+      obj.sensitiveMetadata = message.sensitiveMetadata;
+    }
     return obj;
   },
 
@@ -219,6 +244,7 @@ export const MethodPolicy: MessageFns<MethodPolicy> = {
     message.limit = object.limit ?? undefined;
     message.public = object.public ?? undefined;
     message.anyScopes = object.anyScopes?.map((e) => e) || [];
+    message.sensitiveMetadata = object.sensitiveMetadata?.map((e) => e) || [];
     return message;
   },
 };

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import type { Outcome } from './chain/call.ts';
+import type { Settings } from './config/settings.ts';
+import { packagePath } from './contracts/package-root.ts';
+import type { TracePolicy } from './routing/call-trace.ts';
+import type { EndedCall } from './routing/exchange-parts.ts';
+import { AccessLog } from './telemetry/access-log.ts';
+import type { Logger } from './telemetry/logger.ts';
+import { openTracing } from './telemetry/tracing/open-tracing.ts';
+import { planTracing } from './telemetry/tracing/otlp-settings.ts';
+import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
+
+export interface TelemetryParts {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Logger;
+  readonly clock: { now(): number; monotonic(): number };
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** What watches calls, beside metrics. */
+export interface Telemetry {
+  /** Undefined: trace headers are metadata like any other. */
+  readonly tracing: TracePolicy | undefined;
+  /** How export to the collector goes; undefined when there is none. */
+  readonly exportCounts: () => ExportCounts | undefined;
+  readonly onEnd: readonly ((call: EndedCall, outcome: Outcome) => void)[];
+  close(graceMs: number): Promise<void>;
+}
+
+/** Opens what the configuration and the environment ask for. */
+export async function openTelemetry(
+  settings: Pick<Settings, 'telemetry' | 'accessLog'>,
+  { env, log, clock, random }: TelemetryParts,
+): Promise<Telemetry> {
+  const version = readVersion();
+  const plan = planTracing(settings.telemetry, env, version);
+  const times = { now: clock.monotonic, wall: clock.now };
+  const tracing = plan && (await openTracing(plan, { log, version, ...times }));
+  const accessLog = settings.accessLog && new AccessLog(log, settings.accessLog, { now: clock.monotonic, random });
+  return {
+    tracing: tracing?.policy,
+    exportCounts: () => tracing?.counts,
+    onEnd: [...(tracing === undefined ? [] : [tracing.onEnd]), ...(accessLog === undefined ? [] : [accessLog.onEnd])],
+    async close(graceMs) {
+      accessLog?.close();
+      await tracing?.close(graceMs);
+    },
+  };
+}
+
+function readVersion(): string {
+  const read: unknown = JSON.parse(readFileSync(packagePath('package.json'), 'utf8'));
+  const hasVersion = typeof read === 'object' && read !== null && 'version' in read;
+  return hasVersion ? String(read.version) : '';
+}

@@ -1,0 +1,114 @@
+import type { Call } from '../chain/call.ts';
+import { Field, Indexing } from '../http2/index.ts';
+import { Kind } from './header-names.ts';
+import type { RequestHead } from './request-head.ts';
+import type { RequestIds } from './request-id.ts';
+import { filterBaggage, formatTraceparent, spanIdOf, traceIdOf } from './trace-context.ts';
+
+/** What decides which calls are traced. */
+export interface TracePolicy {
+  /** Asked once a call: when it is sent to a backend, or else at its end. */
+  sample(call: TracedCall): boolean;
+  /** Keys of `baggage` that are passed on. */
+  readonly baggage: ReadonlySet<string>;
+}
+
+/** What a sampling decision may look at. */
+export interface TracedCall extends Pick<Call, 'method' | 'tenant'> {
+  readonly traceId: string;
+  /** The caller's decision; undefined when the trace begins here. */
+  readonly parentSampled: boolean | undefined;
+}
+
+const NONE: readonly Field[] = [];
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/**
+ * The trace that a call belongs to, and what its backend is told of it. There is one while tracing is on; nothing of it is
+ * computed before somebody asks.
+ */
+export class CallTrace implements TracedCall {
+  readonly #call: Pick<Call, 'method' | 'tenant'>;
+  readonly #head: RequestHead;
+  readonly #policy: TracePolicy;
+  /** Made by us for this call. */
+  readonly #uuid: string;
+  #traceId = '';
+  #sampled: boolean | undefined = undefined;
+
+  /** @param ids for a request id that is not ours, and may come twice */
+  constructor(
+    call: Pick<Call, 'method' | 'tenant'>,
+    head: RequestHead,
+    policy: TracePolicy,
+    requestId: string,
+    isOurs: boolean,
+    ids: RequestIds,
+  ) {
+    this.#call = call;
+    this.#head = head;
+    this.#policy = policy;
+    this.#uuid = isOurs && UUID.test(requestId) ? requestId : ids.next();
+  }
+
+  get method(): Call['method'] {
+    return this.#call.method;
+  }
+
+  get tenant(): Call['tenant'] {
+    return this.#call.tenant;
+  }
+
+  /** 32 hex digits. */
+  get traceId(): string {
+    if (this.#traceId === '') this.#traceId = this.#head.traceParent?.traceId ?? traceIdOf(this.#uuid);
+    return this.#traceId;
+  }
+
+  get parentSampled(): boolean | undefined {
+    return this.#head.traceParent?.sampled;
+  }
+
+  /** The caller's span. */
+  get parentSpanId(): string | undefined {
+    return this.#head.traceParent?.spanId;
+  }
+
+  get traceState(): string | undefined {
+    if (this.parentSpanId === undefined) return undefined;
+    return this.#head
+      .traceFieldsOf(Kind.TRACESTATE)
+      .map(({ value }) => value)
+      .join(',');
+  }
+
+  /** Whether its spans are recorded whatever becomes of it. Decided when first asked. */
+  get sampled(): boolean {
+    this.#sampled ??= this.#policy.sample(this);
+    return this.#sampled;
+  }
+
+  /** 16 hex digits. @param index 0: the call; n: its nth attempt */
+  spanId(index: number): string {
+    return spanIdOf(this.#uuid, index);
+  }
+
+  /** What the nth attempt tells the backend. */
+  fields(attempt: number): Field[] {
+    const parent = formatTraceparent(this.traceId, this.spanId(attempt), this.sampled);
+    const fields = [new Field('traceparent', parent, Kind.TRACEPARENT, Indexing.SKIP)];
+    const head = this.#head;
+    if (head.traceFields.length === 0) return fields;
+    // The state belongs to the parent: without one that is valid, it is nobody's (section 3.3).
+    if (this.parentSpanId !== undefined) fields.push(...head.traceFieldsOf(Kind.TRACESTATE));
+    fields.push(...this.#passedBaggage(head.traceFieldsOf(Kind.BAGGAGE)));
+    return fields;
+  }
+
+  /** A stranger's baggage is nobody's business. */
+  #passedBaggage(baggage: readonly Field[]): readonly Field[] {
+    if (baggage.length === 0 || this.tenant === undefined) return NONE;
+    const passed = filterBaggage(baggage.map(({ value }) => value).join(','), this.#policy.baggage);
+    return passed === undefined ? NONE : [new Field('baggage', passed, Kind.BAGGAGE, Indexing.SKIP)];
+  }
+}

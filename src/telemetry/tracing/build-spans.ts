@@ -1,0 +1,196 @@
+import { type Attributes, type HrTime, SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
+import type { Resource } from '@opentelemetry/resources';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import type { Outcome } from '../../chain/call.ts';
+import { Code, codeName } from '../../grpc/status.ts';
+import type { CallTrace } from '../../routing/call-trace.ts';
+import type { EndedCall } from '../../routing/exchange-parts.ts';
+
+/** What spans of a gateway have in common. */
+export interface SpanSource {
+  readonly resource: Resource;
+  readonly scope: { readonly name: string; readonly version: string };
+  /** Unix milliseconds of the monotonic clock's zero. */
+  readonly epoch: () => number;
+}
+
+/** Statuses that are a server's fault (OpenTelemetry semantic conventions, gRPC); of a client's span all but OK are errors. */
+const SERVER_ERRORS: ReadonlySet<number> = new Set([
+  Code.UNKNOWN,
+  Code.DEADLINE_EXCEEDED,
+  Code.UNIMPLEMENTED,
+  Code.INTERNAL,
+  Code.UNAVAILABLE,
+  Code.DATA_LOSS,
+]);
+
+export function isServerError(status: number): boolean {
+  return SERVER_ERRORS.has(status);
+}
+
+interface SpanFacts {
+  readonly name: string;
+  readonly kind: SpanKind;
+  readonly spanId: string;
+  readonly parentSpanId: string | undefined;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly error: string | undefined;
+  readonly attributes: Attributes;
+}
+
+/** Waits of the chain get ids above those of attempts. */
+const FIRST_WAIT = 128;
+const MAX_ATTEMPTS = 100;
+const MAX_WAITS = 100;
+
+/** The spans of a call that is over: the call's (SERVER), and inside it one for each wait of the chain and each attempt (CLIENT). */
+export function buildSpans(source: SpanSource, call: EndedCall, trace: CallTrace, outcome: Outcome): ReadableSpan[] {
+  const epoch = source.epoch();
+  const toSpan = (facts: SpanFacts): ReadableSpan => finished(source, trace, facts, epoch);
+  return [serverSpan(call, trace, outcome), ...waitSpans(call, trace), ...attemptSpans(call, trace, outcome)].map(
+    toSpan,
+  );
+}
+
+/** How many spans a call has. */
+export function countSpans({ attempts, waits }: EndedCall): number {
+  const tried = Math.min(MAX_ATTEMPTS, attempts?.past?.length ?? 0) + (attempts?.sentTo === undefined ? 0 : 1);
+  return 1 + tried + Math.min(MAX_WAITS, waits?.length ?? 0);
+}
+
+function serverSpan(call: EndedCall, trace: CallTrace, { status, refusal, cancelled, durationMs }: Outcome): SpanFacts {
+  return {
+    name: call.method?.name ?? 'unknown method',
+    kind: SpanKind.SERVER,
+    spanId: trace.spanId(0),
+    parentSpanId: trace.parentSpanId,
+    startedAt: call.startedAt,
+    endedAt: call.startedAt + durationMs,
+    error: isServerError(status) ? (refusal?.reason ?? codeName(status)) : undefined,
+    attributes: defined({
+      ...rpc(call, status),
+      'network.peer.address': call.remoteAddress,
+      'tollgate.request_id': call.requestId,
+      'tollgate.listener': call.listener.name,
+      'tollgate.tenant': call.tenant?.id ?? call.principal?.tenantId,
+      'tollgate.key_id': call.principal?.id,
+      'tollgate.reason': refusal?.reason,
+      'tollgate.cancelled': cancelled || undefined,
+      'tollgate.attempts': call.attempts?.endpointName === undefined ? 0 : (call.attempts.past?.length ?? 0) + 1,
+    }),
+  };
+}
+
+function waitSpans(call: EndedCall, trace: CallTrace): SpanFacts[] {
+  return (call.waits ?? []).slice(0, MAX_WAITS).map(({ name, startedAt, endedAt }, index) => ({
+    name: `tollgate.${name}`,
+    kind: SpanKind.INTERNAL,
+    spanId: trace.spanId(FIRST_WAIT + index),
+    parentSpanId: trace.spanId(0),
+    startedAt,
+    endedAt,
+    error: undefined,
+    attributes: {},
+  }));
+}
+
+function attemptSpans(call: EndedCall, trace: CallTrace, outcome: Outcome): SpanFacts[] {
+  const { attempts } = call;
+  if (attempts === undefined) return [];
+  const past = (attempts.past ?? []).slice(0, MAX_ATTEMPTS);
+  const spans = past.map((attempt, index) =>
+    attemptSpan(call, trace, index, { ...attempt, notProcessed: attempt.unprocessed }),
+  );
+  const { sentTo } = attempts;
+  if (sentTo === undefined) return spans;
+  const last = {
+    endpoint: sentTo,
+    startedAt: attempts.sentAt,
+    endedAt: call.startedAt + outcome.durationMs,
+    status: outcome.status,
+    notProcessed: !outcome.reachedBackend,
+  };
+  return [...spans, attemptSpan(call, trace, past.length, last)];
+}
+
+interface AttemptFacts {
+  readonly endpoint: string;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly status: number;
+  readonly notProcessed: boolean;
+}
+
+function attemptSpan(call: EndedCall, trace: CallTrace, index: number, attempt: AttemptFacts): SpanFacts {
+  const { endpoint, status } = attempt;
+  const colon = endpoint.startsWith('unix:') ? -1 : endpoint.lastIndexOf(':');
+  return {
+    name: call.method?.name ?? 'unknown method',
+    kind: SpanKind.CLIENT,
+    spanId: trace.spanId(index + 1),
+    parentSpanId: trace.spanId(0),
+    startedAt: attempt.startedAt,
+    endedAt: attempt.endedAt,
+    error: status === Code.OK ? undefined : codeName(status),
+    attributes: defined({
+      ...rpc(call, status),
+      'server.address': colon < 0 ? endpoint : endpoint.slice(0, colon),
+      'server.port': colon < 0 ? undefined : Number(endpoint.slice(colon + 1)),
+      'tollgate.backend': call.attempts?.backendName,
+      'tollgate.attempt': index + 1,
+      'tollgate.not_processed': attempt.notProcessed || undefined,
+    }),
+  };
+}
+
+function rpc(call: EndedCall, status: number): Attributes {
+  return {
+    'rpc.system.name': 'grpc',
+    'rpc.method': call.method?.name ?? '_OTHER',
+    'rpc.response.status_code': codeName(status),
+  };
+}
+
+function defined(attributes: Record<string, string | number | boolean | undefined>): Attributes {
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
+}
+
+function finished({ resource, scope }: SpanSource, trace: CallTrace, facts: SpanFacts, epoch: number): ReadableSpan {
+  const { name, kind, spanId, parentSpanId, startedAt, endedAt, error, attributes } = facts;
+  const { traceId } = trace;
+  const isRemote = kind === SpanKind.SERVER;
+  const { parentSampled } = trace;
+  return {
+    name,
+    kind,
+    spanContext: () => ({ traceId, spanId, traceFlags: TraceFlags.SAMPLED }),
+    ...(parentSpanId !== undefined && {
+      parentSpanContext: {
+        traceId,
+        spanId: parentSpanId,
+        isRemote,
+        traceFlags: isRemote && parentSampled !== true ? TraceFlags.NONE : TraceFlags.SAMPLED,
+      },
+    }),
+    startTime: toTime(epoch + startedAt),
+    endTime: toTime(epoch + endedAt),
+    duration: toTime(Math.max(0, endedAt - startedAt)),
+    status: error === undefined ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR },
+    attributes: error === undefined ? attributes : { ...attributes, 'error.type': error },
+    links: [],
+    events: [],
+    ended: true,
+    resource,
+    instrumentationScope: scope,
+    droppedAttributesCount: 0,
+    droppedEventsCount: 0,
+    droppedLinksCount: 0,
+  };
+}
+
+function toTime(ms: number): HrTime {
+  const seconds = Math.floor(ms / 1000);
+  return [seconds, Math.min(999_999_999, Math.round((ms - seconds * 1000) * 1e6))];
+}

@@ -1,0 +1,52 @@
+import type { Outcome } from '../../chain/call.ts';
+import type { EndedCall } from '../../routing/exchange-parts.ts';
+import { buildSpans, countSpans, isServerError, type SpanSource } from './build-spans.ts';
+import type { SpanQueue } from './span-queue.ts';
+
+export interface TailSettings {
+  /** Calls that take longer are kept; undefined: none for that. Milliseconds. */
+  readonly slowMs: number | undefined;
+  /** Calls a second that are kept for being failed, refused or slow. */
+  readonly maxPerSecond: number;
+}
+
+/**
+ * Turns calls that have ended into spans: those that were sampled, and of the others (within a bound a second, since strangers can
+ * cause them) those that failed, were refused or slow. What a span says is known of every call anyway, so a call that is
+ * not kept costs a comparison here.
+ * @param now monotonic milliseconds
+ */
+export function createTracer(
+  queue: SpanQueue,
+  source: SpanSource,
+  tail: TailSettings,
+  now: () => number,
+): (call: EndedCall, outcome: Outcome) => void {
+  const budget = createBudget(tail.maxPerSecond, now);
+  return (call, outcome) => {
+    const { trace } = call;
+    if (trace === undefined) return;
+    if (!trace.sampled && !(isRemarkable(call, outcome, tail) && budget())) return;
+    if (queue.hasRoomFor(countSpans(call))) queue.push(buildSpans(source, call, trace, outcome));
+  };
+}
+
+function isRemarkable(call: EndedCall, { status, refusal, durationMs }: Outcome, { slowMs }: TailSettings): boolean {
+  if (refusal !== undefined || isServerError(status)) return true;
+  // A stream that the backend keeps open for hours is not slow.
+  const answersOnce = call.method?.kind === 'unary' || call.method?.kind === 'client_stream';
+  return slowMs !== undefined && answersOnce && durationMs >= slowMs;
+}
+
+function createBudget(perSecond: number, now: () => number): () => boolean {
+  let windowStart = Number.NEGATIVE_INFINITY;
+  let used = 0;
+  return () => {
+    const time = now();
+    if (time - windowStart >= 1000) {
+      windowStart = time;
+      used = 0;
+    }
+    return used++ < perSecond;
+  };
+}

@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  filterBaggage,
+  formatTraceparent,
+  parseTraceparent,
+  spanIdOf,
+  traceIdOf,
+} from '../../src/routing/trace-context.ts';
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const SPAN = 'b7ad6b7169203331';
+
+test.each([
+  [`00-${TRACE}-${SPAN}-01`, true],
+  [`00-${TRACE}-${SPAN}-00`, false],
+  [`00-${TRACE}-${SPAN}-03`, true],
+  [`cc-${TRACE}-${SPAN}-01-what-comes`, true],
+])('%s is read', (text, sampled) => {
+  expect(parseTraceparent(text)).toEqual({ traceId: TRACE, spanId: SPAN, sampled });
+});
+
+test.each([
+  '',
+  `00-${TRACE}-${SPAN}`,
+  `00-${TRACE}-${SPAN}-01-more`,
+  `00-${TRACE}-${SPAN}-01.`,
+  `ff-${TRACE}-${SPAN}-01`,
+  `cc-${TRACE}-${SPAN}-01.more`,
+  `00-${TRACE.toUpperCase()}-${SPAN}-01`,
+  `00-${'0'.repeat(32)}-${SPAN}-01`,
+  `00-${TRACE}-${'0'.repeat(16)}-01`,
+])('%j is no traceparent', (text) => {
+  expect(parseTraceparent(text)).toBeUndefined();
+});
+
+test('what is written is read again, and ids of a call are well-formed and distinct', () => {
+  fc.assert(
+    fc.property(fc.uuid({ version: 7 }), fc.boolean(), (uuid, sampled) => {
+      const traceId = traceIdOf(uuid);
+      const ids = Array.from({ length: 255 }, (_, index) => spanIdOf(uuid, index));
+      expect(new Set(ids).size).toBe(255);
+      for (const spanId of ids) {
+        expect(parseTraceparent(formatTraceparent(traceId, spanId, sampled))).toEqual({ traceId, spanId, sampled });
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test.each([
+  ['a=1,b=2;p=1, c = 3', 'b=2;p=1,c = 3'],
+  ['a=1', undefined],
+  ['b', undefined],
+  ['b;x=1', undefined],
+  ['=1,,b=2', 'b=2'],
+  [`b=${'x'.repeat(9000)}`, undefined],
+])('of baggage %j %j passes', (text, passed) => {
+  expect(filterBaggage(text, new Set(['b', 'c']))).toBe(passed);
+});
