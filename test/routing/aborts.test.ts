@@ -280,7 +280,7 @@ async function abuse(calls: number): Promise<void> {
 
 function call(session: ClientHttp2Session): void {
   const kind = KINDS[Math.floor(random() * KINDS.length)]!;
-  const timeout = random() < 0.1 ? '1n' : `${Math.ceil(random() * 60)}m`;
+  const timeout = random() < 0.1 ? '1n' : `${Math.ceil(random() * 300)}m`;
   const stream = session.request({ ...grpcRequest(`/t.S/${kind}`, 'key'), 'grpc-timeout': timeout });
   stream.on('error', () => {});
   stream.resume();
@@ -322,7 +322,7 @@ function anything(random: () => number): Behaviour {
     early((c, s) => c.send(headers(s, [...GRPC_HEADERS, ['grpc-status', '0']], END))),
     early((c, s) => c.send(headers(s, GRPC_HEADERS), data(s, HELLO), headers(s, [['grpc-status', '0']], END))),
     early((c, s) => c.send(headers(s, GRPC_HEADERS), data(s, HELLO))),
-    ...Array.from({ length: 4 }, () => early((c, s) => c.send(rstStream(s, 7)))),
+    early((c, s) => c.send(rstStream(s, 7))),
     early((c, s) => c.send(goaway(Math.max(0, s - 2), 0))),
     early((c) => c.socket.resetAndDestroy()),
   ];
@@ -359,7 +359,7 @@ function method(kind: CallKind): MethodEntry {
       requiredScopes: [],
       anyScopes: [],
       cost: COST,
-      maxDeadlineMs: 100,
+      maxDeadlineMs: 500,
       idempotent: kind === 'unary' || kind === 'bidi_stream',
       limit: undefined,
       public: false,
