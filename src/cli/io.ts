@@ -4,6 +4,12 @@ import { ExitCode } from './exit-codes.ts';
 export interface Io {
   readonly stdout: TextSink;
   readonly stderr: TextSink;
+  /** Standard output is a terminal that may be sent colours (https://no-color.org). */
+  readonly colours: boolean;
+  /** Asks the user something and gives the answer; undefined where nobody sits at a terminal. */
+  readonly ask: ((question: string) => Promise<string>) | undefined;
+  /** Everything that comes on standard input. */
+  readInput(): Promise<string>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where relative paths given by the user start. */
   readonly cwd: string;

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { createInterface } from 'node:readline/promises';
+import { text } from 'node:stream/consumers';
 import type { Io } from './io.ts';
 
 const OLDEST_NODE = 22;
@@ -8,6 +10,9 @@ function processIo(): Io {
   return {
     stdout: process.stdout,
     stderr: process.stderr,
+    colours: process.stdout.isTTY && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
+    ask: process.stdin.isTTY && process.stderr.isTTY ? ask : undefined,
+    readInput: () => text(process.stdin),
     env: process.env,
     cwd: process.cwd(),
     now: () => Date.now(),
@@ -35,6 +40,18 @@ function terminalOf(input: NodeJS.ReadStream, output: NodeJS.WriteStream): Io['t
       return () => void input.off('data', onData).pause().setRawMode(false);
     },
   };
+}
+
+/** On stderr: what a command prints may go into a file. */
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-D is no answer.
+  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+  try {
+    return await Promise.race([lines.question(question), closed]);
+  } finally {
+    lines.close();
+  }
 }
 
 /** A reader that went away (`tollgate tenants list | head`, a log collector that died) is no reason to die, too. */

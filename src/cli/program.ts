@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packagePath } from '../contracts/package-root.ts';
+import { addApplyCommand } from './apply/apply.ts';
+import { addExportCommand } from './apply/export.ts';
 import { addBreakerCommands } from './breakers.ts';
 import { check } from './check.ts';
 import { addContextCommands } from './contexts.ts';
@@ -59,6 +61,8 @@ function createProgram(io: Io): Command {
   addTenantCommands(program, io);
   addPlanCommands(program, io);
   addKeyCommands(program, io);
+  addExportCommand(program, io);
+  addApplyCommand(program, io);
   addMetricsCommand(program, io);
   addTopCommand(program, io);
   addBreakerCommands(program, io);

@@ -22,9 +22,13 @@ export function jsonOf<T>(type: string, encoder: Encoder<T>): (message: T) => un
   };
 }
 
+/** A constant, but one that takes 30 ms to read: only commands that need it do so. */
+let registry: FileRegistry | undefined;
+
 /** The descriptors of the gateway's own messages, as they ship with the package. */
 export function readOwnRegistry(): FileRegistry {
-  return createFileRegistry(fromBinary(FileDescriptorSetSchema, readOwnDescriptors()));
+  registry ??= createFileRegistry(fromBinary(FileDescriptorSetSchema, readOwnDescriptors()));
+  return registry;
 }
 
 function find(type: string): { desc: DescMessage; registry: FileRegistry } {

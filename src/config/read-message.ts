@@ -1,13 +1,16 @@
 import { type DescField, type DescMessage, type JsonObject, type JsonValue, ScalarType } from '@bufbuild/protobuf';
 import { isMap, isNode, isScalar, isSeq, type Pair } from 'yaml';
 import { nearest } from '../contracts/nearest.ts';
-import { type Reading, readDuration, readEnum, readScalar } from './read-scalar.ts';
+import { type Reading, readDuration, readEnum, readScalar, readTime } from './read-scalar.ts';
 import { type ConfigSource, offsetOf, type Path } from './source.ts';
 
 /** One kind of value: a field that is not a list or map, or what such a field has many of. */
 type ValueType = Exclude<DescField, { fieldKind: 'list' } | { fieldKind: 'map' }>;
 type ListField = Extract<DescField, { fieldKind: 'list' }>;
 type MapField = Extract<DescField, { fieldKind: 'map' }>;
+
+const DURATION = 'google.protobuf.Duration';
+const WRITTEN_AS_TEXT: ReadonlySet<string> = new Set([DURATION, 'google.protobuf.Timestamp']);
 
 /** Deeper than the schema can be; recursion in it would end here. */
 const MAX_DEPTH = 32;
@@ -119,10 +122,10 @@ function readValue(
   path: Path,
 ): JsonValue | undefined {
   const node = source.follow(given);
-  if (type.message !== undefined && type.message.typeName !== 'google.protobuf.Duration') {
+  if (type.message !== undefined && !WRITTEN_AS_TEXT.has(type.message.typeName)) {
     return readMessage(source, node, type.message, path);
   }
-  if (type.message !== undefined && isMap(node)) return readSeconds(source, node, type.message, path);
+  if (type.message?.typeName === DURATION && isMap(node)) return readSeconds(source, node, type.message, path);
   if (!isScalar(node)) {
     source.complain(path, 'one value is expected here, not a list or mapping');
     return undefined;
@@ -143,7 +146,7 @@ function readSeconds(source: ConfigSource, node: unknown, desc: DescMessage, pat
 }
 
 function readPlain(value: unknown, type: ValueType | ListField | MapField): Reading {
-  if (type.message !== undefined) return readDuration(value);
+  if (type.message !== undefined) return type.message.typeName === DURATION ? readDuration(value) : readTime(value);
   if (type.enum !== undefined) return readEnum(value, type.enum);
   if (type.scalar !== undefined) return readScalar(value, type.scalar);
   return { fault: 'the value cannot be read' };

@@ -71,3 +71,12 @@ export function readDuration(value: unknown): Reading {
   if (ms > MAX_DURATION_MS) return { fault: 'a duration must be at most 24 days', hint };
   return { json: `${(Math.ceil(ms) / 1000).toFixed(3)}s` };
 }
+
+/** Reads a point in time (RFC 3339: `2030-01-31T12:00:00Z`, or with an offset). */
+export function readTime(value: unknown): Reading {
+  const hint = 'for example 2030-01-31T12:00:00Z';
+  const isTime =
+    typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value);
+  if (!isTime || Number.isNaN(Date.parse(value))) return { fault: `a time is expected, not ${shown(value)}`, hint };
+  return { json: value };
+}

@@ -23,6 +23,9 @@ export function createFakeIo(env: Record<string, string> = {}, now = Date.now): 
   return {
     stdout: { write: (text) => void stdout.push(text) },
     stderr: { write: (text) => void stderr.push(text) },
+    colours: false,
+    ask: undefined,
+    readInput: async () => '',
     env,
     cwd: '/nowhere',
     now: () => now() + ahead,
@@ -48,9 +51,14 @@ export function createFakeIo(env: Record<string, string> = {}, now = Date.now): 
   };
 }
 
-/** Runs a command line to its end. */
-export async function runCli(args: readonly string[], env: Record<string, string> = {}, cwd = '/nowhere') {
-  const io = { ...createFakeIo(env), cwd };
+/** Runs a command line to its end. @param more what else is different about the terminal */
+export async function runCli(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  cwd = '/nowhere',
+  more: Partial<Pick<Io, 'colours' | 'ask' | 'readInput'>> = {},
+) {
+  const io = { ...createFakeIo(env), cwd, ...more };
   const code = await run(args, io);
   return { code, out: io.out(), err: io.err() };
 }

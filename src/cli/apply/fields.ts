@@ -1,0 +1,80 @@
+import {
+  type DescMessage,
+  type FileRegistry,
+  fromBinary,
+  type JsonObject,
+  type JsonValue,
+  toJson,
+} from '@bufbuild/protobuf';
+import { ApiKey } from '../../../generated/tollgate/admin/v1/api_key.ts';
+import { Plan } from '../../../generated/tollgate/admin/v1/plan.ts';
+import { Tenant } from '../../../generated/tollgate/admin/v1/tenant.ts';
+import { readOwnRegistry } from '../to-json.ts';
+
+/** What of a plan, tenant or key somebody decides, by the names of the protos: comparable, printable. */
+export type Fields = Readonly<Record<string, JsonValue>>;
+
+/** What the gateway decides, and what says which one it is. */
+const NOT_DECIDED: ReadonlySet<string> = new Set([
+  'id',
+  'tenant_id',
+  'etag',
+  'create_time',
+  'update_time',
+  'last_use_time',
+]);
+
+export interface FieldReaders {
+  plan(plan: Plan): Fields;
+  tenant(tenant: Tenant): Fields;
+  key(key: ApiKey): Fields;
+}
+
+export function createFieldReaders(): FieldReaders {
+  const registry = readOwnRegistry();
+  const reader = <T>(type: string, encoder: { encode(message: T): { finish(): Uint8Array } }) => {
+    const desc = registry.getMessage(type);
+    if (desc === undefined) throw new Error(`the tollgate package is damaged: its descriptors lack ${type}`);
+    return (message: T): Fields => {
+      const json = toPlain(registry, desc, encoder.encode(message).finish());
+      return Object.fromEntries(Object.entries(json).filter(([name]) => !NOT_DECIDED.has(name)));
+    };
+  };
+  return {
+    plan: reader('tollgate.admin.v1.Plan', Plan),
+    tenant: reader('tollgate.admin.v1.Tenant', Tenant),
+    key: reader('tollgate.admin.v1.ApiKey', ApiKey),
+  };
+}
+
+/** A message as the files write it: names of the proto, whole numbers as numbers, enums without what all of their values share. */
+export function toPlain(registry: FileRegistry, desc: DescMessage, octets: Uint8Array): JsonObject {
+  const json = toJson(desc, fromBinary(desc, octets), { useProtoFieldName: true, registry });
+  return isObject(json) ? plainObject(desc, json) : {};
+}
+
+function plainObject(desc: DescMessage, json: JsonObject): JsonObject {
+  const plain: JsonObject = {};
+  for (const field of desc.fields) {
+    const value = json[field.name];
+    if (value === undefined) continue;
+    const convert = (item: JsonValue): JsonValue => {
+      if (field.message) return isObject(item) ? plainObject(field.message, item) : item;
+      if (field.enum)
+        return String(item)
+          .slice(field.enum.sharedPrefix?.length ?? 0)
+          .toLowerCase();
+      return isLong(field.scalar) ? Number(item) : item;
+    };
+    plain[field.name] = Array.isArray(value) ? value.map(convert) : convert(value);
+  }
+  return plain;
+}
+
+/** Scalar types of 64 bits, which JSON has as text: int64, uint64, fixed64, sfixed64, sint64 (descriptor.proto). */
+const LONG: ReadonlySet<number> = new Set([3, 4, 6, 16, 18]);
+const isLong = (scalar: number | undefined): boolean => scalar !== undefined && LONG.has(scalar);
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
