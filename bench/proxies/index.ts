@@ -1,4 +1,5 @@
 import { envoy } from './envoy.ts';
+import { envoyRateLimit } from './envoy-ratelimit.ts';
 import { haproxy } from './haproxy.ts';
 import { nghttpx } from './nghttpx.ts';
 import { nginx } from './nginx.ts';
@@ -7,4 +8,13 @@ import type { Contender } from './proxy.ts';
 import { tollgate } from './tollgate.ts';
 import { tollgateRedis } from './tollgate-redis.ts';
 
-export const PROXIES: readonly Contender[] = [tollgate, tollgateRedis, haproxy, nginx, nghttpx, envoy, nodeHttp2];
+export const PROXIES: readonly Contender[] = [
+  tollgate,
+  tollgateRedis,
+  haproxy,
+  nginx,
+  nghttpx,
+  envoy,
+  envoyRateLimit,
+  nodeHttp2,
+];
