@@ -19,6 +19,14 @@ export type BackendReply = { readonly calls: readonly AdmittedCall[] } | 'done';
 
 /** How often the log looks at the clock: what came since it last did may have come at any time between. */
 const TICK_MS = 5;
+/** Unix milliseconds less monotonic ones. */
+const WALL_LESS_MONOTONIC = Date.now() - monotonicMs();
+
+/** When a gateway named a call, which it does when it has admitted it: a UUIDv7 begins with the time (RFC 9562, 5.7). */
+function namedAt(id: string | undefined): number {
+  const ms = Number.parseInt((id ?? '').replace('-', '').slice(0, 12), 16);
+  return Number.isNaN(ms) ? Number.POSITIVE_INFINITY : ms - 1 - WALL_LESS_MONOTONIC;
+}
 
 const field = (name: string, value: string) => HEADER_NAMES.field(name, value);
 const HEADERS = new HeaderBlock([field(':status', '200'), field('content-type', 'application/grpc')]);
@@ -73,7 +81,8 @@ class CountingBackend {
   #take(gateway: number, stream: Stream, block: HeaderBlock, endStream: boolean): StreamHandler {
     const tenant = block.get('x-tenant-id') ?? '';
     const principal = block.get('x-principal-id') ?? '';
-    this.#calls.push({ since: this.#since, at: monotonicMs(), tenant, gateway, principal });
+    const since = Math.min(this.#since, namedAt(block.get('x-request-id')));
+    this.#calls.push({ since, at: monotonicMs(), tenant, gateway, principal });
     if (this.#failing.has(gateway)) {
       stream.sendHeaders(FAILURE, undefined, true);
       if (!endStream) stream.reset(ErrorCode.NO_ERROR);

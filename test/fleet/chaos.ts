@@ -1,12 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
 import { Fleet } from '../support/fleet.ts';
+import { CLOCKS_CAN_BE_MOVED } from '../support/redis-server.ts';
 import { checkQuota, checkRevocations, checkTotal, checkWindows, type Revocation, worstWindow } from './checker.ts';
 import { runDemand } from './demand.ts';
 import type { Answer, Load } from './load.ts';
 import { monotonicMs } from './monotonic.ts';
 import { RevokedKeys } from './revoked-keys.ts';
-import { allowancesOf, createSchedule, type DoneFault, describeFault, type Fault } from './schedule.ts';
+import { allowancesOf, createSchedule, type DoneFault, describeFault, explains, type Fault } from './schedule.ts';
 import { silenceAllowances } from './silences.ts';
 
 export interface ChaosOptions {
@@ -25,6 +26,7 @@ export interface ChaosReport {
 }
 
 const LIMIT = { rate: 200, burst: 50 };
+const AN_HOUR_S = 3_600;
 const QUOTA = 100_000;
 const LEASE = QUOTA / 100;
 /** A gateway that was hit knows again what was revoked meanwhile: milliseconds. */
@@ -35,10 +37,11 @@ const CATCH_UP_MS = 1_000;
  * `alpha` is over its limit all the time, `beta` uses its quota, and keys are made and revoked.
  */
 export async function runChaos({ seed, seconds, gateways = 4, say = () => {} }: ChaosOptions): Promise<ChaosReport> {
-  const schedule = createSchedule(seed, seconds * 1000, gateways);
+  const schedule = createSchedule(seed, seconds * 1000, gateways, CLOCKS_CAN_BE_MOVED);
   const fleet = await Fleet.start({
     gateways,
     relays: true,
+    redis: { movableClock: CLOCKS_CAN_BE_MOVED },
     edit: (config) => {
       const [wide] = config.plans;
       const quota = { ...wide!.quotas[0]!, period: Quota_Period.PERIOD_DAY, limit: QUOTA };
@@ -87,9 +90,7 @@ async function torment(
   const calls = await fleet.backend.fetch();
   const of = (tenant: string) => calls.filter((call) => call.tenant === tenant);
   // A busy machine lets gateways believe that Redis is silent, too: where no fault of ours has done it, that counts as it is.
-  const others = fleet
-    .silences()
-    .filter((silence) => !done.some((each) => each.from <= silence.from && silence.from <= each.until));
+  const others = fleet.silences().filter((silence) => !done.some((each) => explains(each, silence)));
   const allowances = [
     ...done.flatMap((each) => allowancesOf(each, LIMIT, gateways)),
     ...silenceAllowances(others, LIMIT, gateways),
@@ -217,6 +218,9 @@ async function act(fleet: Fleet, { kind, gateway }: Fault): Promise<() => Promis
     case 'break-connections':
       for (const index of fleet.gateways.keys()) await fleet.network(index, 'breakConnections');
       return () => {};
+    case 'skew-redis':
+      await fleet.redis.moveClock(AN_HOUR_S);
+      return () => fleet.redis.moveClock(0);
     case 'break-subscribers':
       await fleet.redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
       return () => {};

@@ -1,6 +1,6 @@
 /** A call that a backend has seen. Times are milliseconds of the machine's monotonic clock, the same for all processes. */
 export interface AdmittedCall {
-  /** The log was looking when it came, or not yet: it came after `since` and not after `at`. */
+  /** It was admitted no earlier than `since`, when its gateway named it, and came no later than `at`. */
   readonly since: number;
   readonly at: number;
   readonly tenant: string;
@@ -36,8 +36,9 @@ export interface WorstWindow {
 
 /**
  * The window that comes closest to breaking `admitted <= burst + rate x (window + lease life) + allowances within it`, over
- * all windows there are. A window counts the calls that were in it for certain: it begins at a call's `since` and ends at
- * a call's `at`. Linear: what a call adds and what time allows are both sums, so the worst begin is a running minimum.
+ * all windows there are. A window counts the calls that were in it for certain: it begins when none of them had been
+ * admitted yet, and ends at a call's `at`. A busy machine lets calls wait on their way to the backend and come all at once, and
+ * that is nothing that gateways promise. Linear: what a call adds and what time allows are both sums, so the worst begin is a running minimum.
  *
  * @param calls of one tenant, in the order of the log
  * @returns undefined when there are none
@@ -51,16 +52,18 @@ export function worstWindow(
   const sorted = [...allowances].sort((a, b) => a.at - b.at);
   const allowedBefore = createSum(sorted, (at, time) => at < time);
   const allowedUntil = createSum(sorted, (at, time) => at <= time);
+  const sinces = earliestFromHereOn(calls);
   let begin = { value: Number.POSITIVE_INFINITY, index: 0 };
   let worst: { value: number; begin: number; end: number } | undefined;
   for (const [index, call] of calls.entries()) {
-    const value = index - perMs * call.since - allowedBefore(call.since);
+    const since = sinces[index]!;
+    const value = index - perMs * since - allowedBefore(since);
     if (value < begin.value) begin = { value, index };
     const over = index + 1 - perMs * call.at - allowedUntil(call.at) - begin.value;
     if (worst === undefined || over > worst.value) worst = { value: over, begin: begin.index, end: index };
   }
   if (worst === undefined) return undefined;
-  const fromMs = calls[worst.begin]!.since;
+  const fromMs = sinces[worst.begin]!;
   const seconds = (calls[worst.end]!.at - fromMs) / 1000;
   const admitted = worst.end - worst.begin + 1;
   // `over` is admitted - rate x window - allowances: what is left is held against the burst.
@@ -156,6 +159,13 @@ export function checkRevocations(
     broken.set(`${principal}/${gateway}`, `gateway ${gateway} admitted ${principal} ${late} ms after it was revoked`);
   }
   return [...broken.values()];
+}
+
+/** For each call the earliest time at which it, or one that came after it, may have been admitted: they never decrease. */
+function earliestFromHereOn(calls: readonly AdmittedCall[]): number[] {
+  const sinces = calls.map(({ since }) => since);
+  for (let i = sinces.length - 2; i >= 0; i--) sinces[i] = Math.min(sinces[i]!, sinces[i + 1]!);
+  return sinces;
 }
 
 /** Sums the units of what is before a time; asked with times that never decrease. */

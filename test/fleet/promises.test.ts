@@ -3,7 +3,7 @@ import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
 import { type Config, Tenant as ConfigTenant } from '../../generated/tollgate/config/v1/config.ts';
 import { Fleet } from '../support/fleet.ts';
 import { editBreakers, testBreakers } from './breakers.ts';
-import { testChanges } from './changes.ts';
+import { testChanges } from './changing.ts';
 import { LIMIT, testLimits } from './limits.ts';
 import { NARROW, testQuotas, WIDE } from './quota.ts';
 import { testRevoking } from './revoking.ts';

@@ -1,5 +1,6 @@
 import { Random } from '../http2/fuzz/random.ts';
 import type { Allowance, Limit } from './checker.ts';
+import type { Silence } from './silences.ts';
 
 /** What is done to the fleet, for a while. */
 export type FaultKind =
@@ -15,7 +16,9 @@ export type FaultKind =
   | 'empty-redis'
   /** Every connection to Redis breaks, and may be made anew at once. */
   | 'break-connections'
-  | 'break-subscribers';
+  | 'break-subscribers'
+  /** Its clock is an hour ahead for a while, and then goes back. */
+  | 'skew-redis';
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -45,12 +48,12 @@ const QUIET_MS = 1_200;
  * A Redis that is emptied comes last: the fleet then goes on with the configuration that it has, and takes no changes any
  * more. That is over, and quiet has come, when the run ends.
  */
-export function createSchedule(seed: number, ms: number, gateways: number): readonly Fault[] {
+export function createSchedule(seed: number, ms: number, gateways: number, skew = false): readonly Fault[] {
   const random = new Random(seed);
   const faults: Fault[] = [];
   let kinds: FaultKind[] = [];
   for (let at = QUIET_MS; ; ) {
-    if (kinds.length === 0) kinds = [...KINDS];
+    if (kinds.length === 0) kinds = skew ? [...KINDS, 'skew-redis'] : [...KINDS];
     const [kind] = kinds.splice(random.below(kinds.length), 1);
     const lasts = 200 + random.below(1_800);
     const gateway = random.below(gateways);
@@ -75,15 +78,22 @@ export interface DoneFault {
   readonly until: number;
 }
 
-/** The way back from silence: probes ten times a second, new connections within half a second, each gateway by itself. */
+/**
+ * The way back from silence, each gateway by itself: a new connection within 500 ms, a quarter more by chance, a probe within
+ * 100 ms, and 250 ms alone in which all report.
+ */
 const BACK_MS = 1_000;
 
 /**
- * What docs/fleet.md allows above the limit for a fault, under `local_share`:
+ * What docs/fleet.md allows above the limit for a fault, under `local_share`. All of it follows from this: units that come
+ * from the bucket obey `burst + rate x (window + lease life)`, and on top comes what gateways admit alone, each from a bucket
+ * of its own with its share of the burst and of the rate.
  * - a gateway that cannot reach Redis admits its share (rate and burst divided by the gateways) beside what the others draw;
- * - when Redis is silent for all, shares are as much as the limit together: a burst when it begins, and one when it is back,
- *   for gateways come back one by one;
- * - a Redis that lost its memory has a full bucket: one more burst.
+ * - when Redis is silent for all, shares are as much as the limit together, and nothing comes from the bucket: the rate is
+ *   the limit's. But they begin with a burst beside what was drawn before, and the bucket, which did not see them, is full when
+ *   it is back: two bursts. From then on, until the last gateway is back, rate comes from both;
+ * - a Redis that lost its memory has a full bucket: one more burst;
+ * - a clock that goes ahead fills the bucket: one burst. On its way back it earns nothing.
  */
 export function allowancesOf({ fault, from, until }: DoneFault, limit: Limit, gateways: number): Allowance[] {
   const { rate, burst } = limit;
@@ -101,6 +111,8 @@ export function allowancesOf({ fault, from, until }: DoneFault, limit: Limit, ga
     case 'freeze-redis':
     case 'kill-redis':
       return [{ at: from, units: burst }, { at: until, units: burst }, ...steadily(until, end, rate)];
+    case 'skew-redis':
+      return [{ at: from, units: burst }];
     case 'empty-redis':
       return [{ at: from, units: burst }, { at: until, units: 2 * burst }, ...steadily(until, end, rate)];
   }
@@ -111,4 +123,24 @@ function steadily(from: number, until: number, rate: number): Allowance[] {
   const allowances: Allowance[] = [];
   for (let at = from; at < until; at += 100) allowances.push({ at, units: rate / 10 });
   return allowances;
+}
+
+/** Whether a gateway did not hear from Redis because of this fault: what that allows is then allowed already. */
+export function explains({ fault, from, until }: DoneFault, silence: Silence): boolean {
+  if (silence.from < from - 1 || silence.from > until) return false;
+  switch (fault.kind) {
+    case 'cut-gateway':
+    case 'isolate-gateway':
+      return silence.gateway === fault.gateway;
+    case 'break-connections':
+    case 'freeze-redis':
+    case 'kill-redis':
+    case 'empty-redis':
+      return true;
+    case 'kill-gateway':
+    case 'freeze-gateway':
+    case 'break-subscribers':
+    case 'skew-redis':
+      return false;
+  }
 }

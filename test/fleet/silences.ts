@@ -7,22 +7,25 @@ export interface Silence {
   readonly until: number;
 }
 
-/** Gateways come back one by one, and the bucket hears late of what they admitted: they go on alone for 300 ms. */
-const BACK_MS = 400;
+/** Silence is told when nothing was heard for 60 ms: calls are decided without Redis since then (`src/store/redis/lane.ts`). */
+const TOLD_LATE_MS = 75;
+/** A gateway that hears from Redis again goes on alone while all report: 250 ms (`LeasedBucket`), and a turn. */
+const REPORT_MS = 300;
 
 /**
- * What docs/fleet.md allows above the limit when gateways do not hear from Redis, under `local_share`: each its share of the
- * burst when that begins and again when it ends, and its share of the rate for as long as it lasts.
+ * What docs/fleet.md allows above the limit when gateways do not hear from Redis, under `local_share`.
+ *
+ * Why no more: whatever gateways believe, units that come from the bucket obey `burst + rate x (window + lease life)`, for
+ * they are taken there before they are used. So all that may come on top is what gateways admit alone; and one that is alone
+ * has a bucket of its own, which holds at most `burst / gateways` and fills at `rate / gateways`.
  */
 export function silenceAllowances(silences: readonly Silence[], limit: Limit, gateways: number): Allowance[] {
   const burst = Math.max(1, limit.burst / gateways);
   const perTenth = limit.rate / gateways / 10;
   return silences.flatMap(({ from, until }) => {
-    const allowances: Allowance[] = [
-      { at: from, units: burst },
-      { at: until, units: burst },
-    ];
-    for (let at = from; at < until + BACK_MS; at += 100) allowances.push({ at, units: perTenth });
+    const begin = from - TOLD_LATE_MS;
+    const allowances: Allowance[] = [{ at: begin, units: burst }];
+    for (let at = begin; at < until + REPORT_MS; at += 100) allowances.push({ at, units: perTenth });
     return allowances;
   });
 }
