@@ -5,15 +5,17 @@ import type { RedisConnection } from '../store/redis/connect.ts';
 import { documentKeys } from '../store/redis/document-keys.ts';
 import type { RedisDocuments } from '../store/redis/documents.ts';
 import type { FleetView, GatewayEntry, Gateways } from '../store/redis/gateways.ts';
-import { type ChainedChange, UnreadableRecord } from '../store/redis/records.ts';
+import type { ChainedChange } from '../store/redis/records.ts';
 import { type Change, StoreUnusable, type Write } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store-errors.ts';
 import { applyChange, checkReadable, readSnapshot, type StoreSnapshot } from './apply-change.ts';
+import { follows, isChain } from './chain-of-changes.ts';
 import type { ChangeListener, ConfigSync } from './config-sync.ts';
-import { UnreadableDocument } from './from-document.ts';
 import { ChangeListeners } from './listeners.ts';
+import { Presence } from './presence.ts';
 import { readAll } from './read-all.ts';
 import type { Snapshot } from './snapshot.ts';
+import { isExpected, isRefusal, StoreBehind } from './sync-errors.ts';
 
 export interface RedisSyncOptions {
   readonly documents: RedisDocuments;
@@ -51,14 +53,6 @@ export interface SyncStatus {
   readonly readings: number;
 }
 
-/** Redis is at a version before ours, or at ours with another history. */
-export class StoreBehind extends Error {
-  constructor(version: number, ours: number) {
-    super(`Redis has lost configuration: it is at version ${version}, this gateway at ${ours}`);
-    this.name = 'StoreBehind';
-  }
-}
-
 /** Polls for which Redis is behind before its configuration is restored: every gateway has said what it has by then. */
 const RESTORE_AFTER = 3;
 const PAGE = 500;
@@ -87,6 +81,7 @@ export class RedisSync implements ConfigSync {
   readonly #options: RedisSyncOptions;
   readonly #listeners: ChangeListeners;
   readonly #subscriber: RedisConnection;
+  readonly #presence: Presence;
   #current: StoreSnapshot;
   #head: ReplicaHead;
   #state: SyncState = 'away';
@@ -95,8 +90,6 @@ export class RedisSync implements ConfigSync {
   #wakePending = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
-  #announcing: Promise<unknown> | undefined;
-  #gateways: readonly GatewayEntry[] = [];
   readonly #waiting: (() => void)[] = [];
   #refused = 0;
   #readings = 0;
@@ -114,6 +107,7 @@ export class RedisSync implements ConfigSync {
     this.#current = first;
     this.#head = options.replica.head;
     this.#subscriber = options.connection.subscriber();
+    this.#presence = new Presence(options);
   }
 
   get current(): Snapshot {
@@ -132,12 +126,12 @@ export class RedisSync implements ConfigSync {
 
   /** Gateways of the fleet, this one among them, as they were last known. */
   get gateways(): readonly GatewayEntry[] {
-    return this.#gateways;
+    return this.#presence.gateways;
   }
 
   /** Gateways that were alive when Redis last answered; at least 1. */
   get liveGateways(): number {
-    return Math.max(1, this.#gateways.filter(({ alive }) => alive).length);
+    return this.#presence.live;
   }
 
   async start(): Promise<void> {
@@ -191,10 +185,8 @@ export class RedisSync implements ConfigSync {
   }
 
   /** Who has which version, asked of Redis now. @throws StoreUnavailable */
-  async view(): Promise<FleetView> {
-    const view = await this.#options.gateways.view();
-    this.#gateways = view.gateways;
-    return view;
+  view(): Promise<FleetView> {
+    return this.#presence.view();
   }
 
   /** Reads what is lacking; what goes wrong becomes the state. */
@@ -218,8 +210,7 @@ export class RedisSync implements ConfigSync {
     clearTimeout(this.#timer);
     this.#subscriber.close();
     await this.#last;
-    await this.#announcing;
-    if (this.#state !== 'away') await this.#options.gateways.leave(this.#options.id).catch(() => {});
+    await this.#presence.leave(this.#state !== 'away');
   }
 
   #subscribe(): void {
@@ -261,7 +252,7 @@ export class RedisSync implements ConfigSync {
   async #restoreInTime(): Promise<void> {
     const { version } = this.#head;
     if (++this.#behind < RESTORE_AFTER || this.#witnessed < version) return;
-    if (this.#gateways.some((gateway) => gateway.alive && gateway.version > version)) return;
+    if (this.#presence.gateways.some((gateway) => gateway.alive && gateway.version > version)) return;
     try {
       await this.restore();
     } catch (error) {
@@ -279,13 +270,8 @@ export class RedisSync implements ConfigSync {
   /** Tells the fleet which version is applied here. */
   async #announce(): Promise<FleetView | undefined> {
     if (this.#closed) return undefined;
-    const { gateways, id, address } = this.#options;
-    const announcing = gateways.announce(id, address(), this.#head.version);
-    this.#announcing = announcing.catch(() => undefined);
     try {
-      const view = await announcing;
-      this.#gateways = view.gateways;
-      return view;
+      return await this.#presence.announce(this.#head.version);
     } catch (error) {
       this.#failed(error);
       return undefined;
@@ -391,25 +377,4 @@ export class RedisSync implements ConfigSync {
       this.#options.onListenerError(failure);
     }
   }
-}
-
-function follows(head: ReplicaHead, { change, prev }: ChainedChange): boolean {
-  return change.version === head.version + 1 && prev === head.nonce;
-}
-
-function isChain(head: ReplicaHead, changes: readonly ChainedChange[]): boolean {
-  let at = head;
-  for (const chained of changes) {
-    if (!follows(at, chained)) return false;
-    at = { version: chained.change.version, nonce: chained.nonce };
-  }
-  return changes.length > 0;
-}
-
-function isRefusal(error: unknown): error is Error {
-  return error instanceof UnreadableRecord || error instanceof UnreadableDocument;
-}
-
-function isExpected(error: unknown): error is Error {
-  return isRefusal(error) || error instanceof StoreUnavailable || error instanceof StoreBehind;
 }

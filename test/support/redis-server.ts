@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,12 @@ const run = promisify(execFile);
 const READY = /Ready to accept connections|monitor master/;
 const MAX_OUTPUT = 20_000;
 
+/** Moves the clock of a program that is started with it (Debian: `faketime`); undefined where it is not installed. */
+const FAKETIME = findFaketime();
+
+/** Whether there is what moves the clock of a Redis. */
+export const CLOCKS_CAN_BE_MOVED: boolean = FAKETIME !== undefined;
+
 export interface RedisServerOptions {
   /** Lines of the configuration file beside those that every server here has: `{ maxmemory: '3mb' }`. */
   readonly config?: Readonly<Record<string, string>>;
@@ -19,6 +26,8 @@ export interface RedisServerOptions {
   readonly port?: number;
   /** Keeps what was acknowledged over a kill (AOF, fsync always). */
   readonly durable?: boolean;
+  /** With a clock that `moveClock` moves, where that is possible. */
+  readonly movableClock?: boolean;
   /** As a Sentinel: `config` is its whole file. */
   readonly sentinel?: boolean;
 }
@@ -28,13 +37,15 @@ export class RedisServer {
   readonly port: number;
   readonly folder: string;
   readonly #arguments: readonly string[];
+  readonly #movableClock: boolean;
   #child: ChildProcess | undefined;
   #output = '';
 
-  private constructor(port: number, folder: string, args: readonly string[]) {
+  private constructor(port: number, folder: string, args: readonly string[], movableClock: boolean) {
     this.port = port;
     this.folder = folder;
     this.#arguments = args;
+    this.#movableClock = movableClock;
   }
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -44,8 +55,14 @@ export class RedisServer {
       const folder = await mkdtemp(join(tmpdir(), 'tollgate-redis-'));
       const file = join(folder, 'redis.conf');
       await writeFile(file, configFile(port, folder, options));
-      const server = new RedisServer(port, folder, options.sentinel ? [file, '--sentinel'] : [file]);
+      const server = new RedisServer(
+        port,
+        folder,
+        options.sentinel ? [file, '--sentinel'] : [file],
+        options.movableClock === true,
+      );
       try {
+        if (options.movableClock) await server.moveClock(0);
         await server.restart();
         return server;
       } catch (error) {
@@ -74,7 +91,8 @@ export class RedisServer {
   async restart(): Promise<void> {
     await this.#end('SIGKILL');
     this.#output = '';
-    const child = spawn('redis-server', this.#arguments, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = this.#movableClock ? { ...process.env, ...this.#clockEnv() } : process.env;
+    const child = spawn('redis-server', this.#arguments, { cwd: this.folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     child.once('error', () => reject(new Error('redis-server is missing: apt-get install -y redis-server')));
@@ -100,6 +118,25 @@ export class RedisServer {
   /** SIGSTOP freezes it, SIGCONT wakes it. Does not wait. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     process.kill(this.pid, signal);
+  }
+
+  /** The server's clock is so many seconds ahead of the machine's from now on; negative ones behind. It has to be movable. */
+  async moveClock(seconds: number): Promise<void> {
+    // Renamed into place: the server reads the file at each look at its clock.
+    const file = join(this.folder, 'clock');
+    await writeFile(`${file}.new`, `${seconds < 0 ? '' : '+'}${seconds}s`);
+    await rename(`${file}.new`, file);
+  }
+
+  #clockEnv(): Record<string, string> {
+    if (FAKETIME === undefined) throw new Error('libfaketime is missing: apt-get install -y faketime');
+    return {
+      LD_PRELOAD: FAKETIME,
+      FAKETIME_TIMESTAMP_FILE: join(this.folder, 'clock'),
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      DONT_FAKE_MONOTONIC: '1',
+    };
   }
 
   /** Ends the process; `restart` brings it back. */
@@ -251,6 +288,19 @@ function configFile(port: number, folder: string, options: RedisServerOptions): 
   return Object.entries(lines)
     .map(([name, value]) => `${name} ${value}\n`)
     .join('');
+}
+
+function findFaketime(): string | undefined {
+  const libraries = '/usr/lib';
+  if (!existsSync(libraries)) return undefined;
+  for (const folder of readdirSync(libraries)) {
+    // jemalloc asks for the time before libfaketime can tell it: glibc's own allocator goes before it.
+    const files = ['libc_malloc_debug.so.0', join('faketime', 'libfaketimeMT.so.1')].map((file) =>
+      join(libraries, folder, file),
+    );
+    if (files.every((file) => existsSync(file))) return files.join(':');
+  }
+  return undefined;
 }
 
 async function freePort(): Promise<number> {

@@ -1,10 +1,9 @@
-/** With a question under way, and nothing heard for so long, nobody waits any longer: a decision has 20 ms, timers and turns included. */
-const LATE_MS = 17;
 /**
- * When our own timer was late, because this process or the whole machine is busy, the store gets as much longer: it may be
- * on this machine, too. At most so much, for the 20 ms.
+ * A question is waited for so long, and then for as long as others are answered with no more time between them than that: a
+ * decision has 20 ms for a silent store, timers and turns included.
  */
-const MOST_LONGER_MS = 2;
+const LATE_MS = 14;
+const BETWEEN_MS = 4;
 /** No answer is waited for longer than this, though others come. */
 const SLOW_MS = 100;
 /** A store that has not been heard for so long is silent. */
@@ -34,6 +33,7 @@ export interface LaneParts {
 export class Lane {
   readonly #parts: LaneParts;
   readonly #lateMs: number;
+  readonly #betweenMs: number;
   readonly #slowMs: number;
   readonly #silentMs: number;
   readonly #questions = new Set<Question>();
@@ -42,13 +42,12 @@ export class Lane {
   #late = false;
   /** Questions that were given up may still be answered. */
   #underWay = 0;
-  #longer = 0;
-  #dueAt = 0;
   #timer: NodeJS.Timeout | undefined = undefined;
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
     this.#lateMs = LATE_MS * parts.patience;
+    this.#betweenMs = BETWEEN_MS * parts.patience;
     this.#slowMs = SLOW_MS * parts.patience;
     this.#silentMs = SILENT_MS * parts.patience;
   }
@@ -99,12 +98,10 @@ export class Lane {
     if (this.#late) this.#parts.onHeard(now - this.#quietSince);
     this.#late = false;
     this.#quietSince = now;
-    this.#longer = 0;
   }
 
   /** One timer for all questions, which runs on when they are answered: to set one for each costs a microsecond. */
   #wake(ms: number): void {
-    this.#dueAt = performance.now() + ms;
     this.#timer = setTimeout(this.#onTimer, ms).unref();
   }
 
@@ -115,12 +112,12 @@ export class Lane {
     setImmediate(() => {
       if (this.#timer === undefined) return;
       this.#timer = undefined;
-      this.#look(now, now - this.#dueAt);
+      this.#look(now);
     });
   };
 
-  /** @param now until when everything that came was heard @param lateness of the timer */
-  #look(now: number, lateness: number): void {
+  /** @param now until when everything that came was heard */
+  #look(now: number): void {
     const [oldest] = this.#questions;
     if (this.#late) {
       if (now - this.#quietSince >= this.#silentMs) this.#parts.onSilent();
@@ -128,8 +125,7 @@ export class Lane {
       return;
     }
     if (oldest === undefined) return;
-    if (lateness > 1) this.#longer = Math.min(MOST_LONGER_MS, this.#longer + lateness);
-    const left = this.#lateMs + this.#longer + lateness - (now - this.#quietSince);
+    const left = Math.max(oldest.askedAt + this.#lateMs, this.#quietSince + this.#betweenMs) - now;
     if (left <= 0) {
       this.#late = true;
       this.giveUpAll();

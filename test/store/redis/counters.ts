@@ -14,6 +14,8 @@ export class RedisFixture {
   readonly parts: CounterParts;
   /** Scripts that were run: the commands that decisions cost. */
   asked = 0;
+  /** When Redis answered: monotonic milliseconds. */
+  readonly heard: number[] = [];
   /** Questions that were not answered in time. */
   unanswered = 0;
 
@@ -25,9 +27,11 @@ export class RedisFixture {
       patience,
     });
     const scripts = new Scripts(connection.client, FILES);
-    const run: Scripts['run'] = (...args) => {
+    const run: Scripts['run'] = async (...args) => {
       this.asked++;
-      return scripts.run(...args);
+      const reply = await scripts.run(...args);
+      this.heard.push(performance.now());
+      return reply;
     };
     this.parts = { connection, guard: this.guard, scripts: { run } };
   }

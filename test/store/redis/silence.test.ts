@@ -52,9 +52,9 @@ describe('the guard of a store that may fall silent', () => {
     const first = ask(guard);
     await pass(6);
     const second = ask(guard);
-    await pass(8);
+    await pass(7);
     expect([first.outcome.decision, second.outcome.decision]).toEqual([undefined, undefined]);
-    await pass(5);
+    await pass(4);
     expect([first.outcome.decision, second.outcome.decision]).toEqual(['silent', 'silent']);
     const notAsked = vi.fn(never);
     expect(await guard.decide(notAsked)).toBe('silent');
@@ -79,16 +79,16 @@ describe('the guard of a store that may fall silent', () => {
     const { guard } = open();
     const row = Array.from({ length: 12 }, () => ask(guard));
     for (const each of row) {
-      await pass(8);
+      await pass(3);
       each.answer(1);
     }
     await pass(0);
     expect(row.map(({ outcome }) => outcome.decision)).toEqual(row.map(() => 1));
     // But not for ever: one that is passed over is given up.
     const passedOver = ask(guard);
-    for (let i = 0; i < 20 && passedOver.outcome.decision === undefined; i++) {
+    for (let i = 0; i < 60 && passedOver.outcome.decision === undefined; i++) {
       const other = ask(guard);
-      await pass(8);
+      await pass(3);
       other.answer(1);
     }
     expect(passedOver.outcome.decision).toBe('silent');
