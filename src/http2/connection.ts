@@ -12,7 +12,7 @@ import type { HeaderBlock } from './header-block.ts';
 import { HpackError } from './hpack/hpack-error.ts';
 import { encodeHttp1, encodePieces, type Http1Answer, type Http1Asked, Http1Head, type Http1Request } from './http1.ts';
 import type { Limits } from './limits.ts';
-import { Output } from './output.ts';
+import { Output, type OutputUser } from './output.ts';
 import type { PeerIdentity } from './peer-identity.ts';
 import { PrefaceReader } from './preface-reader.ts';
 import { ReceiveWindow } from './receive-window.ts';
@@ -52,6 +52,8 @@ export interface ConnectionOptions {
   readonly limits: Limits;
   readonly names: NameTable;
   readonly owner: ConnectionOwner;
+  /** Of the peer; the socket may have forgotten it. */
+  readonly remoteAddress?: string;
   /** Milliseconds of a monotonic clock. */
   readonly now: number;
   /** Server: when the connection is asked to end, on the same clock. Default: never. */
@@ -89,7 +91,7 @@ const NOT_YET = MAX_STREAM_ID;
  * One HTTP/2 connection of either role: its life from preface to close. What it sends and receives is in `Sender` and
  * `Receiver`, timeouts are in `Watch`.
  */
-export class Connection {
+export class Connection implements OutputUser {
   readonly server: boolean;
   readonly settings: LocalSettings;
   readonly limits: Limits;
@@ -145,7 +147,7 @@ export class Connection {
     this.owner = options.owner;
     const socket = options.socket;
     this.info = {
-      remoteAddress: socket.remoteAddress ?? '',
+      remoteAddress: options.remoteAddress ?? socket.remoteAddress ?? '',
       remotePort: socket.remotePort ?? 0,
       tls: options.tls,
       peerIdentity: options.peerIdentity,
@@ -153,11 +155,7 @@ export class Connection {
     this.retireAt = options.retireAt ?? Number.POSITIVE_INFINITY;
     this.receiveWindow = new ReceiveWindow(this.settings.connectionWindowSize, DEFAULT_WINDOW);
     this.#socket = socket;
-    this.#output = new Output(socket, this.owner.flusher, {
-      onRoom: () => this.#onOutputRoom(),
-      onOverflow: () => this.#onOutputOverflow(),
-      max: this.limits.outputMax,
-    });
+    this.#output = new Output(socket, this.owner.flusher, this);
     this.sender = new Sender(this.#output, this.limits.outputLimit);
     this.flood = new FloodGuard(this.limits, this.sender);
     this.receiver = new Receiver(this);
@@ -246,6 +244,10 @@ export class Connection {
     this.owner.onFlood?.(kind, this);
   }
 
+  get maxUnsent(): number {
+    return this.limits.outputMax;
+  }
+
   /** We do not read for now, since the peer does not. */
   get paused(): boolean {
     return this.#paused;
@@ -311,6 +313,8 @@ export class Connection {
   /** A stream left: from `EngineStream.close` only. */
   streamClosed(stream: EngineStream, unconsumed: number): void {
     this.streams.delete(stream);
+    this.sender.forget(stream);
+    this.receiver.forget(stream);
     this.headerMemory -= stream.headerMemory;
     if (unconsumed > 0) this.consume(unconsumed);
     if (this.state === 'draining') this.#finishWhenDone();
@@ -528,7 +532,8 @@ export class Connection {
     this.#resume();
   }
 
-  #onOutputRoom(): void {
+  /** Of the output: the kernel took a write. */
+  onRoom(): void {
     try {
       this.flood.onTaken(this.#output.unsent === 0);
       if (this.#http1Pieces !== undefined) {
@@ -565,7 +570,7 @@ export class Connection {
   }
 
   /** The socket has a write under way, and more waits behind it than we are ready to keep. */
-  #onOutputOverflow(): void {
+  onOverflow(): void {
     if (this.state === 'closing' || this.state === 'closed') return;
     this.reportFlood('unread_output');
     this.destroy();

@@ -34,7 +34,8 @@ export class HeaderReceiver {
 
   /** The connection is idle: gives up what only saves time. */
   trim(): void {
-    this.#decoder?.forget();
+    if (this.#decoder?.isFresh === true) this.#decoder = undefined;
+    else this.#decoder?.forget();
   }
 
   /** Made for the first block: most connections are idle. */

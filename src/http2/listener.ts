@@ -223,8 +223,7 @@ export class Listener {
     let reader: Reader | undefined;
     const moved = this.#moves ? moveToOnread(accepted, () => reader) : undefined;
     const socket = moved ?? accepted;
-    socket.once('close', () => this.#census.leave(address));
-    const connection = this.#connect(socket);
+    const connection = this.#connect(socket, address);
     reader = (buffer, start, end) => connection.read(buffer, start, end);
     if (moved === undefined) {
       readByEvents(socket, reader);
@@ -247,12 +246,16 @@ export class Listener {
       this.#options.onHandshakeError?.(error, socket.remoteAddress ?? '');
       return;
     }
-    const connection = this.#connect(socket, { http1Only, peerIdentity });
+    const connection = this.#connect(socket, undefined, { http1Only, peerIdentity });
     if (this.#closing !== undefined) connection.drain();
     readByEvents(socket, (buffer, start, end) => connection.read(buffer, start, end));
   }
 
-  #connect(socket: Socket, tls?: { http1Only: boolean; peerIdentity: PeerIdentity | undefined }): Connection {
+  #connect(
+    socket: Socket,
+    address: string | undefined,
+    tls?: { http1Only: boolean; peerIdentity: PeerIdentity | undefined },
+  ): Connection {
     const now = this.#sweeper.now();
     const { maxConnectionAgeMs: age, random = Math.random } = this.#options;
     const connection = new Connection({
@@ -264,6 +267,7 @@ export class Listener {
       limits: this.#limits,
       names: this.#options.names,
       owner: this.#owner,
+      ...(address === undefined ? {} : { remoteAddress: address }),
       now,
       retireAt: age === undefined ? Number.POSITIVE_INFINITY : now + age * (0.9 + random() / 5),
     });
@@ -272,6 +276,8 @@ export class Listener {
   }
 
   #onClosed(connection: Connection): void {
+    // Those of TLS are counted from before the handshake on.
+    if (!connection.info.tls) this.#census.leave(connection.info.remoteAddress);
     this.#sweeper.delete(connection);
     this.#checkEmpty();
   }

@@ -13,9 +13,9 @@ const NOTHING = Buffer.alloc(0);
 export interface OutputUser {
   /** After each write that the kernel took: `unsent` is less than before. */
   onRoom(): void;
-  /** At the end of a turn: more than `max` octets are unsent. */
+  /** At the end of a turn: more than `maxUnsent` octets are unsent. */
   onOverflow(): void;
-  readonly max: number;
+  readonly maxUnsent: number;
 }
 
 /**
@@ -40,6 +40,7 @@ export class Output implements Flushable {
   /** Buffers that the socket may still read from, and their octets. */
   readonly #flying: Buffer[] = [];
   #flyingOctets = 0;
+  #landed: ((error?: Error | null) => void) | undefined = undefined;
 
   constructor(socket: Socket, flusher: Flusher, user: OutputUser) {
     this.#socket = socket;
@@ -74,7 +75,7 @@ export class Output implements Flushable {
     this.#marked = false;
     if (this.#closed) return;
     if (this.#flying.length > 0) {
-      if (this.unsent > this.#user.max) this.#user.onOverflow();
+      if (this.unsent > this.#user.maxUnsent) this.#user.onOverflow();
       return;
     }
     if (this.#offset > 0) this.#write();
@@ -126,10 +127,16 @@ export class Output implements Flushable {
     this.#flying.push(buffer);
     this.#flyingOctets = octets;
     // A write behind it, of nothing, tells when it is done. A callback on every write would cost each of them.
-    this.#socket.write(NOTHING, this.#landed);
+    this.#socket.write(NOTHING, this.#callback());
   }
 
-  readonly #landed = (error?: Error | null): void => {
+  /** The callback of a write behind which something waits: made when it is needed, for most connections never. */
+  #callback(): (error?: Error | null) => void {
+    this.#landed ??= (error) => this.#onLanded(error);
+    return this.#landed;
+  }
+
+  #onLanded(error?: Error | null): void {
     // An error is followed by the socket's 'close'.
     if (this.#closed || error) return;
     for (const buffer of this.#flying) giveBack(buffer);
@@ -139,7 +146,7 @@ export class Output implements Flushable {
     if (this.#full.length > 0) this.#writeFull();
     else if (this.#offset > 0) this.#write();
     this.#user.onRoom();
-  };
+  }
 
   /** Writes the buffers that filled up meanwhile, in one call. The current one follows when they are done. */
   #writeFull(): void {
@@ -151,7 +158,7 @@ export class Output implements Flushable {
       this.#flying.push(part);
     }
     this.#full.length = 0;
-    socket.write(NOTHING, this.#landed);
+    socket.write(NOTHING, this.#callback());
     socket.uncork();
   }
 }

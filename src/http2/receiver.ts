@@ -43,6 +43,11 @@ export class Receiver implements FrameSink {
     this.#headers.trim();
   }
 
+  /** A stream is gone: nothing of it is kept. */
+  forget(stream: EngineStream): void {
+    if (this.#current === stream) this.#current = undefined;
+  }
+
   /** Our SETTINGS were acknowledged. */
   get acknowledged(): boolean {
     return this.#control.acknowledged;

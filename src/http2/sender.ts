@@ -36,9 +36,9 @@ export class Sender {
   frames = 0;
   /** Octets of DATA that the peer takes on all streams together. */
   window = DEFAULT_WINDOW;
-  /** Made by the first block: most connections are idle. */
+  /** Made by the first block, and by the first after a while without streams: most connections are idle. */
   #encoder: Encoder | undefined = undefined;
-  /** The smallest table that the peer has asked for before that (RFC 7541 section 4.2 wants it told). */
+  /** The smallest table that there was to be before that (RFC 7541 section 4.2 wants it told). */
   #smallestTable = ENCODER_TABLE;
   readonly #outputLimit: number;
   /** Streams with queued octets and a window of their own. */
@@ -54,15 +54,26 @@ export class Sender {
     this.#outputLimit = outputLimit;
   }
 
-  /** The connection is idle: gives up what only saves time. */
+  /**
+   * The connection is idle: gives up what only saves time. The table that the peer keeps for us is given up with the encoder:
+   * the next block begins with a size update to zero, which empties it (RFC 7541 section 4.2).
+   */
   trim(): void {
-    this.#encoder?.forget();
+    if (this.#encoder === undefined) return;
+    this.#encoder = undefined;
+    this.#smallestTable = 0;
+  }
+
+  /** A stream is gone: nothing of it is kept. */
+  forget(stream: EngineStream): void {
+    if (this.#lastStream === stream) this.#lastStream = undefined;
   }
 
   #makeEncoder(): Encoder {
     const encoder = new Encoder({ maxTableSize: ENCODER_TABLE });
     encoder.setPeerTableSize(this.#smallestTable);
     encoder.setPeerTableSize(this.peer.headerTableSize);
+    this.#smallestTable = ENCODER_TABLE;
     this.#encoder = encoder;
     return encoder;
   }

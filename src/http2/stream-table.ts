@@ -40,6 +40,15 @@ export class StreamTable {
     this.#count--;
   }
 
+  /** Gives up the ring while there is no stream. */
+  trim(): void {
+    if (this.#count > 0) return;
+    this.#ring = NO_STREAMS;
+    this.#own = undefined;
+    this.#mask = SMALLEST - 1;
+    this.#overflow = undefined;
+  }
+
   /** The open streams as of now; the table may change while the caller goes through them. */
   list(): EngineStream[] {
     if (this.#count === 0) return [];

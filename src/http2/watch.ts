@@ -140,6 +140,7 @@ export class Watch {
       this.#trimmed = true;
       this.#connection.sender.trim();
       this.#connection.receiver.trim();
+      this.#connection.streams.trim();
     } else if (limits.idleTimeoutMs > 0 && now - this.#busyAt > limits.idleTimeoutMs && state === 'open') {
       this.#connection.reportFlood('idle_connection');
       this.#connection.drain();

@@ -37,6 +37,9 @@ function staticFieldsOf(names: NameTable): readonly Field[] {
   return fields;
 }
 
+/** One for all decoders: a block is decoded at one go. */
+const cursor = new Cursor();
+
 /** Decodes the header blocks of one direction of one connection (RFC 7541). */
 export class Decoder {
   readonly #names: NameTable;
@@ -45,7 +48,6 @@ export class Decoder {
   readonly #maxFields: number;
   readonly #static: readonly Field[];
   readonly #table = new DynamicTable<Field>(INITIAL_TABLE_SIZE);
-  readonly #cursor = new Cursor();
   /** Blocks by their octets, all decoded under the table's generation `#blocksGeneration`. */
   readonly #blocks = new OctetCache<HeaderBlock>(BLOCK_CACHE);
   #blocksGeneration = 0;
@@ -86,6 +88,11 @@ export class Decoder {
     this.#updateDue = this.#table.capacity > this.#maxTableSize;
   }
 
+  /** Nothing of the peer's is kept in it: a new one would do as well. */
+  get isFresh(): boolean {
+    return this.#table.isFresh && !this.#updateDue;
+  }
+
   /** Drops what only saves time. */
   forget(): void {
     this.#blocks.release();
@@ -106,7 +113,6 @@ export class Decoder {
     }
     const known = this.#updateDue ? undefined : this.#blocks.find(buffer, start, end, 0);
     if (known !== undefined) return known;
-    const cursor = this.#cursor;
     cursor.open(buffer, start, end);
     try {
       if (this.#updateDue || (start < end && (buffer[start]! & 0xe0) === 0x20)) this.#readSizeUpdates(cursor);

@@ -24,6 +24,11 @@ export class DynamicTable<T extends Sized> {
     this.#capacity = capacity;
   }
 
+  /** As it was made: no entry ever came, and the capacity is the initial one. */
+  get isFresh(): boolean {
+    return this.#generation === 0;
+  }
+
   /** Rises with every change: what was derived from the table holds while this is the same. */
   get generation(): number {
     return this.#generation;

@@ -57,9 +57,9 @@ const STRING_MASK = 0x7f;
 export class Encoder {
   readonly #maxTableSize: number;
   readonly #table = new DynamicTable<FieldEntry>(INITIAL_TABLE_SIZE);
-  #index = new FieldIndex();
+  readonly #index = new FieldIndex();
   readonly #admission = new Admission();
-  #blocks = new RecentMap<HeaderBlock, EncodedBlock>(MAX_BLOCKS);
+  readonly #blocks = new RecentMap<HeaderBlock, EncodedBlock>(MAX_BLOCKS);
   readonly #gate = new Gate();
   /** The field that stood last at each place of a block, and its entry: most blocks differ from the one before in few places. */
   readonly #lastFields: (Field | undefined)[] = new Array(BLOCK_SLOTS + EXTRA_SLOTS).fill(undefined);
@@ -82,16 +82,6 @@ export class Encoder {
   /** Size of the dynamic table in octets (RFC 7541 section 4.1). */
   get tableSize(): number {
     return this.#table.octets;
-  }
-
-  /** Drops what only saves time. The table stays as the peer knows it; fields in it that come again enter it a second time. */
-  forget(): void {
-    this.#index = new FieldIndex();
-    this.#blocks = new RecentMap(MAX_BLOCKS);
-    this.#lastFields.fill(undefined);
-    this.#lastEntries.fill(undefined);
-    this.#lastNames.fill('');
-    this.#lastNameEntries.fill(undefined);
   }
 
   /** The peer's SETTINGS_HEADER_TABLE_SIZE, in octets. The next block begins with the size updates it calls for (RFC 7541 section 4.2). */

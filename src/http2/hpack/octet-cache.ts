@@ -17,6 +17,9 @@ export interface OctetCacheOptions {
   maxWeight: number;
 }
 
+/** An empty array of its own is 200 octets. */
+const NOTHING_SEEN = new Int32Array(0);
+
 /**
  * Remembers what octets were decoded to. Fed by strangers, so it is bounded, compares all octets on a hit (a collision that
  * somebody made costs a miss, no more), and stores a value only when its key comes the second time: keys that never return
@@ -27,7 +30,7 @@ export class OctetCache<T> {
   readonly #gate = new Gate();
   /** Both allocated by the first miss: most connections are idle or short. */
   #entries: (Entry<T> | undefined)[] = [];
-  #seen = new Int32Array(0);
+  #seen = NOTHING_SEEN;
   #weight = 0;
   /** Of the last `find`, for the `offer` that follows it. */
   #hash = 0;
@@ -86,7 +89,7 @@ export class OctetCache<T> {
   /** Forgets all values, and gives up the memory for them. */
   release(): void {
     this.#entries = [];
-    this.#seen = new Int32Array(0);
+    this.#seen = NOTHING_SEEN;
     this.#weight = 0;
     this.#missed = false;
   }
