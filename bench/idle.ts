@@ -1,6 +1,7 @@
 /**
- * `npm run bench:idle`: memory of idle connections at Tollgate and, where it is installed, nginx, in one run. Connections
- * are counted twice: greeted only, and after one call each.
+ * `npm run bench:idle`: memory of idle connections at Tollgate and, where it is installed, nginx, in one run, and beside them
+ * that of a bare socket in Node, below which nothing in Node can be. Connections are counted twice: greeted only, and after one
+ * call each.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -8,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBackend } from './backend-process.ts';
-import { Children } from './children.ts';
+import { accepting, Children, freePorts } from './children.ts';
 import { cpuMicros, processTree } from './cpu.ts';
 import { type BenchTenant, benchTenants, grpcMessage, methodPaths } from './fixtures.ts';
 import { describeMachine } from './machine.ts';
@@ -35,10 +36,12 @@ function frame(type: number, flags: number, stream: number, payload: Buffer): Bu
   return Buffer.concat([header, payload]);
 }
 
-/** Literals without indexing (RFC 7541 section 6.2.2); nothing here is as long as 127 octets. */
+/** Literals with incremental indexing (RFC 7541 section 6.2.1), as clients send them; nothing here is as long as 127 octets. */
 function headers(fields: Readonly<Record<string, string>>): Buffer {
   const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
-  return Buffer.concat(Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
+  return Buffer.concat(
+    Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0x40]), text(name), text(value)]),
+  );
 }
 
 function request({ key }: BenchTenant): Buffer {
@@ -113,26 +116,41 @@ async function main(children: Children, folder: string): Promise<void> {
   process.stdout.write(
     '| proxy | KiB before | KiB a connection, greeted | KiB a connection, after a call |\n|---|---|---|---|\n',
   );
-  for (const { name, pid, port, version } of running) {
-    // What the first connections and calls make it load and compile is no connection's.
-    const warm = await inWaves(500, async () => {
-      const socket = await open(port);
-      await call(socket, request(tenants[0]!));
-      return socket;
-    });
-    for (const socket of warm) socket.destroy();
+  for (const { name, pid, port, version } of running)
+    await measure(`${name} ${version}`, pid, port, request(tenants[0]!));
+  const bare = await startBare(children);
+  await measure('node:net alone', bare.pid, bare.port, undefined);
+}
+
+/** Prints the row of one server. @param octets of a call; undefined where it answers none */
+async function measure(name: string, pid: number, port: number, octets: Buffer | undefined): Promise<void> {
+  // What the first connections and calls make it load and compile is no connection's.
+  const warm = await inWaves(500, async () => {
+    const socket = await open(port);
+    if (octets !== undefined) await call(socket, octets);
+    return socket;
+  });
+  for (const socket of warm) socket.destroy();
+  await delay(SETTLE_MS);
+  const before = residentKiB(pid);
+  const each = () => ((residentKiB(pid) - before) / CONNECTIONS).toFixed(2);
+  const sockets = await inWaves(CONNECTIONS, () => open(port));
+  await delay(SETTLE_MS);
+  const greeted = each();
+  if (octets !== undefined) {
+    await inWaves(CONNECTIONS, (index) => call(sockets[index]!, octets));
     await delay(SETTLE_MS);
-    const before = residentKiB(pid);
-    const sockets = await inWaves(CONNECTIONS, () => open(port));
-    await delay(SETTLE_MS);
-    const greeted = residentKiB(pid);
-    await inWaves(CONNECTIONS, (index) => call(sockets[index]!, request(tenants[0]!)));
-    await delay(SETTLE_MS);
-    const used = residentKiB(pid);
-    const each = (kib: number) => ((kib - before) / CONNECTIONS).toFixed(2);
-    process.stdout.write(`| ${name} ${version} | ${before} | ${each(greeted)} | ${each(used)} |\n`);
-    for (const socket of sockets) socket.destroy();
   }
+  process.stdout.write(`| ${name} | ${before} | ${greeted} | ${octets === undefined ? '' : each()} |\n`);
+  for (const socket of sockets) socket.destroy();
+}
+
+async function startBare(children: Children): Promise<{ readonly pid: number; readonly port: number }> {
+  const [port = 0] = await freePorts(1);
+  const program = join(import.meta.dirname, 'bare-server.ts');
+  const service = children.start('bare', process.execPath, [program, String(port)]);
+  await accepting(service, port);
+  return { pid: service.pid, port };
 }
 
 if (!Number.isSafeInteger(CONNECTIONS) || CONNECTIONS < 1 || CONNECTIONS * KIB > 1e9)
