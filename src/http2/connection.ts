@@ -63,6 +63,10 @@ export interface ConnectionOptions {
   readonly peerIdentity?: PeerIdentity | undefined;
 }
 
+/** Fields that an ordinary response has, and an ordinary request: there is an encoder for each connection. */
+const RESPONSE_SLOTS = 6;
+const REQUEST_SLOTS = 16;
+
 /** Milliseconds for the peer to take our last words. */
 const LINGER_MS = 1_000;
 
@@ -156,7 +160,7 @@ export class Connection implements OutputUser {
     this.receiveWindow = new ReceiveWindow(this.settings.connectionWindowSize, DEFAULT_WINDOW);
     this.#socket = socket;
     this.#output = new Output(socket, this.owner.flusher, this);
-    this.sender = new Sender(this.#output, this.limits.outputLimit);
+    this.sender = new Sender(this.#output, this.limits.outputLimit, this.server ? RESPONSE_SLOTS : REQUEST_SLOTS);
     this.flood = new FloodGuard(this.limits, this.sender);
     this.receiver = new Receiver(this);
     this.#reader = new FrameReader(this.receiver, DEFAULT_MAX_FRAME);

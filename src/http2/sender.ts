@@ -41,6 +41,7 @@ export class Sender {
   /** The smallest table that there was to be before that (RFC 7541 section 4.2 wants it told). */
   #smallestTable = ENCODER_TABLE;
   readonly #outputLimit: number;
+  readonly #blockSlots: number;
   /** Streams with queued octets and a window of their own. */
   readonly #ready = new StreamList();
   #pumping = false;
@@ -49,8 +50,10 @@ export class Sender {
   #lastLength = 0;
   #lastCommitted = 0;
 
-  constructor(output: Output, outputLimit: number) {
+  /** @param blockSlots fields of a block whose places are remembered */
+  constructor(output: Output, outputLimit: number, blockSlots: number) {
     this.output = output;
+    this.#blockSlots = blockSlots;
     this.#outputLimit = outputLimit;
   }
 
@@ -70,7 +73,7 @@ export class Sender {
   }
 
   #makeEncoder(): Encoder {
-    const encoder = new Encoder({ maxTableSize: ENCODER_TABLE });
+    const encoder = new Encoder({ maxTableSize: ENCODER_TABLE, blockSlots: this.#blockSlots });
     encoder.setPeerTableSize(this.#smallestTable);
     encoder.setPeerTableSize(this.peer.headerTableSize);
     this.#smallestTable = ENCODER_TABLE;

@@ -13,6 +13,8 @@ import { findStaticEntry, LONGEST_STATIC_VALUE, STATIC_LENGTH } from './static-t
 export interface EncoderOptions {
   /** Octets of dynamic table that we are ready to keep, whatever the peer allows. */
   maxTableSize: number;
+  /** Places of a block that are remembered; further ones share them. Default 16. */
+  blockSlots?: number;
 }
 
 /** A block as it was encoded while the table was of this generation; valid no longer. */
@@ -27,7 +29,6 @@ const MAX_BLOCK_OCTETS = 512;
 /** Uncompressed octets: what a remembered block keeps alive. */
 const MAX_BLOCK_SIZE = 4096;
 
-/** Places of a block that are remembered; further ones share them. */
 const BLOCK_SLOTS = 16;
 /** Places of extra fields, behind them. */
 const EXTRA_SLOTS = 6;
@@ -62,11 +63,12 @@ export class Encoder {
   readonly #blocks = new RecentMap<HeaderBlock, EncodedBlock>(MAX_BLOCKS);
   readonly #gate = new Gate();
   /** The field that stood last at each place of a block, and its entry: most blocks differ from the one before in few places. */
-  readonly #lastFields: (Field | undefined)[] = new Array(BLOCK_SLOTS + EXTRA_SLOTS).fill(undefined);
-  readonly #lastEntries: (FieldEntry | undefined)[] = new Array(BLOCK_SLOTS + EXTRA_SLOTS).fill(undefined);
+  readonly #lastFields: (Field | undefined)[];
+  readonly #lastEntries: (FieldEntry | undefined)[];
   /** The same for names, for fields whose values always differ. An entry that the index has dropped since is still true. */
-  readonly #lastNames: string[] = new Array(BLOCK_SLOTS + EXTRA_SLOTS).fill('');
-  readonly #lastNameEntries: (NameEntry | undefined)[] = new Array(BLOCK_SLOTS + EXTRA_SLOTS).fill(undefined);
+  readonly #lastNames: string[];
+  readonly #lastNameEntries: (NameEntry | undefined)[];
+  readonly #blockSlots: number;
   /** Fields above a quarter of the table would flush it, so they never enter. */
   #largestIndexed = INITIAL_TABLE_SIZE / 4;
   /** The smallest table size since the last block, if the next one must tell it; else -1. */
@@ -76,6 +78,12 @@ export class Encoder {
 
   constructor(options: EncoderOptions) {
     this.#maxTableSize = options.maxTableSize;
+    this.#blockSlots = options.blockSlots ?? BLOCK_SLOTS;
+    const slots = this.#blockSlots + EXTRA_SLOTS;
+    this.#lastFields = new Array(slots).fill(undefined);
+    this.#lastEntries = new Array(slots).fill(undefined);
+    this.#lastNames = new Array(slots).fill('');
+    this.#lastNameEntries = new Array(slots).fill(undefined);
     this.setPeerTableSize(INITIAL_TABLE_SIZE);
   }
 
@@ -111,7 +119,7 @@ export class Encoder {
     at = this.#writeBlock(block, target, at);
     if (extra === undefined) return at;
     for (let i = 0; i < extra.length; i++) {
-      at = this.#writeField(extra[i]!, BLOCK_SLOTS + (i % EXTRA_SLOTS), target, at);
+      at = this.#writeField(extra[i]!, this.#blockSlots + (i % EXTRA_SLOTS), target, at);
     }
     return at;
   }
@@ -145,7 +153,7 @@ export class Encoder {
 
   #writeFields(fields: readonly Field[], target: Buffer, offset: number): number {
     let at = offset;
-    for (let i = 0; i < fields.length; i++) at = this.#writeField(fields[i]!, i % BLOCK_SLOTS, target, at);
+    for (let i = 0; i < fields.length; i++) at = this.#writeField(fields[i]!, i % this.#blockSlots, target, at);
     return at;
   }
 

@@ -39,7 +39,8 @@ const MAX_NAME_OCTETS = 64;
  */
 export class FieldIndex {
   #young = new Map<string, NameEntry>();
-  #old = new Map<string, NameEntry>();
+  /** Undefined until the young one was full for the first time. */
+  #old: Map<string, NameEntry> | undefined = undefined;
   /** Names and values in `#young`. */
   #count = 0;
 
@@ -47,7 +48,7 @@ export class FieldIndex {
     const known = this.#young.get(name);
     if (known !== undefined) return known;
     const staticIndex = STATIC_NAMES.get(name) ?? 0;
-    const entry = { staticIndex, inserted: this.#old.get(name)?.inserted ?? 0, values: new Map() };
+    const entry = { staticIndex, inserted: this.#old?.get(name)?.inserted ?? 0, values: new Map() };
     if (name.length > MAX_NAME_OCTETS) return entry;
     if (this.#count >= LIMIT) this.#age();
     this.#count++;
@@ -61,7 +62,7 @@ export class FieldIndex {
   }
 
   #remember(name: NameEntry, field: Field): FieldEntry {
-    const entry = this.#old.get(field.name)?.values.get(field.value) ?? {
+    const entry = this.#old?.get(field.name)?.values.get(field.value) ?? {
       field,
       size: field.size,
       staticIndex: findStaticEntry(field.name, field.value),

@@ -9,7 +9,7 @@ interface Entry<T> {
 }
 
 export interface OctetCacheOptions {
-  /** Sets of two entries each; a power of two. */
+  /** Sets of two entries each at most; a power of two. */
   sets: number;
   /** Longer keys are not kept, nor looked up. */
   maxKeyOctets: number;
@@ -17,6 +17,8 @@ export interface OctetCacheOptions {
   maxWeight: number;
 }
 
+/** Sets of the first miss: most connections have few blocks that differ. */
+const FIRST_SETS = 4;
 /** An empty array of its own is 200 octets. */
 const NOTHING_SEEN = new Int32Array(0);
 
@@ -31,6 +33,7 @@ export class OctetCache<T> {
   /** Both allocated by the first miss: most connections are idle or short. */
   #entries: (Entry<T> | undefined)[] = [];
   #seen = NOTHING_SEEN;
+  #sets = 0;
   #weight = 0;
   /** Of the last `find`, for the `offer` that follows it. */
   #hash = 0;
@@ -46,7 +49,7 @@ export class OctetCache<T> {
     if (end - start > this.#options.maxKeyOctets || !this.#gate.open()) return undefined;
     const hash = hashOctets(buffer, start, end, tag);
     if (this.#weight > 0) {
-      const way = (hash & (this.#options.sets - 1)) * 2;
+      const way = (hash & (this.#sets - 1)) * 2;
       const first = this.#entries[way];
       if (first !== undefined && first.hash === hash && matches(first, buffer, start, end, tag)) {
         this.#gate.hit();
@@ -68,13 +71,13 @@ export class OctetCache<T> {
   offer(buffer: Buffer, start: number, end: number, tag: number, value: T, weight: number): void {
     if (!this.#missed) return;
     this.#missed = false;
-    const { sets, maxWeight } = this.#options;
-    if (this.#seen.length === 0) {
-      this.#seen = new Int32Array(sets);
-      this.#entries = new Array(sets * 2).fill(undefined);
-    }
+    const { maxWeight } = this.#options;
     const hash = this.#hash;
-    const set = hash & (sets - 1);
+    if (this.#sets === 0) this.#resize(FIRST_SETS);
+    while (this.#sets < this.#options.sets && this.#entries[(hash & (this.#sets - 1)) * 2 + 1] !== undefined) {
+      this.#resize(this.#sets * 2);
+    }
+    const set = hash & (this.#sets - 1);
     if (this.#seen[set] !== hash && this.#entries[set * 2 + 1] !== undefined) {
       this.#seen[set] = hash;
       return;
@@ -86,8 +89,26 @@ export class OctetCache<T> {
     this.#entries[set * 2] = { hash, tag, octets: buffer.latin1Slice(start, end), value };
   }
 
+  /** Makes so many sets; what there is keeps its place in the order of its set. */
+  #resize(sets: number): void {
+    const before = this.#entries;
+    const entries: (Entry<T> | undefined)[] = new Array(sets * 2).fill(undefined);
+    // The older of a set first, so that it is the second again.
+    for (let i = before.length - 1; i >= 0; i--) {
+      const entry = before[i];
+      if (entry === undefined) continue;
+      const way = (entry.hash & (sets - 1)) * 2;
+      entries[way + 1] = entries[way];
+      entries[way] = entry;
+    }
+    this.#entries = entries;
+    this.#seen = new Int32Array(sets);
+    this.#sets = sets;
+  }
+
   /** Forgets all values, and gives up the memory for them. */
   release(): void {
+    this.#sets = 0;
     this.#entries = [];
     this.#seen = NOTHING_SEEN;
     this.#weight = 0;

@@ -5,7 +5,8 @@
 export class RecentMap<K, V> {
   readonly #limit: number;
   #young = new Map<K, V>();
-  #old = new Map<K, V>();
+  /** Undefined until the young one was full for the first time. */
+  #old: Map<K, V> | undefined = undefined;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -13,7 +14,7 @@ export class RecentMap<K, V> {
 
   get(key: K): V | undefined {
     const young = this.#young.get(key);
-    if (young !== undefined || this.#old.size === 0) return young;
+    if (young !== undefined || this.#old === undefined) return young;
     const old = this.#old.get(key);
     if (old !== undefined) this.set(key, old);
     return old;
@@ -28,6 +29,6 @@ export class RecentMap<K, V> {
   }
 
   get size(): number {
-    return this.#young.size + this.#old.size;
+    return this.#young.size + (this.#old?.size ?? 0);
   }
 }
