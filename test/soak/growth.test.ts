@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Holdings } from '../support/probed-gateway.ts';
 import { growthOf } from './growth.ts';
-import type { Holdings } from './holdings.ts';
 
 const MIB = 1024 * 1024;
 const ROUNDS = 12;

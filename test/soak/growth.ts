@@ -1,4 +1,4 @@
-import type { Holdings } from './holdings.ts';
+import type { Holdings } from '../support/probed-gateway.ts';
 
 const MIB = 1024 * 1024;
 

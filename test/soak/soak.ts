@@ -1,7 +1,7 @@
 import { ServerTls } from '../../generated/tollgate/config/v1/config.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
+import { type Holdings, ProbedGateway } from '../support/probed-gateway.ts';
 import { PAIRS } from '../support/tls-files.ts';
-import { type Holdings, ProbedGateway } from './holdings.ts';
 import { runTraffic, type Tally } from './traffic.ts';
 
 export interface SoakOptions {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { GatewayProcess } from '../support/gateway-process.ts';
-import type { TestConfigOptions } from '../support/test-config.ts';
+import { GatewayProcess } from './gateway-process.ts';
+import type { TestConfigOptions } from './test-config.ts';
 
 /** What a process holds, in octets where nothing else is said. */
 export interface Holdings {
@@ -27,7 +27,7 @@ export class ProbedGateway {
 
   static async start(options: TestConfigOptions): Promise<ProbedGateway> {
     const answers: ((holdings: Holdings) => void)[] = [];
-    const probe = fileURLToPath(new URL('./probe.ts', import.meta.url));
+    const probe = fileURLToPath(new URL('./gateway-probe.ts', import.meta.url));
     const gateway = await GatewayProcess.start(options, {
       execArgv: ['--expose-gc', '--import', probe],
       onMessage: (message) => {
