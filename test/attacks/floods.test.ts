@@ -8,6 +8,7 @@ import { answerOk, World } from './world.ts';
 /** Units written at once: the fewer, the truer the count of what it took. */
 const CHUNK = 8;
 const MIB = 16;
+const OCTETS_OF_MIB = 1_048_576;
 
 let world: World;
 beforeAll(async () => {
@@ -31,6 +32,11 @@ async function attack(flood: Flood): Promise<Attacker> {
   return attacker;
 }
 
+/** Something else goes through the gateway: the connections before it are gone. */
+async function quietCall(): Promise<void> {
+  for (let round = 0; round < 5; round++) await world.metrics();
+}
+
 describe('each flood ends with ENHANCE_YOUR_CALM within its limit, is counted, and costs no memory', () => {
   it.each(FLOODS)('$name', async (flood) => {
     const counted = await world.floods('listener public', flood.kind);
@@ -44,6 +50,19 @@ describe('each flood ends with ENHANCE_YOUR_CALM within its limit, is counted, a
     expect(attacker.count(FrameType.PING)).toBeLessThanOrEqual(1_000);
     expect(await world.floods('listener public', flood.kind)).toBe(counted + 1);
     expect(world.gateway.residentMiB() - before).toBeLessThan(MIB);
+  });
+
+  it('and gives back what it took', { timeout: 60_000 }, async () => {
+    // Once before: what is compiled and made at the first time stays.
+    for (const flood of FLOODS) await attack(flood);
+    await quietCall();
+    const before = await world.held();
+    for (const flood of FLOODS) await attack(flood);
+    await quietCall();
+    const after = await world.held();
+    expect((after.heapUsed - before.heapUsed) / OCTETS_OF_MIB).toBeLessThan(1);
+    expect((after.external - before.external) / OCTETS_OF_MIB).toBeLessThan(1);
+    expect((after.squeezed! - before.squeezed!) / OCTETS_OF_MIB).toBeLessThan(4);
   });
 
   it('and the backend has no work left of them, and serves others', async () => {

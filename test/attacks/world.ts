@@ -6,8 +6,9 @@ import {
 import { AdminClient } from '../support/admin-client.ts';
 import { everythingPath } from '../support/everything-methods.ts';
 import { Flag, FrameType, headers } from '../support/frames.ts';
-import { GatewayProcess } from '../support/gateway-process.ts';
+import type { GatewayProcess } from '../support/gateway-process.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
+import { type Holdings, ProbedGateway } from '../support/probed-gateway.ts';
 import { RawBackend, type RawConnection } from '../support/raw-backend.ts';
 import type { TestConfigOptions } from '../support/test-config.ts';
 import type { Target } from './floods.ts';
@@ -15,11 +16,14 @@ import type { Target } from './floods.ts';
 /** A gateway in its own process before a backend that counts what reaches it, and is quiet unless told otherwise. */
 export class World {
   readonly gateway: GatewayProcess;
+  readonly #probed: ProbedGateway;
   readonly backend: RawBackend;
   readonly target: Target;
   readonly #admin: AdminClient;
 
-  private constructor(gateway: GatewayProcess, backend: RawBackend) {
+  private constructor(probed: ProbedGateway, backend: RawBackend) {
+    const { gateway } = probed;
+    this.#probed = probed;
     this.gateway = gateway;
     this.backend = backend;
     this.target = { path: everythingPath('BidiStream'), key: gateway.config.key('alpha') };
@@ -28,7 +32,12 @@ export class World {
 
   static async start(edit?: TestConfigOptions['edit']): Promise<World> {
     const backend = await new RawBackend({}).start();
-    return new World(await GatewayProcess.start({ backend: backend.address, edit }), backend);
+    return new World(await ProbedGateway.start({ backend: backend.address, edit }), backend);
+  }
+
+  /** What the gateway holds when V8 was made to give back what it can. */
+  held(): Promise<Holdings> {
+    return this.#probed.holdings(true);
   }
 
   /** A proper client of another tenant. */
