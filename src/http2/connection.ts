@@ -70,6 +70,9 @@ const REQUEST_SLOTS = 16;
 /** Milliseconds for the peer to take our last words. */
 const LINGER_MS = 1_000;
 
+/** How much of an ordinary turn a connection gets that looks like a flood: what it does until it is closed delays others. */
+const SUSPECT_SHARE = 1 / 8;
+
 /** Milliseconds of silence after which the kernel asks whether the peer's machine is there. */
 const TCP_KEEPALIVE_MS = 60_000;
 
@@ -586,7 +589,8 @@ export class Connection implements OutputUser {
     if (turn !== this.#turn) {
       this.#turn = turn;
       this.#turnOctets = 0;
-      this.#turnEnd = this.#reader.work + this.limits.turnFrames;
+      const share = this.server && this.flood.suspects ? SUSPECT_SHARE : 1;
+      this.#turnEnd = this.#reader.work + this.limits.turnFrames * share;
     }
     return this.#turnEnd - this.#reader.work;
   }

@@ -30,6 +30,9 @@ export const FLOOD_KINDS = [
 ] as const;
 export type FloodKind = (typeof FLOOD_KINDS)[number];
 
+/** Share of what is allowed from which on a connection is suspect. */
+const SUSPECT = 1 / 8;
+
 /** Frames of a peer that one frame of ours with a message pays for: its PING, and updates of both windows. */
 const CREDIT = 4;
 
@@ -99,6 +102,11 @@ export class FloodGuard {
   onTaken(all: boolean): void {
     this.#answersBefore = all ? 0 : this.#answers;
     this.#answers = 0;
+  }
+
+  /** More streams were reset than a proper client does, and not yet too many: others are to wait less for this one. */
+  get suspects(): boolean {
+    return this.#resets > this.#limits.resetBurst * SUSPECT;
   }
 
   /** Lets out what `elapsedMs` allow. */

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { Field } from '../../src/http2/field.ts';
 import { FloodGuard } from '../../src/http2/flood.ts';
 import { DEFAULT_LIMITS } from '../../src/http2/limits.ts';
 import { frame, WorkBench } from './fake-socket.ts';
 
 const PING = 6;
+const HEADERS = 1;
+const END_HEADERS = 4;
+const RST_STREAM = 3;
+const CANCEL = Buffer.from([0, 0, 0, 8]);
 const LIMITS = {
   ...DEFAULT_LIMITS,
   resetBurst: 10,
@@ -80,5 +85,26 @@ describe('a turn of the event loop', () => {
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(250);
     expect(Math.max(...counts)).toBeLessThanOrEqual(100);
     expect(bench.socket.paused).toBe(false);
+  });
+
+  it('gives an eighth of the share to a connection with many resets', async () => {
+    const bench = new WorkBench({ limits: { turnFrames: 160, resetBurst: 40 } }).greet();
+    await bench.frames();
+    const request = [
+      [':method', 'POST'],
+      [':scheme', 'http'],
+      [':path', '/a'],
+    ].map(([name, value]) => new Field(name!, value!));
+    // More than an eighth of 40.
+    for (let id = 1; id <= 11; id += 2) {
+      bench.feed(frame(HEADERS, END_HEADERS, id, bench.encode(request)));
+      bench.feed(frame(RST_STREAM, 0, id, CANCEL));
+    }
+    await bench.frames();
+    bench.feed(Buffer.concat(Array.from({ length: 60 }, () => frame(PING, 0, 0, 'pingpong'))));
+    const counts: number[] = [];
+    for (let turn = 0; turn < 4; turn++) counts.push((await bench.frames()).filter(({ type }) => type === PING).length);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(60);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(20);
   });
 });
