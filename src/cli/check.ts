@@ -44,9 +44,11 @@ function summarize(path: string, { config }: LoadedConfig, { contracts }: Loaded
     .map(({ name, methods, backend }) => `contract ${name}: ${plural(methods.length, 'method')}, backend ${backend}`);
   const plans = config.plans.map(({ name }) => `plan ${name}`);
   const tenants = config.tenants.map(
-    ({ id, plan, keys }) => `tenant ${id}: plan ${plan}, ${plural(keys.length, 'key')}`,
+    ({ id, plan, keys, issuers, clientCertificates }) =>
+      `tenant ${id}: plan ${plan}, ${plural(keys.length, 'key')}${some(issuers.length, 'issuer')}${some(clientCertificates.length, 'client certificate')}`,
   );
   return [`${path}: OK`, ...[...listeners, ...backends, ...named, ...plans, ...tenants].map((line) => `  ${line}`)];
 }
 
+const some = (count: number, noun: string): string => (count === 0 ? '' : `, ${plural(count, noun)}`);
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

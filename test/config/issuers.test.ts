@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -230,6 +230,13 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
 test.each(WRONG)('%s has its place, and what would be right', (_, from, to, complaint) => {
   expect(GOOD).toContain(from);
   expect(complaintsOf(GOOD.replace(from, to))[0]).toEqual(complaint);
+});
+
+test('what docs/authentication.md shows is all right', () => {
+  const document = readFileSync(join(import.meta.dirname, '../../docs/authentication.md'), 'utf8');
+  const [, example = ''] = /```yaml\n(tenants:[\s\S]*?)```/.exec(document) ?? [];
+  expect(example).toContain('discovery: true');
+  expect(complaintsOf(`listeners: [{ name: a, address: 'h:1' }]\nplans: [{ name: free }]\n${example}`)).toEqual([]);
 });
 
 test('what a key set holds is never shown', () => {
