@@ -29,6 +29,7 @@ import { Changes } from './control/changes.ts';
 import { startControlServer } from './control/control-server.ts';
 import { Health } from './control/health.ts';
 import { answerHttp1, type PlainPage } from './control/probes.ts';
+import { describeState } from './describe-state.ts';
 import { Flusher, Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
 import { FloodCounts } from './metrics/flood-counts.ts';
 import type { GatewayMetrics } from './metrics/gateway-metrics.ts';
@@ -152,6 +153,7 @@ export class Gateway {
   async #start(config: Config, { baseDir, env, log, source, memory }: GatewayOptions): Promise<void> {
     const loaded = source === undefined ? trustConfig(config, baseDir) : { config, baseDir, source };
     const settings = toSettings(loaded, env);
+    const startedAt = clock.now();
     const { contracts, methods, warnings } = await loadContracts(loaded);
     for (const warning of warnings) log.warn(warning, 'configuration');
 
@@ -225,6 +227,9 @@ export class Gateway {
       address: () => this.#firstAddress(),
     });
     this.#closers.push(close);
+    const telemetry = await openTelemetry(settings, { env, log, clock, random: Math.random });
+    this.#telemetry = telemetry;
+    this.#closers.push((graceMs) => telemetry.close(graceMs));
     const control = await startControlServer({
       tenants,
       changes,
@@ -232,6 +237,23 @@ export class Gateway {
       metrics: reports,
       breakers,
       fleet: state,
+      diagnostics: {
+        findCall: (requestId) => telemetry.recent.find(requestId),
+        state: async () => {
+          const known = new Map((await breakers.list()).map(({ backend, phase }) => [backend, phase]));
+          return describeState({
+            id: state.id,
+            startedAt,
+            version: sync.current.version,
+            memory,
+            listeners: settings.listeners.map(({ name }, index) => ({ name, listener: open[index] })),
+            backends: [...backends.values()],
+            breakerState: (name) => known.get(name) ?? '',
+            now: turnClock.monotonic(),
+            spans: telemetry.exportCounts(),
+          });
+        },
+      },
       now: clock.now,
       contracts: new Map(contracts.map((contract) => [contract.name, contract])),
       health: this.#health,
@@ -250,9 +272,6 @@ export class Gateway {
       snapshot: () => sync.current,
       now: clock.monotonic,
     });
-    const telemetry = await openTelemetry(settings, { env, log, clock, random: Math.random });
-    this.#telemetry = telemetry;
-    this.#closers.push((graceMs) => telemetry.close(graceMs));
     const router = new RequestRouter({
       now: turnClock.monotonic,
       chain,

@@ -6,6 +6,7 @@ import type { TracePolicy } from './routing/call-trace.ts';
 import type { EndedCall } from './routing/exchange-parts.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
+import { RecentCalls } from './telemetry/recent-calls.ts';
 import { openTracing } from './telemetry/tracing/open-tracing.ts';
 import { planTracing } from './telemetry/tracing/otlp-settings.ts';
 import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
@@ -24,6 +25,8 @@ export interface Telemetry {
   readonly tracing: TracePolicy | undefined;
   /** How export to the collector goes; undefined when there is none. */
   readonly exportCounts: () => ExportCounts | undefined;
+  /** Calls that have ended lately. */
+  readonly recent: RecentCalls;
   readonly onEnd: readonly ((call: EndedCall, outcome: Outcome) => void)[];
   close(graceMs: number): Promise<void>;
 }
@@ -37,11 +40,17 @@ export async function openTelemetry(
   const plan = planTracing(settings.telemetry, env, version);
   const times = { now: clock.monotonic, wall: clock.now };
   const tracing = plan && (await openTracing(plan, { log, version, ...times }));
+  const recent = new RecentCalls(() => clock.now() - clock.monotonic());
   const accessLog = settings.accessLog && new AccessLog(log, settings.accessLog, { now: clock.monotonic, random });
   return {
     tracing: tracing?.policy,
     exportCounts: () => tracing?.counts,
-    onEnd: [...(tracing === undefined ? [] : [tracing.onEnd]), ...(accessLog === undefined ? [] : [accessLog.onEnd])],
+    recent,
+    onEnd: [
+      recent.onEnd,
+      ...(tracing === undefined ? [] : [tracing.onEnd]),
+      ...(accessLog === undefined ? [] : [accessLog.onEnd]),
+    ],
     async close(graceMs) {
       accessLog?.close();
       await tracing?.close(graceMs);

@@ -7,6 +7,7 @@ import { addExportCommand } from './apply/export.ts';
 import { addBreakerCommands } from './breakers.ts';
 import { check } from './check.ts';
 import { addContextCommands } from './contexts.ts';
+import { addDebugCommand } from './debug.ts';
 import { ExitCode } from './exit-codes.ts';
 import { addGatewayCommands } from './gateways.ts';
 import { CliError, type Io } from './io.ts';
@@ -17,6 +18,7 @@ import { addServeCommand } from './serve.ts';
 import { addStartCommand } from './start.ts';
 import { addTenantCommands } from './tenants.ts';
 import { addTopCommand } from './top.ts';
+import { addTraceCommand } from './trace.ts';
 
 /**
  * Runs one command line.
@@ -65,6 +67,8 @@ function createProgram(io: Io): Command {
   addApplyCommand(program, io);
   addMetricsCommand(program, io);
   addTopCommand(program, io);
+  addTraceCommand(program, io);
+  addDebugCommand(program, io);
   addBreakerCommands(program, io);
   addGatewayCommands(program, io);
   addContextCommands(program, io);

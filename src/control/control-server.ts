@@ -7,6 +7,7 @@ import { ServerReflectionService as ServerReflectionServiceAlpha } from '../../g
 import { ApiKeyServiceService } from '../../generated/tollgate/admin/v1/api_key.ts';
 import { AuditServiceService } from '../../generated/tollgate/admin/v1/audit.ts';
 import { BreakerServiceService } from '../../generated/tollgate/admin/v1/breaker.ts';
+import { DiagnosticsServiceService } from '../../generated/tollgate/admin/v1/diagnostics.ts';
 import { FleetServiceService } from '../../generated/tollgate/admin/v1/fleet.ts';
 import { PlanServiceService } from '../../generated/tollgate/admin/v1/plan.ts';
 import { TenantServiceService } from '../../generated/tollgate/admin/v1/tenant.ts';
@@ -22,6 +23,7 @@ import { createAuditInterceptor } from './audit-interceptor.ts';
 import { createAuditService } from './audit-service.ts';
 import { createBreakerService } from './breaker-service.ts';
 import type { Changes } from './changes.ts';
+import { createDiagnosticsService, type DiagnosticsSource } from './diagnostics-service.ts';
 import { createFleetService, type FleetSource } from './fleet-service.ts';
 import type { Health } from './health.ts';
 import { createHealthService } from './health-service.ts';
@@ -48,6 +50,7 @@ export interface ControlServerOptions {
   readonly metrics: MetricsSource;
   readonly breakers: BreakerAdmin;
   readonly fleet: FleetSource;
+  readonly diagnostics: DiagnosticsSource;
   /** Milliseconds of the Unix epoch. */
   readonly now: () => number;
   /** By name, those of the gateway itself (`tollgate`, `health`, `reflection`) among them. Asked anew for each call. */
@@ -117,6 +120,7 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
     [BreakerServiceService, createBreakerService(breakers, changes, now, log)],
     [AuditServiceService, createAuditService(options.changelog, log)],
     [FleetServiceService, createFleetService(fleet, changes, now, log)],
+    [DiagnosticsServiceService, createDiagnosticsService(options.diagnostics, log)],
     [HealthService, createHealthService(health, visibleTo, log)],
     [ServerReflectionService, reflection],
     [ServerReflectionServiceAlpha, reflection],

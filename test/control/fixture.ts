@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { Client, credentials, Metadata, type MethodDefinition, type ServiceError } from '@grpc/grpc-js';
+import { GetStateResponse } from '../../generated/tollgate/admin/v1/diagnostics.ts';
 import { GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { type BreakerAdmin, LocalBreakers } from '../../src/breaker/breaker-admin.ts';
 import { builtinContracts } from '../../src/contracts/builtin.ts';
@@ -78,6 +79,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     metrics: options.metrics ?? fakeMetrics(async () => GetMetricsResponse.fromPartial({})),
     breakers: options.breakers ?? new LocalBreakers(() => performance.now()),
     fleet: options.fleet ?? { view: async () => ({ version: 0, nonce: '', gateways: [] }), restore: async () => false },
+    diagnostics: { findCall: () => undefined, state: async () => GetStateResponse.fromPartial({}) },
     now,
     contracts: new Map(contracts.map((contract) => [contract.name, contract])),
     health,

@@ -5,6 +5,7 @@ import type { Outcome } from '../../chain/call.ts';
 import { Code, codeName } from '../../grpc/status.ts';
 import type { CallTrace } from '../../routing/call-trace.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
+import { isServerError } from '../server-error.ts';
 
 /** What spans of a gateway have in common. */
 export interface SpanSource {
@@ -12,20 +13,6 @@ export interface SpanSource {
   readonly scope: { readonly name: string; readonly version: string };
   /** Unix milliseconds of the monotonic clock's zero. */
   readonly epoch: () => number;
-}
-
-/** Statuses that are a server's fault (OpenTelemetry semantic conventions, gRPC); of a client's span all but OK are errors. */
-const SERVER_ERRORS: ReadonlySet<number> = new Set([
-  Code.UNKNOWN,
-  Code.DEADLINE_EXCEEDED,
-  Code.UNIMPLEMENTED,
-  Code.INTERNAL,
-  Code.UNAVAILABLE,
-  Code.DATA_LOSS,
-]);
-
-export function isServerError(status: number): boolean {
-  return SERVER_ERRORS.has(status);
 }
 
 interface SpanFacts {

@@ -1,6 +1,7 @@
 import type { Outcome } from '../../chain/call.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
-import { buildSpans, countSpans, isServerError, type SpanSource } from './build-spans.ts';
+import { isServerError } from '../server-error.ts';
+import { buildSpans, countSpans, type SpanSource } from './build-spans.ts';
 import type { SpanQueue } from './span-queue.ts';
 
 export interface TailSettings {

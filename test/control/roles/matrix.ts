@@ -79,6 +79,9 @@ export const MATRIX: Readonly<Record<string, Row>> = {
   'tollgate.admin.v1.FleetService/ListGateways': look,
   'tollgate.admin.v1.FleetService/WaitForVersion': look,
   'tollgate.admin.v1.FleetService/RestoreConfiguration': own,
+  'tollgate.admin.v1.DiagnosticsService/GetCall': look,
+  'tollgate.admin.v1.DiagnosticsService/GetState': look,
+  'tollgate.admin.v1.DiagnosticsService/GetCpuProfile': own,
   'tollgate.admin.v1.AuditService/ListAuditEntries': look,
   'tollgate.admin.v1.AuditService/WatchChanges': look,
   'tollgate.metrics.v1.MetricsService/GetMetrics': {

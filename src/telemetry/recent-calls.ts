@@ -1,0 +1,121 @@
+import type { Outcome, StageWait } from '../chain/call.ts';
+import type { PastAttempt } from '../routing/attempts.ts';
+import type { EndedCall } from '../routing/exchange-parts.ts';
+import { isServerError } from './server-error.ts';
+
+/** What is remembered of a call. Its fields are overwritten by a later call: whoever asks reads it at once. */
+export class CallRecord {
+  requestId = '';
+  traceId = '';
+  listener = '';
+  tenantId = '';
+  principalId = '';
+  method = '';
+  outcome: Outcome | undefined = undefined;
+  /** Unix milliseconds. */
+  startedAt = 0;
+  waits: readonly StageWait[] | undefined = undefined;
+  backend = '';
+  remoteAddress = '';
+  #past: readonly PastAttempt[] | undefined = undefined;
+  #sentTo: string | undefined = undefined;
+  /** Milliseconds of the call's time at which the last attempt was sent. */
+  #sentAfter = 0;
+
+  /** @param epoch Unix milliseconds of the monotonic clock's zero */
+  fill(call: EndedCall, outcome: Outcome, epoch: number): void {
+    const { attempts, tenant, principal } = call;
+    this.requestId = call.requestId;
+    this.traceId = call.trace?.traceId ?? '';
+    this.listener = call.listener.name;
+    this.tenantId = tenant?.id ?? principal?.tenantId ?? '';
+    this.principalId = principal?.id ?? '';
+    this.method = call.method?.name ?? '';
+    this.outcome = outcome;
+    this.startedAt = epoch + call.startedAt;
+    this.waits = call.waits;
+    this.backend = attempts?.backendName ?? '';
+    this.remoteAddress = call.remoteAddress;
+    this.#past = attempts?.past;
+    this.#sentTo = attempts?.sentTo;
+    this.#sentAfter = attempts === undefined ? 0 : attempts.sentAt - call.startedAt;
+  }
+
+  get attempts(): PastAttempt[] {
+    const past = this.#past ?? [];
+    const { outcome } = this;
+    if (this.#sentTo === undefined || outcome === undefined) return [...past];
+    const last = {
+      endpoint: this.#sentTo,
+      startedAt: this.#sentAfter,
+      endedAt: outcome.durationMs,
+      status: outcome.status,
+      unprocessed: !outcome.reachedBackend,
+    };
+    return [...past, last];
+  }
+}
+
+/** Calls that are remembered: those that went well, of strangers, and of tenants that failed, were refused or slow. */
+const ORDINARY = 2048;
+const STRANGERS = 1024;
+const REMARKABLE = 4096;
+const SLOW_MS = 1000;
+
+/**
+ * The last calls, in three rings, so that neither what goes well nor what strangers send pushes out the calls that people ask
+ * for. Records are used again: a call costs some writes and no allocation.
+ */
+export class RecentCalls {
+  readonly #ordinary = new Ring(ORDINARY);
+  readonly #strangers = new Ring(STRANGERS);
+  readonly #remarkable = new Ring(REMARKABLE);
+  readonly #epoch: () => number;
+
+  /** @param epoch Unix milliseconds of the monotonic clock's zero */
+  constructor(epoch: () => number) {
+    this.#epoch = epoch;
+  }
+
+  /** A subscriber of the end of calls. */
+  readonly onEnd = (call: EndedCall, outcome: Outcome): void => {
+    const isFine = outcome.refusal === undefined && !isServerError(outcome.status) && outcome.durationMs < SLOW_MS;
+    const ring = isFine ? this.#ordinary : call.principal === undefined ? this.#strangers : this.#remarkable;
+    ring.next().fill(call, outcome, this.#epoch());
+  };
+
+  /** The call with this request id, the last one if there are several. */
+  find(requestId: string): CallRecord | undefined {
+    return this.#remarkable.find(requestId) ?? this.#strangers.find(requestId) ?? this.#ordinary.find(requestId);
+  }
+}
+
+class Ring {
+  readonly #records: CallRecord[] = [];
+  readonly #size: number;
+  #next = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  /** The oldest record, to be filled anew. */
+  next(): CallRecord {
+    let record = this.#records[this.#next];
+    if (record === undefined) {
+      record = new CallRecord();
+      this.#records[this.#next] = record;
+    }
+    this.#next = this.#next + 1 === this.#size ? 0 : this.#next + 1;
+    return record;
+  }
+
+  find(requestId: string): CallRecord | undefined {
+    const count = this.#records.length;
+    for (let back = 1; back <= count; back++) {
+      const record = this.#records[(this.#next - back + count) % count];
+      if (record?.requestId === requestId) return record;
+    }
+    return undefined;
+  }
+}
