@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { packagePath } from '../contracts/package-root.ts';
 import { addApplyCommand } from './apply/apply.ts';
 import { addExportCommand } from './apply/export.ts';
+import { addAuditCommand } from './audit.ts';
 import { addBreakerCommands } from './breakers.ts';
 import { check } from './check.ts';
 import { addContextCommands } from './contexts.ts';
@@ -71,6 +72,7 @@ function createProgram(io: Io): Command {
   addDebugCommand(program, io);
   addBreakerCommands(program, io);
   addGatewayCommands(program, io);
+  addAuditCommand(program, io);
   addContextCommands(program, io);
   return program;
 }

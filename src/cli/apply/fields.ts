@@ -15,13 +15,10 @@ import { readOwnRegistry } from '../to-json.ts';
 export type Fields = Readonly<Record<string, JsonValue>>;
 
 /** What the gateway decides, and what says which one it is. */
-const NOT_DECIDED: ReadonlySet<string> = new Set([
-  'id',
-  'tenant_id',
-  'etag',
-  'create_time',
-  'update_time',
-  'last_use_time',
+export const NOT_DECIDED: ReadonlySet<string> = new Set([
+  ...['id', 'tenant_id', 'etag', 'create_time', 'update_time', 'last_use_time'],
+  // Of the answer to a plan that was only checked.
+  'evidence',
 ]);
 
 export interface FieldReaders {
@@ -48,7 +45,7 @@ export function createFieldReaders(): FieldReaders {
 }
 
 /** A message as the files write it: names of the proto, whole numbers as numbers, enums without what all of their values share. */
-export function toPlain(registry: FileRegistry, desc: DescMessage, octets: Uint8Array): JsonObject {
+function toPlain(registry: FileRegistry, desc: DescMessage, octets: Uint8Array): JsonObject {
   const json = toJson(desc, fromBinary(desc, octets), { useProtoFieldName: true, registry });
   return isObject(json) ? plainObject(desc, json) : {};
 }
@@ -75,6 +72,6 @@ function plainObject(desc: DescMessage, json: JsonObject): JsonObject {
 const LONG: ReadonlySet<number> = new Set([3, 4, 6, 16, 18]);
 const isLong = (scalar: number | undefined): boolean => scalar !== undefined && LONG.has(scalar);
 
-export function isObject(value: JsonValue | undefined): value is JsonObject {
+function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
