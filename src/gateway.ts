@@ -50,6 +50,7 @@ import { type BackendParts, type BackendTarget, openBackend } from './routing/op
 import { RecentOctets } from './routing/recent-octets.ts';
 import { RequestIds } from './routing/request-id.ts';
 import { RequestRouter } from './routing/router.ts';
+import { isAllowed } from './sync/effective-plan.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
 import { retryConflicts } from './tenants/retry-conflicts.ts';
@@ -256,6 +257,7 @@ export class Gateway {
       },
       now: clock.now,
       contracts: new Map(contracts.map((contract) => [contract.name, contract])),
+      isAllowed: (tenantId, method) => isAllowed(sync.current, tenantId, method),
       health: this.#health,
       log,
       socketFolders: [tmpdir(), dirname(settings.storePath)],

@@ -5,8 +5,6 @@ import { keyOf, type Scale } from './scale-store.ts';
 
 export interface RatioJob {
   readonly bench: Bench;
-  /** Keys that call. */
-  readonly callers: number;
   readonly slices: number;
   readonly requests: number;
 }
@@ -16,13 +14,13 @@ const WARM_UP = 4;
 
 /** CPU microseconds for each call, in slices that take turns; the ratio is the median of those of neighbours. */
 export async function measureRatio(
-  { bench, callers, slices, requests }: RatioJob,
-  { small, large }: Readonly<Record<'small' | 'large', readonly [Target, Scale]>>,
+  { bench, slices, requests }: RatioJob,
+  { small, large }: Readonly<Record<'small' | 'large', readonly [Target, readonly string[]]>>,
 ): Promise<{ readonly small: number; readonly large: number; readonly ratio: number }> {
   const load = LOADS.find(({ name }) => name === 'mixed-a');
   if (load === undefined) throw new Error('there is no load mixed-a');
-  const cpu = async ([target, scale]: readonly [Target, Scale]) =>
-    (await measure(bench, target, load, callersOf(scale, callers), requests)).cpuMicrosPerRequest;
+  const cpu = async ([target, keys]: readonly [Target, readonly string[]]) =>
+    (await measure(bench, target, load, keys, requests)).cpuMicrosPerRequest;
   const samples: { readonly small: number; readonly large: number }[] = [];
   for (let slice = -WARM_UP; slice < slices; slice += 1) {
     // Who is first takes turns, too.
@@ -38,11 +36,10 @@ export async function measureRatio(
   };
 }
 
-/** Keys spread evenly over all tenants: each of another one, as far as there are so many. */
-function callersOf({ tenants, keysPerTenant }: Scale, count: number): string[] {
-  const callingTenants = Math.min(tenants, count);
-  return Array.from({ length: count }, (_, caller) => {
+/** So many keys of so many tenants, spread evenly over all there are. */
+export function keysOf({ tenants }: Scale, callingTenants: number, keysOfEach: number): string[] {
+  return Array.from({ length: callingTenants * keysOfEach }, (_, caller) => {
     const tenant = Math.floor(((caller % callingTenants) * tenants) / callingTenants);
-    return keyOf(tenant, Math.floor(caller / callingTenants) % keysPerTenant).text;
+    return keyOf(tenant, Math.floor(caller / callingTenants)).text;
   });
 }

@@ -33,7 +33,7 @@ import { createPrivateSocket } from './private-socket.ts';
 import { createReflectionService } from './reflection/reflection-service.ts';
 import { createTenantService } from './tenant-service.ts';
 import { createValidationInterceptor } from './validate-request.ts';
-import { type ContractSource, createVisibleContracts } from './visible-contracts.ts';
+import { type ContractSource, createVisibleContracts, type IsAllowed } from './visible-contracts.ts';
 import { createWatchEncoder } from './watch-metrics.ts';
 
 /** With an encoder that watchers share. */
@@ -55,6 +55,8 @@ export interface ControlServerOptions {
   readonly now: () => number;
   /** By name, those of the gateway itself (`tollgate`, `health`, `reflection`) among them. Asked anew for each call. */
   readonly contracts: ContractSource;
+  /** What reflection shows a tenant; everything when absent. */
+  readonly isAllowed?: IsAllowed | undefined;
   readonly health: Health;
   readonly log: Logger;
   /** Where the socket's folder may be made, in order of preference. */
@@ -110,7 +112,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
 
 function createServices(options: ControlServerOptions): [ServiceDefinition, UntypedServiceImplementation][] {
   const { tenants, changes, metrics, breakers, fleet, now, health, log } = options;
-  const visibleTo = createVisibleContracts(options.contracts);
+  const visibleTo = createVisibleContracts(options.contracts, options.isAllowed);
   const reflection = createReflectionService(visibleTo);
   return [
     [TenantServiceService, createTenantService(tenants, changes, log)],

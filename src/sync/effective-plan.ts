@@ -1,3 +1,4 @@
+import type { MethodEntry } from '../contracts/method-entry.ts';
 import type { Plan, PlanOverrides, Snapshot, Tenant } from './snapshot.ts';
 
 interface Known {
@@ -36,4 +37,13 @@ export function override(plan: Plan, overrides: PlanOverrides): Plan {
     concurrency: concurrency ?? plan.concurrency,
     priority: priority ?? plan.priority,
   };
+}
+
+/** Whether plan and tenant allow a method of the snapshot's; of a tenant that is not there, nothing forbids it. */
+export function isAllowed(snapshot: Snapshot, tenantId: string, method: MethodEntry): boolean {
+  const tenant = snapshot.tenants.get(tenantId);
+  if (tenant === undefined) return true;
+  const { methods } = snapshot;
+  if (tenant.allowed?.allows(method, methods) === false) return false;
+  return effectivePlan(snapshot, tenant)?.allowed?.allows(method, methods) !== false;
 }
