@@ -11,6 +11,7 @@
 -- KEYS[10] requests   hash: key of a request that was done -> record (JSON)
 -- KEYS[11] times      sorted set: the same keys by when, Unix milliseconds
 -- KEYS[12] key uses   sorted set: when keys were last used, by id
+-- KEYS[13] gateways   hash: id -> {seen, version, address} (JSON)
 -- ARGV[1] channel     told of the new version
 -- ARGV[2] nonce       names this change, so that another history is noticed
 -- ARGV[3] now         Unix milliseconds
@@ -25,6 +26,7 @@
 -- ARGV[12] record     of the request
 -- ARGV[13] life       milliseconds that requests are remembered
 -- ARGV[14] most       requests that are remembered
+-- ARGV[15] alive      milliseconds for which a gateway that was seen counts as alive
 -- Reply: {"ok", version, nonce, prev, entries}, {"none", version}, {"behind", version}, {"restoring"}, {"conflict", kind, id, version},
 --   {"missing", kind, id}, {"referenced", kind, id, kind of who refers, its id}, {"taken", kind, id},
 --   {"done", key, record}: the request was done before
@@ -35,6 +37,13 @@ local now = tonumber(ARGV[3])
 local links = cjson.decode(ARGV[6])
 local version = tonumber(redis.call('HGET', head, 'version') or '0')
 if version < tonumber(ARGV[5]) then return { 'behind', version } end
+-- Another gateway may know of changes that this store has lost, and will give them back: what was written now would be gone.
+local time = redis.call('TIME')
+local alive_since = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(ARGV[15])
+for _, text in ipairs(redis.call('HVALS', KEYS[13])) do
+  local gateway = cjson.decode(text)
+  if gateway.version > version and gateway.seen >= alive_since then return { 'behind', version } end
+end
 local prev = redis.call('HGET', head, 'nonce') or ''
 if ARGV[11] ~= '' then
   local done = redis.call('HGET', KEYS[10], ARGV[11])

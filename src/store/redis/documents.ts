@@ -23,6 +23,7 @@ import {
 import { StoreUnavailable } from '../store-errors.ts';
 import type { RedisConnection } from './connect.ts';
 import { type DocumentKeys, documentKeys } from './document-keys.ts';
+import { GATEWAY_ALIVE_MS } from './gateways.ts';
 import { parseRequest, toRequestRecord } from './journal.ts';
 import { type ChainedChange, MAX_BODY_OCTETS, parseChange, parseDocument, UnreadableRecord } from './records.ts';
 import type { RedisReply, Scripts } from './scripts.ts';
@@ -101,14 +102,14 @@ export class RedisDocuments implements DocumentStore {
 
   /**
    * Like `commit`, for a writer that has the version `known`.
-   * @throws StoreUnavailable when the store is behind that: it has lost changes
+   * @throws StoreUnavailable when the store is behind that, or behind a gateway that lives: it has lost changes
    */
   async commitAfter(known: number, writes: readonly Write[], note: Note = {}): Promise<ChainedChange> {
     const { clock, nonce, retention = DEFAULT_RETENTION } = this.#options;
     const { request } = note;
     const k = this.#keys;
     const keys = [k.head, k.documents, k.ids, k.hashes, k.children, k.references, k.changes, k.restoring];
-    keys.push(k.audit, k.requests, k.requestTimes, k.keyUses);
+    keys.push(k.audit, k.requests, k.requestTimes, k.keyUses, k.gateways);
     const text = JSON.stringify(writes.map(toJson));
     const reply = await this.#run('commit-documents', keys, [
       k.changed,
@@ -125,6 +126,7 @@ export class RedisDocuments implements DocumentStore {
       request === undefined ? '' : toRequestRecord(request),
       REQUEST_LIFE_MS,
       MAX_REQUESTS,
+      GATEWAY_ALIVE_MS,
     ]);
     return toCommitted(reply);
   }

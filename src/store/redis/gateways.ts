@@ -21,7 +21,7 @@ export interface FleetView {
 }
 
 /** A gateway that was not seen for so long is not counted, but still named: nobody knows what it has. */
-const ALIVE_MS = 3000;
+export const GATEWAY_ALIVE_MS = 3000;
 const FORGET_MS = 600_000;
 
 /** The gateways that share a store: each writes itself into one hash, by Redis' clock. */
@@ -55,7 +55,7 @@ export class Gateways {
 
   async #look(id: string, address: string, version: number): Promise<FleetView> {
     const { gateways, head } = documentKeys(this.#connection);
-    const args = [id, address, version, ALIVE_MS, FORGET_MS];
+    const args = [id, address, version, GATEWAY_ALIVE_MS, FORGET_MS];
     try {
       return toView(await this.#scripts.run('announce-gateway', [gateways, head], args));
     } catch (error) {
