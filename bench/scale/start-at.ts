@@ -16,6 +16,8 @@ export interface ScaledGateway extends Target {
   readonly admin: number;
   /** From the start of the process to the first answered call. */
   readonly seconds: number;
+  /** Of the process, in that time. */
+  readonly cpuSeconds: number;
   /** Octets, some seconds after it. */
   readonly resident: number;
 }
@@ -55,6 +57,7 @@ export async function startAt(bench: Bench, name: string, store: string, scale: 
     }
   }
   const seconds = (performance.now() - begun) / 1000;
+  const cpuSeconds = bench.cpu(service.pid) / 1e6;
   await delay(3_000);
-  return { name, pid: service.pid, port, admin, seconds, resident: residentOctets(service.pid) };
+  return { name, pid: service.pid, port, admin, seconds, cpuSeconds, resident: residentOctets(service.pid) };
 }
