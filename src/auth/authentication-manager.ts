@@ -132,7 +132,7 @@ export class AuthenticationManager implements Stage {
     if (memo instanceof CachedCredential && memo.owner === this && memo.valid && memo.expiresAt > now) {
       if (memo.holdsIn(call.snapshot)) {
         this.#cache.touch(memo);
-        return this.#identify(call, memo);
+        return this.#identify(call, memo, now);
       }
       this.#cache.drop(memo.key);
     }
@@ -143,7 +143,7 @@ export class AuthenticationManager implements Stage {
     const cached = this.#cache.get(hash, now);
     if (cached?.holdsIn(call.snapshot) === true) {
       credential.entry = cached;
-      return this.#identify(call, cached);
+      return this.#identify(call, cached, now);
     }
     return this.#failures.mayTry(call) ? this.#ask(call, hash) : credentialInvalid();
   }
@@ -163,7 +163,7 @@ export class AuthenticationManager implements Stage {
   }
 
   /** The call is whose credential it has, if that is anybody's, and if its certificate does not say another one. */
-  #identify(call: Call, entry: CachedCredential): Refusal | undefined {
+  #identify(call: Call, entry: CachedCredential, now: number): Refusal | undefined {
     const { peerIdentity } = call;
     if (peerIdentity !== undefined && this.#certificates.of(peerIdentity, call.snapshot) !== undefined) {
       return credentialInvalid();
@@ -171,7 +171,6 @@ export class AuthenticationManager implements Stage {
     const refusal = identify(call, entry);
     if (refusal !== undefined) return refusal;
     if (entry.endsAt !== Number.POSITIVE_INFINITY) this.#running.admit(entry);
-    const now = this.#clock.now();
     if (now - entry.notedAt >= KEY_USE_STEP_MS) {
       entry.notedAt = now;
       this.#uses?.used(entry.principal?.id ?? '', now);
@@ -206,7 +205,7 @@ export class AuthenticationManager implements Stage {
           entry.guess = 0;
         }
         call.credential.entry = entry;
-        return this.#identify(call, entry) ?? this.#running.admitLate(call);
+        return this.#identify(call, entry, this.#clock.now()) ?? this.#running.admitLate(call);
       }
     } catch (error) {
       if (error instanceof KeysUnavailable) return credentialUnverified();
