@@ -72,7 +72,7 @@ export function openMetrics(parts: MetricsParts): OpenMetrics {
   });
   return {
     metrics,
-    reports: new FleetReports(reporter, undefined),
+    reports: new FleetReports(reporter, state.fleet?.reports),
     close() {
       metrics.close();
       loop.close();

@@ -15,6 +15,7 @@ import { RedisKeyUses } from './store/redis/key-uses.ts';
 import { RedisQuotas } from './store/redis/quotas.ts';
 import { RedisRates } from './store/redis/rates.ts';
 import { RedisTime } from './store/redis/redis-time.ts';
+import { ReportExchange } from './store/redis/report-exchange.ts';
 import { loadScripts, Scripts } from './store/redis/scripts.ts';
 import { type SilenceCounts, watchSilence } from './store/redis/watch-silence.ts';
 import type { DocumentStore, KeyUseStore, QuotaStore, RateStore } from './store/store.ts';
@@ -62,6 +63,8 @@ export interface State {
 }
 
 export interface Fleet {
+  /** How its gateways ask each other what they have counted. */
+  readonly reports: ReportExchange;
   readonly sync: RedisSync;
   readonly store: SilenceCounts;
 }
@@ -150,6 +153,8 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
     const breakerStore = openRedisBreakers({ connection: control, scripts: scripts.control, onError: () => {} });
     const breakers = new FleetBreakers({ store: breakerStore, gateway: id, now: clock.monotonic });
     closers.push(() => breakers.close());
+    const reports = new ReportExchange(control, () => sync.gateways.filter(({ alive }) => alive));
+    closers.push(() => reports.close());
     return {
       id,
       documents,
@@ -164,7 +169,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
       liveGateways: () => sync.liveGateways,
       view: () => sync.view(),
       restore: () => sync.restore(),
-      fleet: { sync, store: counts },
+      fleet: { sync, reports, store: counts },
       close,
     };
   } catch (error) {

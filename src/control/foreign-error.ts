@@ -1,4 +1,5 @@
 import { Code } from '../grpc/status.ts';
+import { UnknownGateway } from '../metrics/fleet-reports.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { AlreadyExists, EtagMismatch, FailedPrecondition, InvalidArgument, NotFound } from '../tenants/errors.ts';
 import { ControlError } from './control-error.ts';
@@ -8,6 +9,9 @@ export function fromForeignError(error: unknown): ControlError | undefined {
   if (error instanceof ControlError) return error;
   if (error instanceof NotFound) {
     return new ControlError(Code.NOT_FOUND, 'NOT_FOUND', error.message, { metadata: { [error.kind]: error.id } });
+  }
+  if (error instanceof UnknownGateway) {
+    return new ControlError(Code.NOT_FOUND, 'NOT_FOUND', error.message, { metadata: { gateway: error.id } });
   }
   if (error instanceof AlreadyExists) {
     return new ControlError(Code.ALREADY_EXISTS, 'ALREADY_EXISTS', error.message, {

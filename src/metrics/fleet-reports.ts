@@ -31,6 +31,8 @@ export interface Progress {
 export class FleetReports {
   readonly #reporter: Reporter;
   readonly #channel: FleetChannel | undefined;
+  /** Questions of this gateway that are under way: it hears them, too. */
+  readonly #asking = new Set<string>();
 
   /** @param channel undefined where a gateway is alone */
   constructor(reporter: Reporter, channel: FleetChannel | undefined) {
@@ -83,7 +85,9 @@ export class FleetReports {
       gatewayId: request.gatewayId,
       cursors: Object.fromEntries(cursors ?? []),
     });
+    this.#asking.add(question.id);
     const answers = await channel.ask(question.id, ReportRequest.encode(question).finish(), others.length);
+    this.#asking.delete(question.id);
     const reports = answers.flatMap(decodeReport);
     if (asked.some(({ id }) => id === ownId)) reports.push(this.#ownReport(whole, cursors?.get(ownId)));
     // One of them has forgotten too much: it tells all since its start, and so must the others.
@@ -95,13 +99,17 @@ export class FleetReports {
   #ownReport(request: GetMetricsRequest, since: number | undefined): Report {
     const { id } = this.#reporter;
     const { response, cursor, sinceStart } = this.#reporter.report(request, 'administrator', since);
-    return { gatewayId: id, address: '', metrics: response, cursor, sinceStart };
+    return { gatewayId: id, address: this.#reporter.address, metrics: response, cursor, sinceStart };
   }
 
   #answer(question: Uint8Array): { readonly id: string; readonly answer: Uint8Array } | undefined {
     const { id, query, gatewayId, cursors } = ReportRequest.decode(question);
-    if (query === undefined || (gatewayId !== '' && gatewayId !== this.#reporter.id)) return undefined;
-    return { id, answer: Report.encode(this.#ownReport(query, cursors[this.#reporter.id])).finish() };
+    if (this.#asking.has(id) || query === undefined || (gatewayId !== '' && gatewayId !== this.#reporter.id))
+      return undefined;
+    return {
+      id,
+      answer: Report.encode(this.#ownReport(query, cursors[this.#reporter.id])).finish(),
+    };
   }
 }
 
@@ -123,10 +131,11 @@ function combine(
   audience: Audience,
   before: Cursors | undefined,
 ): Progress {
-  const answered = new Set(reports.map(({ gatewayId }) => gatewayId));
+  // Who has answered says where it is; of the others it is known from when they were last seen.
+  const told = new Map(reports.map(({ gatewayId, address }) => [gatewayId, address]));
   const metrics = reports.flatMap((report) => report.metrics ?? []);
   const merged = mergeReports(metrics, request);
-  const gateways = asked.map(({ id, address }) => ({ id, address, answered: answered.has(id) }));
+  const gateways = asked.map(({ id, address }) => ({ id, address: told.get(id) || address, answered: told.has(id) }));
   const cursors = new Map([...(before ?? []), ...reports.map(({ gatewayId, cursor }) => [gatewayId, cursor] as const)]);
   // A gateway that is new has all that it counted in this, and that is right: nothing of it was told before.
   const sinceStart = before === undefined || before.size === 0;

@@ -142,7 +142,7 @@ function sumMaps(maps: readonly Readonly<Record<string, number>>[]): Record<stri
   return total;
 }
 
-function extreme(dates: readonly (Date | undefined)[], choose: (a: number, b: number) => number): Date | undefined {
+function extreme(dates: readonly (Date | undefined)[], choose: (...times: number[]) => number): Date | undefined {
   const times = dates.filter((date) => date !== undefined).map((date) => date.getTime());
-  return times.length === 0 ? undefined : new Date(times.reduce(choose));
+  return times.length === 0 ? undefined : new Date(choose(...times));
 }

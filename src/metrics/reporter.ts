@@ -62,6 +62,10 @@ export class Reporter {
     this.#parts = parts;
   }
 
+  get address(): string {
+    return this.#parts.address();
+  }
+
   get id(): string {
     return this.#parts.id;
   }

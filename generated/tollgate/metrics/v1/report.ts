@@ -16,7 +16,6 @@ export interface ReportRequest {
   gatewayId: string;
   /** What was counted since: by gateway, the last `cursor` that it gave. Who is not named gives all. */
   cursors: { [key: string]: number };
-  withCursors: boolean;
 }
 
 export interface ReportRequest_CursorsEntry {
@@ -33,7 +32,7 @@ export interface Report {
 }
 
 function createBaseReportRequest(): ReportRequest {
-  return { id: "", query: undefined, gatewayId: "", cursors: {}, withCursors: false };
+  return { id: "", query: undefined, gatewayId: "", cursors: {} };
 }
 
 export const ReportRequest: MessageFns<ReportRequest> = {
@@ -50,9 +49,6 @@ export const ReportRequest: MessageFns<ReportRequest> = {
     globalThis.Object.entries(message.cursors).forEach(([key, value]: [string, number]) => {
       ReportRequest_CursorsEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
     });
-    if (message.withCursors !== false) {
-      writer.uint32(40).bool(message.withCursors);
-    }
     return writer;
   },
 
@@ -104,14 +100,6 @@ export const ReportRequest: MessageFns<ReportRequest> = {
             }
             continue;
           }
-          case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
-            message.withCursors = reader.bool();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -147,11 +135,6 @@ export const ReportRequest: MessageFns<ReportRequest> = {
           {},
         )
         : {},
-      withCursors: isSet(object.withCursors)
-        ? globalThis.Boolean(object.withCursors)
-        : isSet(object.with_cursors)
-        ? globalThis.Boolean(object.with_cursors)
-        : false,
     };
   },
 
@@ -175,9 +158,6 @@ export const ReportRequest: MessageFns<ReportRequest> = {
         });
       }
     }
-    if (message.withCursors !== false) {
-      obj.withCursors = message.withCursors;
-    }
     return obj;
   },
 
@@ -200,7 +180,6 @@ export const ReportRequest: MessageFns<ReportRequest> = {
       },
       {},
     );
-    message.withCursors = object.withCursors ?? false;
     return message;
   },
 };
