@@ -8,7 +8,7 @@ import {
   ListAuditEntriesResponse,
 } from '../../generated/tollgate/admin/v1/audit.ts';
 import { Issuer } from '../../generated/tollgate/admin/v1/issuer.ts';
-import { type Config, Store_Redis } from '../../generated/tollgate/config/v1/config.ts';
+import { type Config, Store_Redis, Telemetry } from '../../generated/tollgate/config/v1/config.ts';
 import {
   GetMetricsRequest,
   GetMetricsResponse,
@@ -19,6 +19,7 @@ import { EverythingBackend } from '../support/everything-backend.ts';
 import { everythingPath } from '../support/everything-methods.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { H2Client } from '../support/h2-client.ts';
+import { OtlpCollector } from '../support/otlp-collector.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { newSigningKey, signToken, TokenIssuer } from '../support/token-issuer.ts';
 
@@ -29,6 +30,7 @@ interface World {
   readonly gateway: GatewayProcess;
   readonly admin: AdminClient;
   readonly redis: RedisServer | undefined;
+  readonly collector: OtlpCollector;
 }
 
 interface Place {
@@ -47,6 +49,7 @@ const PLACES: readonly Place[] = [
     read: async ({ gateway }) => Buffer.from(gateway.output),
     contains: 'CREDENTIAL_INVALID',
   },
+  { name: 'spans', read: ({ collector }) => spansOf(collector), contains: 'everything.v1.EverythingService/Unary' },
   { name: 'metrics', read: ({ admin }) => metricsOf(admin), contains: 'UNAUTHENTICATED' },
   { name: 'the audit log', read: ({ admin }) => auditOf(admin), contains: 'laptop' },
 ];
@@ -78,6 +81,12 @@ const READERS: Readonly<Record<string, readonly [string, ...(string | number)[]]
   stream: ['XRANGE', '-', '+'],
 };
 
+/** Every call is traced; spans go out with some delay. */
+async function spansOf({ spans, watch }: OtlpCollector): Promise<Buffer> {
+  await watch.until(() => spans.filter(({ kind }) => kind === 'server').length >= CALLS);
+  return Buffer.from(JSON.stringify(spans, (_, value) => (typeof value === 'bigint' ? String(value) : value)));
+}
+
 async function metricsOf(admin: AdminClient): Promise<Buffer> {
   const answer = await admin.call(MetricsServiceService.getMetrics, GetMetricsRequest.fromPartial({}));
   return Buffer.from(JSON.stringify(GetMetricsResponse.toJSON(answer)));
@@ -89,15 +98,21 @@ async function auditOf(admin: AdminClient): Promise<Buffer> {
   return Buffer.concat([octets, Buffer.from(JSON.stringify(ListAuditEntriesResponse.toJSON(answer)))]);
 }
 
+/** Each of the ten credentials comes twice. */
+const CALLS = 20;
 const issuer = new TokenIssuer();
 const backend = new EverythingBackend();
 beforeAll(() => Promise.all([issuer.start(), backend.start()]));
 afterAll(() => Promise.all([issuer.stop(), backend.stop()]));
 
-function edit(config: Config, redis: RedisServer | undefined): void {
+function edit(config: Config, redis: RedisServer | undefined, collector: OtlpCollector): void {
   const keys = { $case: 'jwksUrl', jwksUrl: issuer.jwksUrl } as const;
   config.tenants[0]!.issuers = [Issuer.fromPartial({ issuer: issuer.url, audiences: ['shop'], keys })];
-  config.telemetry = { logLevel: 'trace', otlp: undefined };
+  config.telemetry = Telemetry.fromPartial({
+    logLevel: 'trace',
+    otlp: { endpoint: collector.grpcUrl },
+    tracing: { ratio: 1 },
+  });
   if (redis !== undefined)
     config.store = { kind: { $case: 'redis', redis: Store_Redis.fromPartial({ url: redis.url }) } };
 }
@@ -131,29 +146,36 @@ async function useSecrets({ gateway, admin }: World): Promise<Record<string, str
   await client.grpc(everythingPath('Unary'), deleted.key);
   client.close();
   expect(statuses.filter((status) => status === 0).length).toBe(6);
+  expect(statuses.length).toBe(CALLS);
   return secrets;
 }
 
 describe.each(['on the embedded store', 'on Redis'])('no secret is found %s', (store) => {
   let redis: RedisServer | undefined;
+  let collector: OtlpCollector;
   let gateway: GatewayProcess;
   let admin: AdminClient;
   let secrets: Record<string, string>;
 
   beforeAll(async () => {
     if (store === 'on Redis') redis = await startRedis();
-    gateway = await GatewayProcess.start({ backend: backend.address, edit: (config) => edit(config, redis) });
+    collector = await new OtlpCollector().start();
+    gateway = await GatewayProcess.start({
+      backend: backend.address,
+      edit: (config) => edit(config, redis, collector),
+    });
     admin = new AdminClient(gateway.admin, gateway.config.adminKey);
-    secrets = await useSecrets({ gateway, admin, redis });
+    secrets = await useSecrets({ gateway, admin, redis, collector });
   });
   afterAll(async () => {
     admin?.close();
     await gateway?.dispose();
     await redis?.stop();
+    await collector?.stop();
   });
 
   test.each(PLACES)('in $name', async ({ read, contains }) => {
-    const content = await read({ gateway, admin, redis });
+    const content = await read({ gateway, admin, redis, collector });
     if (content === undefined) return;
     expect(content.includes(contains)).toBe(true);
     for (const [name, secret] of Object.entries(secrets)) {
