@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { LOADS, type Load } from './loads.ts';
-import { PROXIES } from './proxies/index.ts';
+import { PROXIES, VARIANTS } from './proxies/index.ts';
 import type { Contender } from './proxies/proxy.ts';
 
 export interface Options {
@@ -20,7 +20,7 @@ const TENANTS = 500;
 export const USAGE = `npm run bench -- [options]
   --rounds N      rounds of each load at each proxy (default ${DEFAULT_ROUNDS}); the tables show medians
   --requests N    requests of a round of load a (default ${DEFAULT_REQUESTS}); b and bulk take their share of it
-  --only NAMES    some proxies: ${PROXIES.map((proxy) => shortName(proxy)).join(',')}
+  --only NAMES    some proxies: ${[...PROXIES, ...VARIANTS].map((proxy) => shortName(proxy)).join(',')}
   --loads NAMES   some loads: ${LOADS.map((load) => load.name).join(',')}
   --write         put the tables into README.md and docs/benchmarks.md`;
 
@@ -42,7 +42,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     rounds: positive('rounds', values.rounds),
     requests: positive('requests', values.requests),
     tenants: TENANTS,
-    proxies: chosen('only', values.only, PROXIES, shortName),
+    proxies: values.only === undefined ? PROXIES : chosen('only', values.only, [...PROXIES, ...VARIANTS], shortName),
     loads: chosen('loads', values.loads, LOADS, (load) => load.name),
     write: values.write,
   };

@@ -7,6 +7,7 @@ import { nodeHttp2 } from './node-http2.ts';
 import type { Contender } from './proxy.ts';
 import { tollgate } from './tollgate.ts';
 import { tollgateRedis } from './tollgate-redis.ts';
+import { tollgateBare, tollgateFrozen, tollgateTraced } from './tollgate-telemetry.ts';
 
 export const PROXIES: readonly Contender[] = [
   tollgate,
@@ -18,3 +19,6 @@ export const PROXIES: readonly Contender[] = [
   envoyRateLimit,
   nodeHttp2,
 ];
+
+/** Measured only when they are named. */
+export const VARIANTS: readonly Contender[] = [tollgateBare, tollgateTraced, tollgateFrozen];

@@ -39,12 +39,19 @@ export function tollgateVersion(root = ROOT): string | undefined {
 /**
  * @param store the section of this name in its configuration
  * @param root where its code is
+ * @param telemetry more of the section of this name
  */
-export function startTollgate(name: string, setup: Setup, store: unknown, root = ROOT): Service {
+export function startTollgate(
+  name: string,
+  setup: Setup,
+  store: unknown,
+  root = ROOT,
+  telemetry: unknown = {},
+): Service {
   const config = join(setup.folder, 'tollgate.yaml');
   writeContract(join(setup.folder, 'protos'));
   mkdirSync(join(setup.folder, 'data'));
-  writeFileSync(config, stringify(configuration(setup, store)));
+  writeFileSync(config, stringify(configuration(setup, store, telemetry)));
   return setup.children.start(name, process.execPath, [mainOf(root), 'serve', '--config', config], {
     env: { TOLLGATE_ADMIN_KEY: `tg_admin_${'0'.repeat(12)}_${'b'.repeat(48)}` },
   });
@@ -54,12 +61,12 @@ function mainOf(root: string): string {
   return join(root, 'src', 'cli', 'main.ts');
 }
 
-function embeddedIn({ folder }: Setup): unknown {
+export function embeddedIn({ folder }: Setup): unknown {
   return { embedded: { path: join(folder, 'data', 'tollgate.db') } };
 }
 
 /** Limits that really count but admit: the benchmark is of work, not of refusals. */
-function configuration(setup: Setup, store: unknown): unknown {
+function configuration(setup: Setup, store: unknown, telemetry: unknown): unknown {
   return {
     listeners: [
       { name: 'public', address: `127.0.0.1:${setup.port}`, contracts: ['bench'] },
@@ -81,6 +88,6 @@ function configuration(setup: Setup, store: unknown): unknown {
       plan: 'bench',
       keys: [{ name: 'bench', sha256: createHash('sha256').update(key).digest('hex') }],
     })),
-    telemetry: { log_level: 'warn' },
+    telemetry: { log_level: 'warn', ...Object(telemetry) },
   };
 }
