@@ -115,7 +115,8 @@ async function allFail(world: World): Promise<void> {
 
   const failed = calls.filter(({ at, since }) => since > failing && at < mending);
   const stopped = failed.findLast(({ at }) => at < failing + 1_000)?.at ?? failing;
-  const late = failed.filter(({ at }) => at > failing + 1_000);
+  // By when they were admitted: a busy machine lets them come later.
+  const late = failed.filter(({ since }) => since > failing + 1_000);
   // A round ends with its first verdict, and the next begins when the time in OPEN is over.
   const most = busiest(late, 0.9 * OPEN_MS);
   const after = calls.filter(({ since }) => since > mended);
@@ -128,7 +129,7 @@ async function allFail(world: World): Promise<void> {
   );
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(PROBES);
-  expect(spread).toBeLessThan(1_000);
+  expect(spread - world.ownDelay).toBeLessThan(1_000);
 }
 
 /** A load on every gateway, and what each of them thinks of the backend. */
@@ -136,6 +137,11 @@ class World {
   readonly fleet: Fleet;
   readonly everybody: readonly number[];
   readonly #loads: readonly Load[];
+
+  /** The longest time for which this process made no calls, because the machine did not let it: milliseconds. */
+  get ownDelay(): number {
+    return Math.max(...this.#loads.map(({ ownDelay }) => ownDelay));
+  }
 
   private constructor(fleet: Fleet) {
     this.fleet = fleet;

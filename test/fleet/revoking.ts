@@ -49,7 +49,8 @@ export function testRevoking(fleetOf: () => Fleet): void {
     console.log(
       `promise 4: revoked everywhere ${took.toFixed(0)} ms after; one that was frozen, ${late.toFixed(0)} ms after it woke`,
     );
-    expect(late).toBeLessThan(1_000);
+    // Without the time that this machine did not let us ask.
+    expect(late - second.loads[FROZEN]!.ownDelay).toBeLessThan(1_000);
     for (const load of [...first.loads, ...second.loads]) await fleet.unload(load);
     admin.close();
   });
