@@ -3,7 +3,7 @@ import { Field, Indexing } from '../http2/index.ts';
 import { Kind } from './header-names.ts';
 import type { RequestHead } from './request-head.ts';
 import type { RequestIds } from './request-id.ts';
-import { filterBaggage, formatTraceparent, spanIdOf, traceIdOf } from './trace-context.ts';
+import { filterBaggage, newTraceparent, spanIdOf, traceIdOf } from './trace-context.ts';
 
 /** What decides which calls are traced. */
 export interface TracePolicy {
@@ -16,12 +16,13 @@ export interface TracePolicy {
 /** What a sampling decision may look at. */
 export interface TracedCall extends Pick<Call, 'method' | 'tenant'> {
   readonly traceId: string;
+  /** Its last 8 digits, which are random. */
+  readonly traceIdEnd: string;
   /** The caller's decision; undefined when the trace begins here. */
   readonly parentSampled: boolean | undefined;
 }
 
 const NONE: readonly Field[] = [];
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
  * The trace that a call belongs to, and what its backend is told of it. There is one while tracing is on; nothing of it is
@@ -33,7 +34,7 @@ export class CallTrace implements TracedCall {
   readonly #policy: TracePolicy;
   /** Made by us for this call. */
   readonly #uuid: string;
-  #traceId = '';
+  #told = '';
   #sampled: boolean | undefined = undefined;
 
   /** @param ids for a request id that is not ours, and may come twice */
@@ -48,7 +49,7 @@ export class CallTrace implements TracedCall {
     this.#call = call;
     this.#head = head;
     this.#policy = policy;
-    this.#uuid = isOurs && UUID.test(requestId) ? requestId : ids.next();
+    this.#uuid = isOurs ? requestId : ids.next();
   }
 
   get method(): Call['method'] {
@@ -61,8 +62,17 @@ export class CallTrace implements TracedCall {
 
   /** 32 hex digits. */
   get traceId(): string {
-    if (this.#traceId === '') this.#traceId = this.#head.traceParent?.traceId ?? traceIdOf(this.#uuid);
-    return this.#traceId;
+    if (this.#told !== '') return this.#told.slice(3, 35);
+    return this.#head.traceParent?.traceId ?? traceIdOf(this.#uuid);
+  }
+
+  get traceIdEnd(): string {
+    return this.#head.traceParent?.traceId.slice(24) ?? this.#uuid.slice(28);
+  }
+
+  /** The `traceparent` that a backend was told last; empty when none was. */
+  get told(): string {
+    return this.#told;
   }
 
   get parentSampled(): boolean | undefined {
@@ -95,8 +105,8 @@ export class CallTrace implements TracedCall {
 
   /** What the nth attempt tells the backend. */
   fields(attempt: number): Field[] {
-    const parent = formatTraceparent(this.traceId, this.spanId(attempt), this.sampled);
-    const fields = [new Field('traceparent', parent, Kind.TRACEPARENT, Indexing.SKIP)];
+    this.#told = newTraceparent(this.#head.traceParent?.traceId, this.#uuid, attempt, this.sampled);
+    const fields = [new Field('traceparent', this.#told, Kind.TRACEPARENT, Indexing.SKIP)];
     const head = this.#head;
     if (head.traceFields.length === 0) return fields;
     // The state belongs to the parent: without one that is valid, it is nobody's (section 3.3).

@@ -6,7 +6,8 @@ import { isServerError } from './server-error.ts';
 /** What is remembered of a call. Its fields are overwritten by a later call: whoever asks reads it at once. */
 export class CallRecord {
   requestId = '';
-  traceId = '';
+  /** A trace id, or the `traceparent` that has it: cut out only for those who ask. */
+  #trace = '';
   listener = '';
   tenantId = '';
   principalId = '';
@@ -26,7 +27,8 @@ export class CallRecord {
   fill(call: EndedCall, outcome: Outcome, epoch: number): void {
     const { attempts, tenant, principal } = call;
     this.requestId = call.requestId;
-    this.traceId = call.trace?.traceId ?? '';
+    const { trace } = call;
+    this.#trace = trace === undefined ? '' : trace.told || trace.traceId;
     this.listener = call.listener.name;
     this.tenantId = tenant?.id ?? principal?.tenantId ?? '';
     this.principalId = principal?.id ?? '';
@@ -39,6 +41,10 @@ export class CallRecord {
     this.#past = attempts?.past;
     this.#sentTo = attempts?.sentTo;
     this.#sentAfter = attempts === undefined ? 0 : attempts.sentAt - call.startedAt;
+  }
+
+  get traceId(): string {
+    return this.#trace.length > 32 ? this.#trace.slice(3, 35) : this.#trace;
   }
 
   get attempts(): PastAttempt[] {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   filterBaggage,
   formatTraceparent,
+  newTraceparent,
   parseTraceparent,
   spanIdOf,
   traceIdOf,
@@ -43,6 +44,11 @@ test('what is written is read again, and ids of a call are well-formed and disti
       for (const spanId of ids) {
         expect(parseTraceparent(formatTraceparent(traceId, spanId, sampled))).toEqual({ traceId, spanId, sampled });
       }
+      ids.forEach((spanId, index) => {
+        const own = formatTraceparent(traceId, spanId, sampled);
+        expect(newTraceparent(undefined, uuid, index, sampled)).toBe(own);
+        expect(newTraceparent(TRACE, uuid, index, sampled)).toBe(formatTraceparent(TRACE, spanId, sampled));
+      });
     }),
     { numRuns: 20 },
   );

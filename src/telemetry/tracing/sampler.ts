@@ -33,7 +33,7 @@ export function createSampler(settings: SamplingSettings): TracePolicy {
     sample(call) {
       // A stranger's wish to be recorded is not followed: it would cost him nothing.
       if (followParent && call.parentSampled !== undefined && call.tenant !== undefined) return call.parentSampled;
-      return isWithin(call.traceId, rules.length === 0 ? ratio : ratioOf(rules, call, ratio));
+      return isWithin(call.traceIdEnd, rules.length === 0 ? ratio : ratioOf(rules, call, ratio));
     },
   };
 }
@@ -48,7 +48,7 @@ function ratioOf(rules: readonly SamplingRule[], { tenant, method }: TracedCall,
   return otherwise;
 }
 
-function isWithin(traceId: string, ratio: number): boolean {
+function isWithin(traceIdEnd: string, ratio: number): boolean {
   if (ratio >= 1) return true;
-  return ratio > 0 && Number.parseInt(traceId.slice(24), 16) < ratio * RANGE;
+  return ratio > 0 && Number.parseInt(traceIdEnd, 16) < ratio * RANGE;
 }
