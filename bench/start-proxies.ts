@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { accepting, freePorts } from './children.ts';
 import type { BenchTenant } from './fixtures.ts';
 import type { Bench, Target } from './measure.ts';
@@ -57,10 +58,23 @@ async function start(
   const service = await proxy.start({ children, folder, port, backendPort: backend.port, tenants });
   try {
     await accepting(service, port);
-    await probe(port, paths[0]!, tenants[0]!.key, proxy.authenticates);
+    await works(() => probe(port, paths[0]!, tenants[0]!.key, proxy.authenticates));
   } catch (error) {
     await children.end(service.child);
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${service.log()}`, { cause: error });
   }
   return { name: proxy.name, pid: service.pid, port, proxy, version };
+}
+
+/** One that has just begun may refuse a first call, as a gateway whose Redis is not quite awake does. @throws what the last attempt did */
+async function works(attempt: () => Promise<unknown>): Promise<void> {
+  for (let left = 10; ; left--) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+      await delay(200);
+    }
+  }
 }
