@@ -9,6 +9,7 @@ import { addBreakerCommands } from './breakers.ts';
 import { check } from './check.ts';
 import { addContextCommands } from './contexts.ts';
 import { addDebugCommand } from './debug.ts';
+import { addExamples } from './examples.ts';
 import { ExitCode } from './exit-codes.ts';
 import { addGatewayCommands } from './gateways.ts';
 import { CliError, type Io } from './io.ts';
@@ -43,7 +44,8 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   }
 }
 
-function createProgram(io: Io): Command {
+/** All commands, before any is run. */
+export function createProgram(io: Io): Command {
   const program = new Command('tollgate')
     .description('A multi-tenant API gateway for gRPC and HTTP/2 with typed contracts')
     .version(readVersion())
@@ -74,6 +76,7 @@ function createProgram(io: Io): Command {
   addGatewayCommands(program, io);
   addAuditCommand(program, io);
   addContextCommands(program, io);
+  addExamples(program);
   return program;
 }
 
