@@ -22,6 +22,8 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   'keys rotate': 'tollgate keys rotate 0123456789abcdef --grace 7d',
   'keys delete': "tollgate keys delete 0123456789abcdef --wait --reason 'leaked'",
   metrics: 'tollgate metrics --by tenant,status',
+  trace: 'tollgate trace 0190b6a4-0000-7000-8000-000000000001',
+  debug: 'tollgate debug',
   top: 'tollgate top --by tenant',
   'breakers list': 'tollgate breakers list',
   'breakers isolate': "tollgate breakers isolate shop --reason 'maintenance'",

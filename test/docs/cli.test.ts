@@ -21,9 +21,10 @@ test('docs/cli.md has every exit code', () => {
 test('every option that the examples of docs/cli.md and of --help use is there', async () => {
   const lines = text.split('\n').filter((line) => /^(KEY=\$\()?tollgate /.test(line));
   const helps = await Promise.all([...names(program())].map((name) => runCli([...name, '--help'])));
-  for (const [index, { out }] of helps.entries()) {
+  for (const { out } of helps) {
     const examples = out.split('\n').filter((line) => /^ {2}tollgate /.test(line));
-    expect([...names(program())][index]).toSatisfy(() => examples.length > 0);
+    // An example for each: src/cli/examples.ts, where the command has none of its own.
+    expect(examples, out).not.toEqual([]);
     lines.push(...examples);
   }
   for (const line of lines) {

@@ -82,6 +82,24 @@ describe('npm start', () => {
   });
 });
 
+test("the README's tour for admins works as it stands", async () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const [, block = ''] = /Then as an admin[^\n]*\n\n```sh\n([\s\S]*?)```/.exec(readme) ?? [];
+  const lines = block.split('\n').filter((line) => line.startsWith('npx node src/cli/main.ts '));
+  expect(lines.length).toBeGreaterThan(6);
+  const folder = await mkdtemp(join(tmpdir(), 'tollgate-tour-'));
+  const key = /^admin key:\n(\S+)$/m.exec(output)?.[1];
+  const env = { ...process.env, TOLLGATE_ADMIN_KEY: key, TOLLGATE_ADMIN_ADDRESS: admin, XDG_CONFIG_HOME: folder };
+  // As `npx` and the folder would have it, without asking the registry, and without a file in the repository.
+  const npx = `set -e; npx() { shift; "${process.execPath}" "$@"; }; main="${ROOT}/src/cli/main.ts"\n`;
+  const script = npx + lines.join('\n').replaceAll('src/cli/main.ts', '"$main"');
+  const { stdout } = await run('bash', ['-c', script], { cwd: folder, env });
+  expect(stdout).toMatch(/^tg_laptop_/m);
+  expect(stdout).toMatch(/^state: +suspended$/m);
+  expect(stdout).toContain('Nothing to do.');
+  await rm(folder, { recursive: true });
+});
+
 describe("a newcomer's mistakes are told with what to do next", () => {
   const curl = (...args: string[]) =>
     run(join(ROOT, 'node_modules/.bin/buf'), ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args], {
