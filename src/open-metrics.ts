@@ -4,7 +4,7 @@ import type { MetricsLimits } from './metrics/budget.ts';
 import { EventLoopDelay } from './metrics/event-loop.ts';
 import { FleetReports } from './metrics/fleet-reports.ts';
 import type { FloodCounts } from './metrics/flood-counts.ts';
-import { GatewayMetrics } from './metrics/gateway-metrics.ts';
+import { GatewayMetrics, type ObservedCall } from './metrics/gateway-metrics.ts';
 import { type LimitUse, mostUsed } from './metrics/limit-use.ts';
 import { Reporter } from './metrics/reporter.ts';
 import { storeMetrics } from './metrics/store-metrics.ts';
@@ -48,7 +48,7 @@ export interface OpenMetrics {
 /** Puts together what a gateway counts, and who is asked for what of it. */
 export function openMetrics(parts: MetricsParts): OpenMetrics {
   const { clock, state, floods, limiter, quota, authentication } = parts;
-  const metrics = new GatewayMetrics({ ...clock, limits: parts.limits }).start();
+  const metrics = new GatewayMetrics({ ...clock, limits: parts.limits, traceIdOf }).start();
   const loop = new EventLoopDelay(clock.monotonic).start();
   const uses = (tenantId?: string) => mostUsed(allUses(limiter, quota, tenantId), MAX_LIMITS);
   registerInstruments(metrics, {
@@ -78,6 +78,11 @@ export function openMetrics(parts: MetricsParts): OpenMetrics {
       loop.close();
     },
   };
+}
+
+/** The trace of a call that is sampled: who looks at a histogram finds it there. */
+function traceIdOf({ trace }: ObservedCall): string | undefined {
+  return trace?.sampled === true ? trace.traceId : undefined;
 }
 
 function* allUses(limiter: RateLimiter, quota: QuotaTracker, tenantId: string | undefined): Generator<LimitUse> {

@@ -21,7 +21,10 @@ const LEAST_TIMED_METHODS = 50;
 const MAX_REASONS = 100;
 
 /** What is looked at of a call that has ended. */
-export type ObservedCall = Pick<Call, 'tenant' | 'method'>;
+export interface ObservedCall extends Pick<Call, 'tenant' | 'method'> {
+  /** Undefined where there is no tracing. */
+  readonly trace?: { readonly sampled: boolean; readonly traceId: string } | undefined;
+}
 
 export interface MetricsOptions {
   /** Unix milliseconds. */
