@@ -1,4 +1,5 @@
-import { Connection, type ConnectionOwner } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionOwner } from './connection-options.ts';
 import { type Attempt, type ClientTls, openSocket, type Target } from './connector.ts';
 import { EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';

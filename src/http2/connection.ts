@@ -1,67 +1,26 @@
 import type { Socket } from 'node:net';
-import { BufferPool } from './buffer-pool.ts';
+import type { ConnectionOptions, ConnectionOwner } from './connection-options.ts';
 import { type EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
 import type { Field, NameTable } from './field.ts';
 import { FloodGuard, type FloodKind } from './flood.ts';
-import type { Flusher } from './flusher.ts';
 import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, FrameType, MAX_STREAM_ID, PREFACE, putUint32 } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { HpackError } from './hpack/hpack-error.ts';
-import { encodeHttp1, encodePieces, type Http1Answer, type Http1Asked, Http1Head, type Http1Request } from './http1.ts';
+import { encodeHttp1, encodePieces, type Http1Answer, type Http1Asked, Http1Head } from './http1.ts';
 import type { Limits } from './limits.ts';
 import { Output, type OutputUser } from './output.ts';
-import type { PeerIdentity } from './peer-identity.ts';
 import { PrefaceReader } from './preface-reader.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
 import { encodeSettings, type LocalSettings } from './settings.ts';
-import { type ConnectionInfo, ResetCause, type Stream, type StreamHandler } from './stream.ts';
+import { type ConnectionInfo, ResetCause, type Stream } from './stream.ts';
 import { RecentResets, StreamTable } from './stream-table.ts';
+import { TurnShare } from './turn-share.ts';
 import { Watch } from './watch.ts';
-
-/** Who has the connection: a listener or a client's pool. */
-export interface ConnectionOwner {
-  readonly flusher: Flusher;
-  /** Server: a request came. */
-  onRequest(stream: Stream, block: HeaderBlock, endStream: boolean): StreamHandler;
-  /** There may be room for a stream: the peer's SETTINGS came, a stream ended, output went out. */
-  onRoom(connection: Connection): void;
-  /** It takes no new streams any more: GOAWAY of either side, or an error. */
-  onUnusable(connection: Connection): void;
-  /** Server: the answer to a request of HTTP/1; without it, that this is not the place. */
-  /** Server: answers a request whose header list is above the limit. */
-  readonly onTooLarge?: ((stream: EngineStream) => void) | undefined;
-  readonly onHttp1?: ((request: Http1Request) => Http1Answer | Promise<Http1Answer>) | undefined;
-  /** The socket is closed. */
-  onClosed(connection: Connection): void;
-  /** A handler threw. */
-  onError(error: unknown): void;
-  /** The peer broke a limit. */
-  onFlood?(kind: FloodKind, connection: Connection): void;
-}
-
-export interface ConnectionOptions {
-  readonly socket: Socket;
-  readonly server: boolean;
-  readonly tls: boolean;
-  readonly settings: LocalSettings;
-  readonly limits: Limits;
-  readonly names: NameTable;
-  readonly owner: ConnectionOwner;
-  /** Of the peer; the socket may have forgotten it. */
-  readonly remoteAddress?: string;
-  /** Milliseconds of a monotonic clock. */
-  readonly now: number;
-  /** Server: when the connection is asked to end, on the same clock. Default: never. */
-  readonly retireAt?: number;
-  /** Server, TLS: HTTP/2 was not negotiated. */
-  readonly http1Only?: boolean;
-  readonly peerIdentity?: PeerIdentity | undefined;
-}
 
 /** Fields that an ordinary response has, and an ordinary request: there is an encoder for each connection. */
 const RESPONSE_SLOTS = 6;
@@ -69,9 +28,6 @@ const REQUEST_SLOTS = 16;
 
 /** Milliseconds for the peer to take our last words. */
 const LINGER_MS = 1_000;
-
-/** How much of an ordinary turn a connection gets that looks like a flood: what it does until it is closed delays others. */
-const SUSPECT_SHARE = 1 / 8;
 
 /** Milliseconds of silence after which the kernel asks whether the peer's machine is there. */
 const TCP_KEEPALIVE_MS = 60_000;
@@ -134,17 +90,7 @@ export class Connection implements OutputUser {
   /** Server: the last stream that our final GOAWAY promised to process. */
   #goawayId = NOT_YET;
   #paused = false;
-  /** This turn's share of the work is used up. */
-  #deferred = false;
-  /** What was read and not worked on, for that. */
-  #rest: Buffer | undefined = undefined;
-  #restAt = 0;
-  #restEnd = 0;
-  #rereading = false;
-  #turn = -1;
-  /** `work` of the reader at which this turn's share is used up. */
-  #turnEnd = 0;
-  #turnOctets = 0;
+  readonly #share: TurnShare;
 
   constructor(options: ConnectionOptions) {
     this.server = options.server;
@@ -167,6 +113,7 @@ export class Connection implements OutputUser {
     this.flood = new FloodGuard(this.limits, this.sender);
     this.receiver = new Receiver(this);
     this.#reader = new FrameReader(this.receiver, DEFAULT_MAX_FRAME);
+    this.#share = new TurnShare(this, this.#reader);
     this.watch = new Watch(this, this.#reader, options.now);
     this.#preface = this.server ? new PrefaceReader() : undefined;
     if (options.http1Only === true) this.#http1 = new Http1Head();
@@ -192,13 +139,7 @@ export class Connection implements OutputUser {
   read(buffer: Buffer, start: number, end: number): void {
     this.watch.sawRead = true;
     if (this.state === 'closing' || this.state === 'closed') return; // The peer goes on, we do not.
-    if (this.#rest !== undefined) {
-      // Rare: data that was under way when the socket was told to pause.
-      this.#rest = Buffer.concat([this.#rest.subarray(this.#restAt, this.#restEnd), buffer.subarray(start, end)]);
-      this.#restAt = 0;
-      this.#restEnd = this.#rest.length;
-      return;
-    }
+    if (this.#share.append(buffer, start, end)) return;
     try {
       let from = start;
       if (this.#http1 !== undefined) {
@@ -209,27 +150,17 @@ export class Connection implements OutputUser {
         from = this.#readPreface(this.#preface, buffer, start, end);
         if (from < 0) return;
       }
-      const next = this.#reader.feed(buffer, from, end, this.#framesLeft());
-      this.#spend(buffer, start, next, end);
+      const next = this.#reader.feed(buffer, from, end, this.#share.framesLeft());
+      if (this.#share.spend(buffer, start, next, end)) this.#socket.pause();
     } catch (error) {
       this.fail(error);
     }
     if (this.#output.unsent > this.limits.outputPause) this.#onOutputFull();
   }
 
-  /** A turn later: works on what `read` had to leave. */
-  readOn(): void {
-    this.#deferred = false;
-    if (this.state === 'closed') return;
-    const rest = this.#rest;
-    if (rest !== undefined) {
-      this.#rest = undefined;
-      this.#rereading = true;
-      this.read(rest, this.#restAt, this.#restEnd);
-      this.#rereading = false;
-      if (this.#rest === undefined && rest.length === rests.size) rests.give(rest);
-    }
-    this.#resume();
+  /** A turn later: what `read` had to leave was worked on. */
+  onShare(): void {
+    if (this.state !== 'closed') this.#resume();
   }
 
   /** Octets that the kernel took in all, and those that it has yet to take. */
@@ -532,7 +463,7 @@ export class Connection implements OutputUser {
   /** Ends the socket behind what is to be written, and gives the peer a moment to read it. */
   #end(): void {
     this.#reader.stop();
-    this.#rest = undefined;
+    this.#share.drop();
     this.watch.closeWithin(LINGER_MS);
     this.#output.flush();
     this.#paused = false;
@@ -583,37 +514,9 @@ export class Connection implements OutputUser {
     this.destroy();
   }
 
-  /** Frames that may be worked on in this turn of the event loop. */
-  #framesLeft(): number {
-    const turn = this.owner.flusher.turn();
-    if (turn !== this.#turn) {
-      this.#turn = turn;
-      this.#turnOctets = 0;
-      const share = this.server && this.flood.suspects ? SUSPECT_SHARE : 1;
-      this.#turnEnd = this.#reader.work + this.limits.turnFrames * share;
-    }
-    return this.#turnEnd - this.#reader.work;
-  }
-
-  /** Accounts what was read; when this turn's share is used up, the rest of `buffer`, and the socket, wait for the next. */
-  #spend(buffer: Buffer, start: number, next: number, end: number): void {
-    this.#turnOctets += next - start;
-    if (next >= end && this.#turnOctets < this.limits.turnOctets) return;
-    if (next < end) {
-      // The socket's buffer is shared: what is left is copied once, and then kept where it is.
-      this.#rest = this.#rereading ? buffer : copyRest(buffer, next, end);
-      this.#restAt = this.#rereading ? next : 0;
-      this.#restEnd = this.#rereading ? end : end - next;
-    }
-    if (this.#deferred) return;
-    this.#deferred = true;
-    this.#socket.pause();
-    this.owner.flusher.defer(this);
-  }
-
   /** Lets the socket read unless there is a reason against it. */
   #resume(): void {
-    if (!this.#paused && !this.#deferred) this.#socket.resume();
+    if (!this.#paused && !this.#share.usedUp) this.#socket.resume();
   }
 
   #onSocketClose(): void {
@@ -645,12 +548,3 @@ function errorCodeOf(error: unknown): ErrorCode {
 }
 
 function ignore(): void {}
-
-/** What a read had to leave; as large as the sockets' buffer. */
-const rests = new BufferPool(65_536, 64);
-
-function copyRest(buffer: Buffer, start: number, end: number): Buffer {
-  const rest = end - start <= rests.size ? rests.take() : Buffer.allocUnsafeSlow(end - start);
-  buffer.copy(rest, 0, start, end);
-  return rest;
-}

@@ -7,7 +7,8 @@ import {
   Server as TlsServer,
 } from 'node:tls';
 import { Census } from './census.ts';
-import { Connection, type ConnectionOwner } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionOwner } from './connection-options.ts';
 import type { NameTable } from './field.ts';
 import type { FloodKind } from './flood.ts';
 import { Flusher } from './flusher.ts';

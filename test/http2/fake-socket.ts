@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { Connection, type ConnectionOwner } from '../../src/http2/connection.ts';
+import { Connection } from '../../src/http2/connection.ts';
+import type { ConnectionOwner } from '../../src/http2/connection-options.ts';
 import { type Field, NameTable } from '../../src/http2/field.ts';
 import { Flusher } from '../../src/http2/flusher.ts';
 import { HeaderBlock } from '../../src/http2/header-block.ts';
