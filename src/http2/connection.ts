@@ -9,7 +9,7 @@ import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, FrameType, MAX_STREAM_ID, PREFACE, p
 import { FrameReader } from './frame-reader.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { HpackError } from './hpack/hpack-error.ts';
-import { encodeHttp1, encodePieces, type Http1Answer, type Http1Asked, Http1Head } from './http1.ts';
+import { Http1Conversation } from './http1-conversation.ts';
 import type { Limits } from './limits.ts';
 import { Output, type OutputUser } from './output.ts';
 import { PrefaceReader } from './preface-reader.ts';
@@ -34,14 +34,6 @@ const TCP_KEEPALIVE_MS = 60_000;
 
 /** Milliseconds for a connection that drains before the peer's preface is here: what is on its way is still served. */
 const SETTLE_MS = 1_000;
-
-const NO_HTTP1: Http1Answer = { status: 505, body: 'this port speaks HTTP/2 (no TLS)\n' };
-const NOT_ASKED = { method: '', chunked: false };
-
-/** Milliseconds in which an answer of HTTP/1 must be made and taken. */
-const HTTP1_MS = 30_000;
-/** Octets of such an answer that may wait for the peer. */
-const HTTP1_AHEAD = 65_536;
 
 /** First octet of the PINGs that ask whether the peer lives, and whether it has seen our GOAWAY. */
 const PING_ALIVE = 0;
@@ -81,9 +73,7 @@ export class Connection implements OutputUser {
   readonly #reader: FrameReader;
   #preface: PrefaceReader | undefined;
   /** The request of a peer that speaks HTTP/1. */
-  #http1: Http1Head | undefined;
-  /** What is still to be sent of an answer of HTTP/1. */
-  #http1Pieces: Iterator<Buffer> | undefined = undefined;
+  #http1: Http1Conversation | undefined;
   /** To be drained once the peer's SETTINGS are here. */
   #drainWhenSettled = false;
   #nextId = 1;
@@ -116,7 +106,7 @@ export class Connection implements OutputUser {
     this.#share = new TurnShare(this, this.#reader);
     this.watch = new Watch(this, this.#reader, options.now);
     this.#preface = this.server ? new PrefaceReader() : undefined;
-    if (options.http1Only === true) this.#http1 = new Http1Head();
+    if (options.http1Only === true) this.#http1 = new Http1Conversation(this);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     socket.on('error', ignore); // 'close' follows, and says it all.
@@ -335,7 +325,7 @@ export class Connection implements OutputUser {
     if (!(error instanceof ConnectionError || error instanceof HpackError)) this.owner.onError(error);
     if (error instanceof ConnectionError && error.flood !== undefined) this.reportFlood(error.flood);
     if (this.#http1 !== undefined) {
-      this.#answerHttp1({ status: 408, body: 'the request did not come\n' }, NOT_ASKED);
+      this.#http1.giveUp();
       return;
     }
     // What a GOAWAY said of the last stream must not grow (section 6.8).
@@ -347,7 +337,7 @@ export class Connection implements OutputUser {
     this.#startDraining();
     this.state = 'closing';
     this.#failStreams(code);
-    this.#end();
+    this.end();
   }
 
   /** Closes the socket at once. */
@@ -358,8 +348,7 @@ export class Connection implements OutputUser {
   #readPreface(preface: PrefaceReader, buffer: Buffer, start: number, end: number): number {
     const next = preface.read(buffer, start, end);
     if (next < 0) {
-      this.#http1 = new Http1Head();
-      this.#http1.feed(preface.begun, 0, preface.begun.length);
+      this.#http1 = new Http1Conversation(this, preface.begun);
       this.#readHttp1(this.#http1, buffer, start, end);
       return -1;
     }
@@ -369,65 +358,10 @@ export class Connection implements OutputUser {
     return next;
   }
 
-  #readHttp1(head: Http1Head, buffer: Buffer, start: number, end: number): void {
-    if (this.state === 'closing') return;
-    const request = head.feed(buffer, start, end);
-    if (request === 'more') return;
-    if (request === 'wrong') {
-      this.#http1 = undefined;
-      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'not an HTTP/2 client preface (section 3.4)');
-    }
-    if (request === 'too_large') this.#answerHttp1({ status: 431, body: 'the request is too long\n' }, NOT_ASKED);
-    else this.#askHttp1(request);
-  }
-
-  #askHttp1(asked: Http1Asked): void {
-    const { remoteAddress } = this.info;
-    const answer = this.owner.onHttp1?.({ ...asked, remoteAddress }) ?? NO_HTTP1;
-    if (!(answer instanceof Promise)) {
-      this.#answerHttp1(answer, asked);
-      return;
-    }
-    // Nothing more is read, and nothing else may end the connection but the time.
-    this.state = 'closing';
-    this.watch.closeWithin(HTTP1_MS);
-    answer.then(
-      (made) => this.#answerHttp1(made, asked),
-      (error: unknown) => {
-        this.owner.onError(error);
-        this.destroy();
-      },
-    );
-  }
-
-  #answerHttp1(answer: Http1Answer, asked: Pick<Http1Asked, 'method' | 'chunked'>): void {
-    if (this.state === 'closed') return;
-    const { body } = answer;
-    this.state = 'closing';
-    if (typeof body === 'string') {
-      this.sender.writeRaw(encodeHttp1({ ...answer, body }, asked.method));
-      this.#end();
-      return;
-    }
-    this.#http1Pieces = encodePieces(answer, asked);
-    this.watch.closeWithin(HTTP1_MS);
-    this.#pumpHttp1();
-  }
-
-  /** The next piece of a long answer: one a turn, since the output says that there is room once a turn. */
-  #pumpHttp1(): void {
-    const pieces = this.#http1Pieces;
-    if (pieces === undefined || this.#output.unsent > HTTP1_AHEAD) return;
-    try {
-      const { value, done } = pieces.next();
-      if (value !== undefined) this.sender.writeRaw(value);
-      if (done !== true) return;
-      this.#http1Pieces = undefined;
-      this.#end();
-    } catch (error) {
-      this.owner.onError(error);
-      this.destroy();
-    }
+  #readHttp1(http1: Http1Conversation, buffer: Buffer, start: number, end: number): void {
+    if (this.state === 'closing' || http1.read(buffer, start, end)) return;
+    this.#http1 = undefined;
+    throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'not an HTTP/2 client preface (section 3.4)');
   }
 
   /** Our preface: SETTINGS, and the window of the connection, which SETTINGS cannot say (section 6.9.2). */
@@ -457,11 +391,11 @@ export class Connection implements OutputUser {
     if (this.state !== 'draining' || this.streams.count > 0) return;
     if (this.server && this.#goawayId === NOT_YET) return;
     this.state = 'closing';
-    this.#end();
+    this.end();
   }
 
   /** Ends the socket behind what is to be written, and gives the peer a moment to read it. */
-  #end(): void {
+  end(): void {
     this.#reader.stop();
     this.#share.drop();
     this.watch.closeWithin(LINGER_MS);
@@ -474,10 +408,7 @@ export class Connection implements OutputUser {
   onRoom(): void {
     try {
       this.flood.onTaken(this.#output.unsent === 0);
-      if (this.#http1Pieces !== undefined) {
-        this.#pumpHttp1();
-        return;
-      }
+      if (this.#http1?.pump() === true) return;
       if (this.state === 'closing') {
         if (this.#output.unsent === 0) this.#socket.end();
         return;
@@ -522,8 +453,7 @@ export class Connection implements OutputUser {
   #onSocketClose(): void {
     this.#reader.stop();
     this.#output.close();
-    this.#http1Pieces?.return?.();
-    this.#http1Pieces = undefined;
+    this.#http1?.close();
     const usable = this.state === 'open';
     this.state = 'closed';
     if (usable) this.owner.onUnusable(this);
