@@ -29,6 +29,7 @@ import { Changes } from './control/changes.ts';
 import { startControlServer } from './control/control-server.ts';
 import { Health } from './control/health.ts';
 import { answerHttp1, type PlainPage } from './control/probes.ts';
+import { DecisionLog } from './decisions/decision-log.ts';
 import { describeState } from './describe-state.ts';
 import { Flusher, Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
 import { FloodCounts } from './metrics/flood-counts.ts';
@@ -95,6 +96,8 @@ export class Gateway {
   #authentication: AuthenticationManager | undefined = undefined;
   readonly #log: Logger;
   readonly #health = new Health();
+  /** What each listener shows, by its name. */
+  readonly #views = new Map<string, ListenerView>();
   /** What has certificates from files. */
   readonly #renewables: Renewable[] = [];
   #renewal: CertificateRenewal | undefined = undefined;
@@ -231,11 +234,25 @@ export class Gateway {
     const telemetry = await openTelemetry(settings, { env, log, clock, random: Math.random });
     this.#telemetry = telemetry;
     this.#closers.push((graceMs) => telemetry.close(graceMs));
+    const decided = new DecisionLog(turnClock.now);
     const control = await startControlServer({
       tenants,
       changes,
       changelog: state,
       metrics: reports,
+      usage: {
+        ...state,
+        running: (tenantId) => limiter.running(tenantId),
+        leased: (tenantId, counter) => quota.leased(tenantId, counter),
+        recheck: (tenantId) => quota.recheck(tenantId),
+      },
+      decisions: {
+        ...state,
+        chain,
+        authentication,
+        decided,
+        methodsOf: (listener) => this.#views.get(listener)?.methodsOf(sync.current),
+      },
       breakers,
       fleet: state,
       diagnostics: {
@@ -287,6 +304,7 @@ export class Gateway {
       onEnd: [
         ...(settings.metrics === undefined ? [] : [metrics.observe]),
         recordRefusals(changes.audit),
+        decided.observe,
         ...telemetry.onEnd,
       ],
       onFault: (error, call) =>
@@ -405,6 +423,7 @@ export class Gateway {
     for (const settings of listeners) {
       const view = new ListenerView({ ...settings, contracts: [...settings.contracts, ...ALWAYS_SHOWN] });
       const page = calls.pages.get(settings.name) ?? (() => undefined);
+      this.#views.set(settings.name, view);
       const certificates = settings.tls && new ServerCertificates(settings.tls, readFileSync);
       const listener = await Listener.listen({
         host: settings.host,

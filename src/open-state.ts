@@ -5,6 +5,7 @@ import type { MethodEntry } from './contracts/method-entry.ts';
 import { openEmbeddedStore } from './store/embedded/open.ts';
 import { Replica } from './store/embedded/replica.ts';
 import type { Journal, Retention } from './store/journal.ts';
+import type { QuotaLedger, RateLedger } from './store/ledger.ts';
 import { openRedisBreakers } from './store/redis/breakers.ts';
 import { checkServer } from './store/redis/check-server.ts';
 import { connectRedis, type RedisSettings } from './store/redis/connect.ts';
@@ -47,9 +48,9 @@ export interface State {
   /** Where keys are looked up. */
   readonly credentials: Pick<DocumentStore, 'getByHash'>;
   readonly sync: ConfigSync;
-  readonly rates: RateStore;
-  readonly quotas: QuotaStore;
   readonly keyUses: KeyUseStore;
+  readonly rates: RateStore & RateLedger;
+  readonly quotas: QuotaStore & QuotaLedger;
   readonly breakers: Breakers;
   /** Unix milliseconds, by which quotas begin anew. */
   readonly calendar: () => number;

@@ -178,6 +178,12 @@ export class AuthenticationManager implements Stage {
     return undefined;
   }
 
+  /** As `admit`, of a key that is known by its hash instead of its text: to say what becomes of its calls. */
+  admitHash(call: Call, hash: string): Verdict {
+    const cached = this.#cache.get(hash, this.#clock.now());
+    return cached === undefined ? this.#ask(call, hash) : identify(call, cached);
+  }
+
   /** A call with a credential of which nothing is known. */
   async #ask(call: Call, hash: string): Promise<Refusal | undefined> {
     const answer = new EvenAnswer(this.#refuseAfterMs);

@@ -1,4 +1,4 @@
-import type { Call, Refusal, Stage } from '../chain/call.ts';
+import type { Call, Finding, Refusal, Stage } from '../chain/call.ts';
 import { anyScopeMissing, credentialInvalid, methodUnknown, scopeMissing } from '../chain/refusal.ts';
 
 /**
@@ -7,6 +7,17 @@ import { anyScopeMissing, credentialInvalid, methodUnknown, scopeMissing } from 
  */
 export class AuthorizationStage implements Stage {
   readonly name = 'authorize';
+
+  /** One rule for all of it: what the policy asks for, and what the caller has. */
+  explain(call: Call): readonly Finding[] {
+    const { requiredScopes = [], anyScopes = [] } = call.method?.policy ?? {};
+    const asked = [
+      ...(requiredScopes.length > 0 ? [`all of ${requiredScopes.join(', ')}`] : []),
+      ...(anyScopes.length > 0 ? [`one of ${anyScopes.join(', ')}`] : []),
+    ];
+    const detail = `asks for ${asked.join(' and ') || 'no scope'}`;
+    return [{ rule: call.method === undefined ? 'method' : 'scopes', detail, refusal: this.admit(call) }];
+  }
 
   admit(call: Call): Refusal | undefined {
     const { method, principal, plan, tenant } = call;

@@ -117,6 +117,16 @@ export interface Refusal {
 /** What `admit` gives: undefined goes on, a refusal ends the call, a promise of either makes the runner wait. */
 export type Verdict = Refusal | undefined | Promise<Refusal | undefined>;
 
+/** What one rule of a stage would answer to a call. */
+export interface Finding {
+  /** Its name: `any_scopes`, `limit calls`. */
+  readonly rule: string;
+  /** What it goes by, for people. */
+  readonly detail: string;
+  /** Undefined: it admits the call. */
+  readonly refusal: Refusal | undefined;
+}
+
 /** One link of the chain. Synchronous unless it really has to wait; it must not throw. */
 export interface Stage {
   readonly name: string;
@@ -125,4 +135,9 @@ export interface Stage {
   prepare?(call: Call): void;
   /** Called once for every call that this stage admitted, when the call ends, in reverse order of admission. */
   settle?(call: Call, outcome: Outcome): void;
+  /**
+   * What `admit` would answer now, rule by rule in the order in which they are asked, decided by the same code; spends nothing.
+   * A stage that finds out who calls says so in the call.
+   */
+  explain?(call: Call): readonly Finding[] | Promise<readonly Finding[]>;
 }

@@ -1,8 +1,13 @@
-import type { Call, Outcome, Refusal, Stage } from './call.ts';
+import type { Call, Finding, Outcome, Refusal, Stage } from './call.ts';
 
 /** A call on its way through the chain: how many stages have admitted it. */
 export interface ChainedCall extends Call {
   admittedStages: number;
+}
+
+export interface StageFindings {
+  readonly stage: string;
+  readonly findings: readonly Finding[];
 }
 
 /** Runs the stages in order; the first refusal ends it. Synchronous for as long as every stage answers synchronously. */
@@ -29,6 +34,21 @@ export class MiddlewareChain {
       return verdict;
     }
     return undefined;
+  }
+
+  /**
+   * What every stage would answer, in order; spends nothing. Behind a stage that leaves it open who calls nothing can be said.
+   */
+  async explain(call: Call): Promise<readonly StageFindings[]> {
+    const all: StageFindings[] = [];
+    for (const stage of this.#stages) {
+      if (stage.explain === undefined) continue;
+      const findings = await stage.explain(call);
+      all.push({ stage: stage.name, findings });
+      const isRefused = findings.some(({ refusal }) => refusal !== undefined);
+      if (isRefused && call.principal === undefined) break;
+    }
+    return all;
   }
 
   /** Tells the stages that admitted the call how it ended, the last first. */

@@ -24,6 +24,7 @@ export const SELF_SERVICE: ReadonlySet<string> = new Set([
   ...['Create', 'Get', 'Update', 'Rotate', 'Delete'].map((verb) => `${ADMIN}ApiKeyService/${verb}ApiKey`),
   `${ADMIN}ApiKeyService/ListApiKeys`,
   ...['GetMetrics', 'WatchMetrics', 'TopTenants', 'TopMethods'].map((method) => `${METRICS}/${method}`),
+  `${ADMIN}UsageService/GetUsage`,
 ]);
 
 export function isSelfService(method: MethodEntry): boolean {

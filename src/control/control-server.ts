@@ -7,10 +7,12 @@ import { ServerReflectionService as ServerReflectionServiceAlpha } from '../../g
 import { ApiKeyServiceService } from '../../generated/tollgate/admin/v1/api_key.ts';
 import { AuditServiceService } from '../../generated/tollgate/admin/v1/audit.ts';
 import { BreakerServiceService } from '../../generated/tollgate/admin/v1/breaker.ts';
+import { DecisionServiceService } from '../../generated/tollgate/admin/v1/decision.ts';
 import { DiagnosticsServiceService } from '../../generated/tollgate/admin/v1/diagnostics.ts';
 import { FleetServiceService } from '../../generated/tollgate/admin/v1/fleet.ts';
 import { PlanServiceService } from '../../generated/tollgate/admin/v1/plan.ts';
 import { TenantServiceService } from '../../generated/tollgate/admin/v1/tenant.ts';
+import { UsageServiceService } from '../../generated/tollgate/admin/v1/usage.ts';
 import { MetricsServiceService } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import type { BreakerAdmin } from '../breaker/breaker-admin.ts';
 import { readOwnDescriptors } from '../contracts/builtin.ts';
@@ -23,6 +25,9 @@ import { createAuditInterceptor } from './audit-interceptor.ts';
 import { createAuditService } from './audit-service.ts';
 import { createBreakerService } from './breaker-service.ts';
 import type { Changes } from './changes.ts';
+import type { EvidenceSource } from './decision/evidence.ts';
+import type { DecisionSource } from './decision/explain.ts';
+import { createDecisionService } from './decision-service.ts';
 import { createDiagnosticsService, type DiagnosticsSource } from './diagnostics-service.ts';
 import { createFleetService, type FleetSource } from './fleet-service.ts';
 import type { Health } from './health.ts';
@@ -32,6 +37,8 @@ import { createPlanService } from './plan-service.ts';
 import { createPrivateSocket } from './private-socket.ts';
 import { createReflectionService } from './reflection/reflection-service.ts';
 import { createTenantService } from './tenant-service.ts';
+import type { UsageSource } from './usage/tenant-usage.ts';
+import { createUsageService } from './usage-service.ts';
 import { createValidationInterceptor } from './validate-request.ts';
 import { type ContractSource, createVisibleContracts, type IsAllowed } from './visible-contracts.ts';
 import { createWatchEncoder } from './watch-metrics.ts';
@@ -48,6 +55,8 @@ export interface ControlServerOptions {
   /** What was changed, and by whom. */
   readonly changelog: ChangelogSource;
   readonly metrics: MetricsSource;
+  readonly usage: UsageSource;
+  readonly decisions: DecisionSource & EvidenceSource;
   readonly breakers: BreakerAdmin;
   readonly fleet: FleetSource;
   readonly diagnostics: DiagnosticsSource;
@@ -115,11 +124,13 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
   const visibleTo = createVisibleContracts(options.contracts, options.isAllowed);
   const reflection = createReflectionService(visibleTo);
   return [
-    [TenantServiceService, createTenantService(tenants, changes, log)],
-    [PlanServiceService, createPlanService(tenants, changes, log)],
+    [TenantServiceService, createTenantService(tenants, changes, options.decisions, log)],
+    [PlanServiceService, createPlanService(tenants, changes, options.decisions, log)],
     [ApiKeyServiceService, createApiKeyService(tenants, changes, log)],
     [METRICS_SERVICE, createMetricsService(metrics, health, log)],
     [BreakerServiceService, createBreakerService(breakers, changes, now, log)],
+    [UsageServiceService, createUsageService(options.usage, changes, log)],
+    [DecisionServiceService, createDecisionService(options.decisions, log)],
     [AuditServiceService, createAuditService(options.changelog, log)],
     [FleetServiceService, createFleetService(fleet, changes, now, log)],
     [DiagnosticsServiceService, createDiagnosticsService(options.diagnostics, log)],

@@ -8,16 +8,25 @@ import {
   type PlanServiceServer,
   type UpdatePlanRequest,
 } from '../../generated/tollgate/admin/v1/plan.ts';
+import { planFromDocument } from '../sync/from-document.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { planContent } from '../tenants/stored.ts';
 import type { TenantManager } from '../tenants/tenant-manager.ts';
 import type { Changes } from './changes.ts';
+import { Evidence, type EvidenceSource } from './decision/evidence.ts';
 import { checkOwners } from './self-service.ts';
 import { createUnaryHandler } from './unary-handler.ts';
 
 const EMPTY: Empty = {};
 
 /** `tollgate.admin.v1.PlanService`. */
-export function createPlanService(tenants: TenantManager, changes: Changes, log: Logger): PlanServiceServer {
+export function createPlanService(
+  tenants: TenantManager,
+  changes: Changes,
+  evidence: EvidenceSource,
+  log: Logger,
+): PlanServiceServer {
+  const found = new Evidence(evidence);
   return {
     createPlan: changes.handler(Methods.createPlan, {
       run: (request: CreatePlanRequest, _caller, own) => own.createPlan(request),
@@ -26,9 +35,15 @@ export function createPlanService(tenants: TenantManager, changes: Changes, log:
     getPlan: createUnaryHandler(log, (request: GetPlanRequest) => tenants.getPlan(request)),
     listPlans: createUnaryHandler(log, (request: ListPlansRequest) => tenants.listPlans(request)),
     updatePlan: changes.handler(Methods.updatePlan, {
-      run(request: UpdatePlanRequest, caller, own) {
+      async run(request: UpdatePlanRequest, caller, own) {
         checkOwners(caller, 'plan', request.plan?.id ?? '');
-        return own.updatePlan(request);
+        const plan = await own.updatePlan(request);
+        if (!request.validateOnly) return plan;
+        const { current } = evidence.sync;
+        const before = current.plans.get(plan.id);
+        const isOfPlan = (tenantId: string) => current.tenants.get(tenantId)?.plan === plan.id;
+        const after = planFromDocument({ id: plan.id, ...planContent(plan) });
+        return { ...plan, evidence: before && (await found.of(before, after, isOfPlan)) };
       },
       repeat: ({ plan }) => tenants.getPlan({ id: plan?.id ?? '' }),
     }),

@@ -1,4 +1,4 @@
-import type { Call, Refusal, Stage } from '../chain/call.ts';
+import type { Call, Finding, Refusal, Stage } from '../chain/call.ts';
 import { gatewayOverloaded } from '../chain/refusal.ts';
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import { Priority } from '../sync/snapshot.ts';
@@ -32,13 +32,26 @@ export class OverloadStage implements Stage {
     return this.#monitor.pressure === 0 ? undefined : this.#decide(call, this.#monitor.pressure);
   }
 
-  #decide({ method, plan }: Call, pressure: number): Refusal | undefined {
-    if (this.#isExempt(method)) return undefined;
-    const priority = plan?.priority ?? Priority.NORMAL;
-    const share = pressure - priority;
-    if (share <= 0) return undefined;
+  /** Under pressure it refuses a share of the calls: which ones, nobody can say beforehand. */
+  explain(call: Call): readonly Finding[] {
+    const share = this.#share(call, this.#monitor.pressure);
+    const detail =
+      share <= 0 ? 'none of such calls are refused' : `${Math.round(share * 100)} % of such calls are refused`;
+    return [{ rule: 'pressure', detail, refusal: share >= 1 ? gatewayOverloaded(this.refused) : undefined }];
+  }
+
+  /** Of the calls like this one: 0 for none, 1 for all. */
+  #share({ method, plan }: Call, pressure: number): number {
+    if (pressure === 0 || this.#isExempt(method)) return 0;
+    return Math.max(0, Math.min(1, pressure - (plan?.priority ?? Priority.NORMAL)));
+  }
+
+  #decide(call: Call, pressure: number): Refusal | undefined {
+    const share = this.#share(call, pressure);
+    if (share === 0) return undefined;
+    const priority = call.plan?.priority ?? Priority.NORMAL;
     // Spread evenly and without chance: at a share of a third, every third call.
-    this.#owed[priority] += Math.min(1, share);
+    this.#owed[priority] += share;
     if (this.#owed[priority] < 1) return undefined;
     this.#owed[priority]--;
     return gatewayOverloaded(this.refused++);

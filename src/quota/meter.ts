@@ -115,6 +115,11 @@ export class Meter {
     return this.#period;
   }
 
+  /** Somebody gave the counter units: one that had too few is asked again. */
+  recheck(): void {
+    this.#exhaustedUntil = 0;
+  }
+
   /** Takes a changed limit of the same quota. What was leased under the old one goes back: it may be above the new one. */
   change(quota: Quota): void {
     const { limit } = this.#quota;
@@ -166,6 +171,33 @@ export class Meter {
     if (this.#units >= this.#mostUnits(cost)) return;
     this.#expected += cost;
     if (this.#units < this.#expected && this.#prefetch({ cost, now, ahead: true })) this.#parts.turn.hurry();
+  }
+
+  /** What `reserve` would answer, without taking anything. Parameters as there. */
+  async peek(
+    cost: number,
+    period: Period,
+    now: number,
+    whenSilent: WhenStoreSilent = 'local_share',
+  ): Promise<Refusal | undefined> {
+    const isCurrent = period.start === this.#period.start;
+    const units = isCurrent ? this.#units : 0;
+    if (units >= cost) return undefined;
+    const { store, liveGateways } = this.#parts;
+    if (store.silent === true) {
+      if (whenSilent === 'closed') return storeUnavailable();
+      const share = Math.floor((this.#left ?? this.#quota.limit) / Math.max(1, liveGateways()));
+      return whenSilent === 'open' || (isCurrent ? this.#alone : 0) + cost <= share
+        ? undefined
+        : this.#refusalOf(period);
+    }
+    const isExhausted = isWithin(now, this.#exhaustedUntil, RECHECK_MS) && cost - units >= this.#exhaustedFor;
+    if (isCurrent && isExhausted) return this.#refuse();
+    const counter = { tenantId: this.#tenantId, metric: counterOf(this.#quota) };
+    const standing = await store.standing?.({ ...counter, periodStart: period.start, periodEnd: period.end });
+    if (standing === undefined) return undefined;
+    const left = this.#quota.limit + standing.adjusted - standing.total;
+    return left >= cost - units ? undefined : this.#refusalOf(period);
   }
 
   /** Takes `cost` units without the store, as the plan says; it is told of them later. */
@@ -336,13 +368,13 @@ export class Meter {
   }
 
   #refuse(): Refusal {
-    this.#refusal ??= quotaExhausted({
-      metric: this.#quota.metric,
-      limit: this.#quota.limit,
-      resetAt: this.#period.end,
-      tenantId: this.#tenantId,
-    });
+    this.#refusal ??= this.#refusalOf(this.#period);
     return this.#refusal;
+  }
+
+  #refusalOf({ end }: Period): Refusal {
+    const { metric, limit } = this.#quota;
+    return quotaExhausted({ metric, limit, resetAt: end, tenantId: this.#tenantId });
   }
 
   #giveBack(units: number, periodStart: number): void {

@@ -1,3 +1,4 @@
+import type { QuotaLedger } from '../store/ledger.ts';
 import type { QuotaStore } from '../store/store.ts';
 import type { Period } from './period.ts';
 
@@ -9,7 +10,7 @@ interface Debt {
 }
 
 export interface OverdraftParts {
-  readonly store: QuotaStore;
+  readonly store: QuotaStore & Partial<QuotaLedger>;
   /** Rising numbers, one row for all of a gateway. */
   readonly nextSettlement: () => number;
   readonly onError: (error: unknown) => void;

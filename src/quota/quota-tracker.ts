@@ -1,11 +1,12 @@
-import type { Call, Outcome, Refusal, Stage, Verdict } from '../chain/call.ts';
+import type { Call, Finding, Outcome, Refusal, Stage, Verdict } from '../chain/call.ts';
 import { EndOfTurn } from '../chain/end-of-turn.ts';
 import { storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
 import { endsWithin, MAX_STORE_WAIT_MS } from '../chain/within.ts';
+import type { QuotaLedger } from '../store/ledger.ts';
 import type { QuotaStore } from '../store/store.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
-import { Meter, type MeterParts } from './meter.ts';
+import { counterOf, Meter, type MeterParts } from './meter.ts';
 import { Periods } from './period.ts';
 
 /** The metric that every call is charged to, with its method's cost. */
@@ -38,7 +39,7 @@ export interface QuotaUse {
 }
 
 export interface QuotaTrackerOptions {
-  readonly quotas: QuotaStore;
+  readonly quotas: QuotaStore & Partial<QuotaLedger>;
   /** Unix milliseconds: periods follow the calendar, in a fleet that of its store. */
   readonly now: () => number;
   /** Monotonic milliseconds; default `performance.now()`. */
@@ -111,11 +112,18 @@ export class QuotaTracker implements Stage {
     }
   }
 
-  /** Units that a tenant holds leased and has not used. */
-  leased(tenantId: string): number {
+  /** Units that a tenant holds leased and has not used. @param counter of one quota (`counterOf`); of all when absent */
+  leased(tenantId: string, counter?: string): number {
     let units = 0;
-    for (const { meter } of this.#tenants.get(tenantId)?.metered ?? []) units += meter.units;
+    for (const { quota, meter } of this.#tenants.get(tenantId)?.metered ?? []) {
+      if (counter === undefined || counter === counterOf(quota)) units += meter.units;
+    }
     return units;
+  }
+
+  /** A tenant's quotas have other units than was known: they are asked for anew. */
+  recheck(tenantId: string): void {
+    for (const { meter } of this.#tenants.get(tenantId)?.metered ?? []) meter.recheck();
   }
 
   admit(call: Call): Verdict {
@@ -138,6 +146,23 @@ export class QuotaTracker implements Stage {
     for (const { quota, meter } of this.#state(tenant.id, plan).metered) {
       meter.prepare(cost, this.#periods.at(quota, now), now);
     }
+  }
+
+  async explain(call: Call): Promise<readonly Finding[]> {
+    const cost = call.method?.policy.cost ?? 0;
+    const { tenant, plan } = call;
+    if (cost <= 0 || tenant === undefined || plan === undefined || plan.quotas.length === 0) return [];
+    const now = this.#now();
+    const { metered } = this.#state(tenant.id, plan);
+    return Promise.all(
+      metered.map(async ({ quota, meter }) => ({
+        rule: `quota ${counterOf(quota)}`,
+        detail: `costs ${cost} of ${quota.limit} units`,
+        refusal: await meter
+          .peek(cost, this.#periods.at(quota, now), now, plan.whenStoreSilent)
+          .catch(storeUnavailable),
+      })),
+    );
   }
 
   settle(call: Call, outcome: Outcome): void {

@@ -1,4 +1,4 @@
-import type { Refusal } from '../chain/call.ts';
+import type { Finding, Refusal } from '../chain/call.ts';
 import { storeUnavailable } from '../chain/refusal.ts';
 import type { RateLimit, WhenStoreSilent } from '../sync/snapshot.ts';
 import type { BucketOwner } from './bucket-owner.ts';
@@ -79,6 +79,20 @@ export class BucketSet {
   putBack(now: number, name: string | undefined): void {
     this.#named(name)?.putBack(now);
     this.#calls?.putBack(now);
+  }
+
+  /** What each bucket that `take` would draw on would answer, in the order in which it asks. Takes nothing. */
+  async explain(now: number, name: string | undefined, what: string): Promise<readonly Finding[]> {
+    const isNamedFirst = this.#named(name) !== undefined && this.#calls?.isBlocked(now) !== true;
+    const names = name === undefined || name === CALLS ? [CALLS] : isNamedFirst ? [name, CALLS] : [CALLS, name];
+    return Promise.all(
+      names.map(async (each) => {
+        const limit = this.#limits.find((known) => known.name === each);
+        const detail = limit === undefined ? 'there is none' : `${limit.rate} calls a second, ${limit.burst} at once`;
+        const refusal = await this.#bucket(each)?.peek(now).catch(storeUnavailable);
+        return { rule: `${what} ${each}`, detail, refusal };
+      }),
+    );
   }
 
   /** Of those that were drawn on. For metrics. */

@@ -1,6 +1,7 @@
 import type { Refusal } from '../chain/call.ts';
 import type { EndOfTurn } from '../chain/end-of-turn.ts';
 import { storeUnavailable } from '../chain/refusal.ts';
+import type { RateLedger } from '../store/ledger.ts';
 import { type RateGrant, type RateStore, StoreSilent } from '../store/store.ts';
 import type { RateLimit, WhenStoreSilent } from '../sync/snapshot.ts';
 import { type BucketOwner, bucketName } from './bucket-owner.ts';
@@ -26,7 +27,7 @@ interface Asking {
 
 /** What the buckets of a rate limiter share. */
 export interface BucketParts {
-  readonly store: RateStore;
+  readonly store: RateStore & Partial<RateLedger>;
   readonly refusals: RateRefusals;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -136,6 +137,21 @@ export class LeasedBucket {
     }
     this.#waiting++;
     return this.#pending;
+  }
+
+  /** What `take` would answer, without taking anything. */
+  async peek(now: number): Promise<Refusal | undefined> {
+    if (this.#leases.any(now)) return undefined;
+    const { store } = this.#parts;
+    if (this.#alone !== undefined || store.silent === true) {
+      if (this.#whenSilent === 'closed') return storeUnavailable();
+      const wait = this.#whenSilent === 'open' ? 0 : (this.#alone?.retryAfterMs(now) ?? 0);
+      return wait > 0 ? this.#refuse(wait) : undefined;
+    }
+    if (now < this.#blockedUntil) return this.#refuse(this.#blockedUntil - now);
+    const { rate, burst } = this.#limit;
+    const standing = await store.peek?.(this.#key, rate, burst);
+    return standing === undefined || (standing.left ?? 0) > 0 ? undefined : this.#refuse(standing.retryAfterMs);
   }
 
   /** Takes one unit without the store, as the plan says. */

@@ -1,8 +1,9 @@
-import type { Call, Principal, Refusal, Stage, Verdict } from '../chain/call.ts';
+import type { Call, Finding, Principal, Refusal, Stage, Verdict } from '../chain/call.ts';
 import { EndOfTurn } from '../chain/end-of-turn.ts';
 import { concurrencyLimited, storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
 import { endsWithin, MAX_STORE_WAIT_MS } from '../chain/within.ts';
+import type { RateLedger } from '../store/ledger.ts';
 import type { RateStore } from '../store/store.ts';
 import type { Plan } from '../sync/snapshot.ts';
 import { BucketSet } from './bucket-set.ts';
@@ -41,7 +42,7 @@ export interface RateUse {
 }
 
 export interface RateLimiterOptions {
-  readonly rates: RateStore;
+  readonly rates: RateStore & Partial<RateLedger>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Tenants, and keys with limits of their own, whose state is kept; default 100,000 of each. */
@@ -117,18 +118,32 @@ export class RateLimiter implements Stage {
   admit(call: Call): Verdict {
     const { tenant, plan, principal } = call;
     if (tenant === undefined || plan === undefined) return undefined;
-    let state = this.#tenants.get(tenant.id);
-    if (state === undefined) state = this.#begin(tenant.id, plan);
-    else if (state.plan !== plan) {
-      state.plan = plan;
-      state.buckets.change(plan.limits, plan.whenStoreSilent);
-    }
+    const state = this.#stateOf(tenant.id, plan);
     if (plan.concurrency > 0 && state.running >= plan.concurrency) return refuseConcurrency(state, plan.concurrency);
     const key = principal?.limits === undefined ? undefined : this.#keyBuckets(principal, plan);
     const verdict = draw(key, state.buckets, this.#now(), call.method?.policy.limit);
     if (verdict instanceof Promise) return this.#wait(call, state, key, verdict);
     if (verdict === undefined) count(call, state);
     return verdict;
+  }
+
+  /** In the order in which `admit` asks. */
+  async explain(call: Call): Promise<readonly Finding[]> {
+    const { tenant, plan, principal } = call;
+    if (tenant === undefined || plan === undefined) return [];
+    const state = this.#stateOf(tenant.id, plan);
+    const key = principal?.limits === undefined ? undefined : this.#keyBuckets(principal, plan);
+    const now = this.#now();
+    const limit = call.method?.policy.limit;
+    const isKeyFirst = key !== undefined && !state.buckets.isBlocked(now, limit);
+    const [ofTenant, ofKey] = await Promise.all([
+      state.buckets.explain(now, limit, 'limit'),
+      key?.explain(now, limit, 'limit of the key') ?? [],
+    ]);
+    return [
+      ...explainConcurrency(state, plan.concurrency),
+      ...(isKeyFirst ? [...ofKey, ...ofTenant] : [...ofTenant, ...ofKey]),
+    ];
   }
 
   settle(call: Call): void {
@@ -165,6 +180,16 @@ export class RateLimiter implements Stage {
     if (verdict === undefined) return undefined;
     this.settle(call);
     return verdict instanceof Promise ? storeUnavailable() : verdict;
+  }
+
+  #stateOf(tenantId: string, plan: Plan): LimiterState {
+    const state = this.#tenants.get(tenantId);
+    if (state === undefined) return this.#begin(tenantId, plan);
+    if (state.plan !== plan) {
+      state.plan = plan;
+      state.buckets.change(plan.limits, plan.whenStoreSilent);
+    }
+    return state;
   }
 
   #begin(tenantId: string, plan: Plan): LimiterState {
@@ -222,6 +247,13 @@ function drawAlone(
 function count(call: Call, state: LimiterState): void {
   state.running++;
   call.countsConcurrency = true;
+}
+
+function explainConcurrency(state: LimiterState, limit: number): Finding[] {
+  if (limit === 0) return [];
+  const detail = `${state.running} of ${limit} calls run`;
+  const refusal = state.running >= limit ? refuseConcurrency(state, limit) : undefined;
+  return [{ rule: 'concurrency', detail, refusal }];
 }
 
 function refuseConcurrency(state: LimiterState, limit: number): Refusal {

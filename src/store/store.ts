@@ -9,6 +9,7 @@ export {
 } from './store-errors.ts';
 
 import type { Journal, Note } from './journal.ts';
+import type { QuotaLedger, RateLedger } from './ledger.ts';
 
 /** A stored configuration document: what an admin or the configuration file said. */
 export interface Document {
@@ -204,8 +205,8 @@ export interface RateStore {
 export interface Store {
   readonly documents: DocumentStore;
   readonly journal: Journal;
-  readonly quotas: QuotaStore;
-  readonly rates: RateStore;
   readonly keyUses: KeyUseStore;
+  readonly quotas: QuotaStore & QuotaLedger;
+  readonly rates: RateStore & RateLedger;
   close(): Promise<void>;
 }

@@ -8,13 +8,15 @@ import { etagOf } from './etag.ts';
 // Messages as documents, and back. The body has what an admin says; etag and times come from the document's columns.
 
 const UNSAID = { etag: '', createTime: undefined, updateTime: undefined };
+/** What only answers say. */
+const ANSWERED = { evidence: undefined };
 
 export function tenantContent(tenant: Tenant): Content {
-  return { body: Tenant.encode({ ...tenant, ...UNSAID }).finish(), reference: tenant.plan };
+  return { body: Tenant.encode({ ...tenant, ...UNSAID, ...ANSWERED }).finish(), reference: tenant.plan };
 }
 
 export function planContent(plan: Plan): Content {
-  return { body: Plan.encode({ ...plan, ...UNSAID }).finish() };
+  return { body: Plan.encode({ ...plan, ...UNSAID, ...ANSWERED }).finish() };
 }
 
 /** @param sha256 of the key's text, lower-case hex */

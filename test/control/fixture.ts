@@ -7,15 +7,19 @@ import { builtinContracts } from '../../src/contracts/builtin.ts';
 import type { Contract } from '../../src/contracts/contract.ts';
 import { Changes } from '../../src/control/changes.ts';
 import { type ControlServer, startControlServer } from '../../src/control/control-server.ts';
+import type { EvidenceSource } from '../../src/control/decision/evidence.ts';
+import type { DecisionSource } from '../../src/control/decision/explain.ts';
 import type { FleetSource } from '../../src/control/fleet-service.ts';
 import { Health } from '../../src/control/health.ts';
 import type { MetricsSource } from '../../src/control/metrics-service.ts';
+import type { UsageSource } from '../../src/control/usage/tenant-usage.ts';
+import { DecisionLog } from '../../src/decisions/decision-log.ts';
 import type { Journal } from '../../src/store/journal.ts';
 import type { DocumentStore } from '../../src/store/store.ts';
 import type { ConfigSync } from '../../src/sync/config-sync.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import type { TenantManager } from '../../src/tenants/tenant-manager.ts';
-import { openTenants } from './open-tenants.ts';
+import { type OpenedTenants, openTenants } from './open-tenants.ts';
 import { startOwnerRelay } from './owner-relay.ts';
 
 export const REQUEST_ID = '0190b6a4-0000-7000-8000-000000000001';
@@ -36,12 +40,16 @@ export interface ControlFixture {
   stop(): Promise<void>;
 }
 
+type FixtureDecisions = DecisionSource & EvidenceSource;
+
 export interface FixtureOptions {
   readonly tenants: TenantManager;
   /** Where the tenants are; by default a store that is empty. */
   readonly documents?: DocumentStore;
   readonly journal?: Journal;
   readonly sync?: ConfigSync;
+  readonly usage?: UsageSource;
+  readonly decisions?: FixtureDecisions;
   readonly metrics?: MetricsSource;
   readonly breakers?: BreakerAdmin;
   readonly fleet?: FleetSource;
@@ -58,6 +66,29 @@ export function fakeMetrics(get: MetricsSource['get']): MetricsSource {
       sinceStart: true,
     }),
   };
+}
+
+/** A gateway that has made no calls yet, and is not asked to explain any. */
+function withoutDecisions({ sync, documents }: Pick<OpenedTenants, 'sync' | 'documents'>): FixtureDecisions {
+  return {
+    sync,
+    documents,
+    chain: notExpected('chain'),
+    authentication: notExpected('authentication'),
+    quotas: notExpected('quotas'),
+    methodsOf: () => undefined,
+    calendar: Date.now,
+    decided: new DecisionLog(Date.now),
+  };
+}
+
+/** For tests of other services: whoever asks fails the test. */
+function notExpected<T extends object>(what: string): T {
+  return new Proxy({} as T, {
+    get(_, name) {
+      throw new Error(`${what}.${String(name)} was not expected to be used`);
+    },
+  });
 }
 
 /** A control server on its socket, and a client that speaks as the gateway does. */
@@ -77,6 +108,8 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     changes: new Changes({ ...store, tenants: options.tenants, now, log: logger }),
     changelog: store,
     metrics: options.metrics ?? fakeMetrics(async () => GetMetricsResponse.fromPartial({})),
+    usage: options.usage ?? notExpected<UsageSource>('usage'),
+    decisions: options.decisions ?? withoutDecisions(store),
     breakers: options.breakers ?? new LocalBreakers(() => performance.now()),
     fleet: options.fleet ?? { view: async () => ({ version: 0, nonce: '', gateways: [] }), restore: async () => false },
     diagnostics: { findCall: () => undefined, state: async () => GetStateResponse.fromPartial({}) },

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedStore } from '../../src/store/embedded/open.ts';
 import type { Journal } from '../../src/store/journal.ts';
-import type { DocumentStore } from '../../src/store/store.ts';
+import type { QuotaLedger, RateLedger } from '../../src/store/ledger.ts';
+import type { DocumentStore, QuotaStore, RateStore } from '../../src/store/store.ts';
 import type { ConfigSync } from '../../src/sync/config-sync.ts';
 import { openLocalSync } from '../../src/sync/local-sync.ts';
 import { TenantManager } from '../../src/tenants/tenant-manager.ts';
@@ -14,6 +15,8 @@ export interface OpenedTenants {
   readonly documents: DocumentStore;
   readonly journal: Journal;
   readonly sync: ConfigSync;
+  readonly quotas: QuotaStore & QuotaLedger;
+  readonly rates: RateStore & RateLedger;
   close(): Promise<void>;
 }
 
@@ -22,7 +25,7 @@ export async function openTenants(): Promise<OpenedTenants> {
   const folder = mkdtempSync(join(tmpdir(), 'tg-'));
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const store = openEmbeddedStore({ path: join(folder, 'tollgate.db'), clock });
-  const { documents, journal } = store;
+  const { documents, journal, quotas, rates } = store;
   const onListenerError = (error: unknown): never => {
     throw error;
   };
@@ -32,6 +35,8 @@ export async function openTenants(): Promise<OpenedTenants> {
     documents,
     journal,
     sync,
+    quotas,
+    rates,
     async close() {
       await store.close();
       rmSync(folder, { recursive: true });

@@ -26,9 +26,12 @@ const ADMIN = [
   'tollgate.admin.v1.ApiKeyService',
   'tollgate.admin.v1.AuditService',
   'tollgate.admin.v1.BreakerService',
+  'tollgate.admin.v1.DecisionService',
+  'tollgate.admin.v1.DiagnosticsService',
   'tollgate.admin.v1.FleetService',
   'tollgate.admin.v1.PlanService',
   'tollgate.admin.v1.TenantService',
+  'tollgate.admin.v1.UsageService',
   'tollgate.metrics.v1.MetricsService',
 ];
 

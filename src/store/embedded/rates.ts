@@ -1,4 +1,5 @@
 import { type GcraBucket, gcraFullAt, gcraLeft, gcraRetryAfterMs, newGcraBucket, takeGcra } from '../gcra.ts';
+import type { RateLedger } from '../ledger.ts';
 import type { RateGrant, RateStore } from '../store.ts';
 
 /** Buckets looked at for each new one. More than one, so that the table shrinks to those in use. */
@@ -10,7 +11,7 @@ const SMALL = 4_096;
  * Rate limits of one process: GCRA buckets in memory, in a bounded table. After a restart every bucket is full, which a
  * limit of calls per second can bear, where a quota could not.
  */
-export class MemoryRates implements RateStore {
+export class MemoryRates implements RateStore, RateLedger {
   readonly #buckets = new Map<string, GcraBucket>();
   readonly #now: () => number;
   readonly #maxBuckets: number;
@@ -43,6 +44,14 @@ export class MemoryRates implements RateStore {
   left(bucket: string, burst: number): number {
     const state = this.#buckets.get(bucket);
     return state === undefined ? burst : gcraLeft(state, burst, this.#now());
+  }
+
+  async peek(bucket: string, rate: number, burst: number): Promise<{ left: number; retryAfterMs: number }> {
+    const now = this.#now();
+    // A copy: what is taken of it is taken of nothing.
+    const state = { ...(this.#buckets.get(bucket) ?? newGcraBucket(rate, now)) };
+    const left = takeGcra(state, rate, burst, burst, now);
+    return { left, retryAfterMs: left > 0 ? 0 : gcraRetryAfterMs(state, burst, now) };
   }
 
   /**

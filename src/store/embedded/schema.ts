@@ -79,6 +79,18 @@ const STEPS: readonly string[] = [
    BEGIN
      DELETE FROM key_uses WHERE id = OLD.id;
    END;`,
+
+  `ALTER TABLE quota_counters ADD COLUMN adjusted INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE quota_adjustments (
+     tenant TEXT NOT NULL,
+     metric TEXT NOT NULL,
+     period_start INTEGER NOT NULL,
+     key TEXT NOT NULL,
+     PRIMARY KEY (tenant, metric, period_start, key)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TRIGGER quota_adjustments_go_with_the_counter AFTER DELETE ON quota_counters
+     BEGIN DELETE FROM quota_adjustments
+       WHERE tenant = OLD.tenant AND metric = OLD.metric AND period_start = OLD.period_start; END;`,
 ];
 
 /**

@@ -2,7 +2,8 @@
 -- it is given back.
 --
 -- KEYS[1]  the counter, a hash. total: units used or leased; lease:<owner>: 'units expires settled', the units in the
---          owner's hands when it last asked, until when (Unix milliseconds), and the last settlement that was counted
+--          owner's hands when it last asked, until when (Unix milliseconds), and the last settlement that was counted;
+--          adjusted: units that an admin added to the limit
 -- ARGV[1]  owner: a gateway since its start
 -- ARGV[2]  limit
 -- ARGV[3]  want
@@ -22,7 +23,8 @@ local starts, ends = tonumber(ARGV[6]), tonumber(ARGV[7])
 if now < starts - CLOCK_SLACK_MS or now >= ends + CLOCK_SLACK_MS then return { -1, 0, now } end
 
 local total = tonumber(redis.call('HGET', KEYS[1], 'total') or '0')
-local left = math.max(0, tonumber(ARGV[2]) - total)
+local adjusted = tonumber(redis.call('HGET', KEYS[1], 'adjusted') or '0')
+local left = math.max(0, tonumber(ARGV[2]) + adjusted - total)
 local granted = math.min(math.floor(tonumber(ARGV[3])), left)
 if granted <= 0 or granted < tonumber(ARGV[4]) then return { 0, left, now } end
 

@@ -1,3 +1,4 @@
+import type { QuotaCounter, QuotaLedger, QuotaStanding } from '../ledger.ts';
 import { type QuotaGrant, type QuotaLeaseRequest, type QuotaStore, StoreSilent } from '../store.ts';
 import { type CounterParts, numbersOf } from './rates.ts';
 import type { RedisTime } from './redis-time.ts';
@@ -19,7 +20,7 @@ export interface RedisQuotasParts extends CounterParts {
 }
 
 /** The quota counters of a fleet, as durable as Redis is told to be (append-only file). */
-export class RedisQuotas implements QuotaStore {
+export class RedisQuotas implements QuotaStore, QuotaLedger {
   readonly remote = true;
   readonly #parts: RedisQuotasParts;
 
@@ -63,8 +64,23 @@ export class RedisQuotas implements QuotaStore {
 
   /** What was used, and what gateways hold beside it: as they last said, so a part of `leased` may be used by now. */
   async usage(counter: Counter): Promise<{ readonly used: number; readonly leased: number }> {
-    const [total, leased] = numbersOf(await this.#run('read-quota', counter, []), 2);
+    const [total, leased] = await this.#read(counter);
     return { used: total! - leased!, leased: leased! };
+  }
+
+  async standing(counter: Counter): Promise<QuotaStanding> {
+    const [total, leased, adjusted, own] = await this.#read(counter);
+    return { total: total!, leased: Math.max(0, leased! - own!), adjusted: adjusted! };
+  }
+
+  async #read(counter: Counter): Promise<readonly number[]> {
+    return numbersOf(await this.#run('read-quota', counter, [this.#parts.owner]), 4);
+  }
+
+  async adjust(counter: QuotaCounter, units: number, key: string): Promise<boolean> {
+    const name = this.#key(counter);
+    const keys = [name, `${name}:adjustments`];
+    return (await this.#parts.scripts.run('adjust-quota', keys, [units, key, counter.periodEnd, KEEP_MS])) === 1;
   }
 
   #lease(request: QuotaLeaseRequest): Promise<RedisReply> {

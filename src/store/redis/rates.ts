@@ -1,3 +1,4 @@
+import type { RateLedger } from '../ledger.ts';
 import { type RateGrant, type RateStore, StoreSilent } from '../store.ts';
 import type { RedisReply, ScriptArgument } from './scripts.ts';
 
@@ -29,7 +30,7 @@ interface Question {
  * The GCRA buckets of a fleet: in Redis, by its clock. What is asked in one turn is one script's work: a bucket among many
  * costs a fifth of what it costs by itself, here and there.
  */
-export class RedisRates implements RateStore {
+export class RedisRates implements RateStore, RateLedger {
   readonly remote = true;
   readonly #parts: CounterParts;
   #asked: Question[] = [];
@@ -78,6 +79,14 @@ export class RedisRates implements RateStore {
     } catch (error) {
       for (const { fail } of questions) fail(error);
     }
+  }
+
+  /** Waits as long as the connection does: no decision hangs on it. */
+  async peek(bucket: string, rate: number, burst: number): Promise<{ left: number; retryAfterMs: number }> {
+    const { connection, scripts } = this.#parts;
+    const reply = await scripts.run('take-rates', [connection.key(bucketKey(bucket))], [rate, burst, 0, 0]);
+    const [, waitMicros, left] = numbersOf(reply, 3);
+    return { left: left!, retryAfterMs: waitMicros! / 1000 };
   }
 }
 

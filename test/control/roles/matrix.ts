@@ -1,6 +1,7 @@
 import * as keys from '../../../generated/tollgate/admin/v1/api_key.ts';
 import { GetApiKeyRequest, ListApiKeysRequest } from '../../../generated/tollgate/admin/v1/api_key.ts';
 import { GetTenantRequest } from '../../../generated/tollgate/admin/v1/tenant.ts';
+import { GetUsageRequest } from '../../../generated/tollgate/admin/v1/usage.ts';
 import * as metrics from '../../../generated/tollgate/metrics/v1/metrics.ts';
 import type { CallerName } from './callers.ts';
 
@@ -82,6 +83,12 @@ export const MATRIX: Readonly<Record<string, Row>> = {
   'tollgate.admin.v1.DiagnosticsService/GetCall': look,
   'tollgate.admin.v1.DiagnosticsService/GetState': look,
   'tollgate.admin.v1.DiagnosticsService/GetCpuProfile': own,
+  'tollgate.admin.v1.UsageService/GetUsage': {
+    callers: [...ALL_ROLES, 'tenant', 'tenant_keys'],
+    self: ({ tenant }) => GetUsageRequest.encode({ tenantId: tenant }).finish(),
+  },
+  'tollgate.admin.v1.UsageService/AdjustQuota': work,
+  'tollgate.admin.v1.DecisionService/ExplainDecision': look,
   'tollgate.admin.v1.AuditService/ListAuditEntries': look,
   'tollgate.admin.v1.AuditService/WatchChanges': look,
   'tollgate.metrics.v1.MetricsService/GetMetrics': {

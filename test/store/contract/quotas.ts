@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { QuotaLedger } from '../../../src/store/ledger.ts';
 import type { QuotaLeaseRequest, QuotaStore } from '../../../src/store/store.ts';
 
 export interface QuotasFixture {
-  readonly quotas: QuotaStore;
+  readonly quotas: QuotaStore & QuotaLedger;
   /** A period that it is now, by the store's clock. */
   readonly period: { readonly start: number; readonly end: number };
   close(): Promise<void>;
@@ -12,7 +13,7 @@ export interface QuotasFixture {
 /** What every store of quota counters does. @param open makes an empty one */
 export function quotasContract(open: () => Promise<QuotasFixture>): void {
   let fixture: QuotasFixture;
-  let quotas: QuotaStore;
+  let quotas: QuotaStore & QuotaLedger;
 
   beforeEach(async () => {
     fixture = await open();
@@ -48,6 +49,30 @@ export function quotasContract(open: () => Promise<QuotasFixture>): void {
       await lease({ want: 95 });
       expect(await lease({ least: 6 })).toBe(0);
       expect(await lease({ least: 5 })).toBe(5);
+    });
+
+    it('are adjusted once for each key: units beyond the limit, or fewer', async () => {
+      await lease({ want: 100 });
+      expect([await quotas.adjust(request(), 20, 'a'), await quotas.adjust(request(), 20, 'a')]).toEqual([true, false]);
+      expect(await quotas.standing(request())).toMatchObject({ total: 100, adjusted: 20 });
+      expect([await lease({ want: 30 }), await lease()]).toEqual([20, 0]);
+      await quotas.giveBack(request(), 50);
+      expect(await quotas.adjust(request(), -60, 'b')).toBe(true);
+      expect([await lease(), (await quotas.standing(request())).adjusted]).toEqual([0, -40]);
+      await quotas.giveBack(request(), 20);
+      expect(await lease({ want: 30 })).toBe(10);
+    });
+
+    it('are right however adjustments and leases come between each other', async () => {
+      const leases = Array.from({ length: 20 }, () => lease({ want: 9 }));
+      const adjustments = Array.from({ length: 10 }, (_, i) =>
+        quotas.adjust(request(), i % 2 === 0 ? 10 : -4, `k${i}`),
+      );
+      const granted = (await Promise.all(leases)).reduce((sum, units) => sum + units, 0);
+      await Promise.all(adjustments);
+      const rest = await lease({ want: 1000 });
+      expect(granted + rest).toBe(130);
+      expect(await quotas.standing(request())).toMatchObject({ total: 130, adjusted: 30 });
     });
 
     it('are separate by tenant, metric and period', async () => {

@@ -42,6 +42,8 @@ export interface Plan {
    * (`bookstore.v1.BookstoreService/GetBook`). Everything when empty. Health and reflection are always there.
    */
   allowed: string[];
+  /** Only in the answer to an update with `validate_only`: what it would have changed. */
+  evidence?: ChangeEvidence | undefined;
 }
 
 export const Plan_Priority = {
@@ -147,6 +149,36 @@ export function plan_WhenStoreSilentToJSON(object: Plan_WhenStoreSilent): string
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Plan_WhenStoreSilent");
   }
+}
+
+/**
+ * Recent calls that would have been decided otherwise, as the gateway that answers has seen them. Worked out from how many
+ * calls each tenant made to each method in each second; concurrency is not looked at.
+ */
+export interface ChangeEvidence {
+  /** Of the first call that was looked at; absent when there was none. */
+  startTime?:
+    | Date
+    | undefined;
+  /** Calls that were looked at. */
+  calls: number;
+  /** Of these: admitted by the limits and quotas as they are, and not as they would be; and the other way round. */
+  newlyRefused: number;
+  newlyAdmitted: number;
+  /** Whose they are, the most affected first. At most 1000. */
+  affected: AffectedCalls[];
+}
+
+/** Recent calls of one tenant to one method. */
+export interface AffectedCalls {
+  tenantId: string;
+  /** `pkg.Service/Method`. */
+  method: string;
+  calls: number;
+  newlyRefused: number;
+  newlyAdmitted: number;
+  /** What would refuse them, or does so no longer: `limit calls`, `quota units/day`. */
+  rule: string;
 }
 
 /** A rate limit by the generic cell rate algorithm: in any time t at most burst + rate x t calls. */
@@ -291,6 +323,7 @@ function createBasePlan(): Plan {
     priority: 0,
     whenStoreSilent: undefined,
     allowed: [],
+    evidence: undefined,
   };
 }
 
@@ -325,6 +358,9 @@ export const Plan: MessageFns<Plan> = {
     }
     for (const v of message.allowed) {
       writer.uint32(82).string(v!);
+    }
+    if (message.evidence !== undefined) {
+      ChangeEvidence.encode(message.evidence, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -422,6 +458,14 @@ export const Plan: MessageFns<Plan> = {
             message.allowed.push(reader.string());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.evidence = ChangeEvidence.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -458,6 +502,7 @@ export const Plan: MessageFns<Plan> = {
         ? plan_WhenStoreSilentFromJSON(object.when_store_silent)
         : undefined,
       allowed: globalThis.Array.isArray(object?.allowed) ? object.allowed.map((e: any) => globalThis.String(e)) : [],
+      evidence: isSet(object.evidence) ? ChangeEvidence.fromJSON(object.evidence) : undefined,
     };
   },
 
@@ -493,6 +538,9 @@ export const Plan: MessageFns<Plan> = {
     if (message.allowed?.length) {
       obj.allowed = message.allowed;
     }
+    if (message.evidence !== undefined) {
+      obj.evidence = ChangeEvidence.toJSON(message.evidence);
+    }
     return obj;
   },
 
@@ -511,6 +559,317 @@ export const Plan: MessageFns<Plan> = {
     message.priority = object.priority ?? 0;
     message.whenStoreSilent = object.whenStoreSilent ?? undefined;
     message.allowed = object.allowed?.map((e) => e) || [];
+    message.evidence = (object.evidence !== undefined && object.evidence !== null)
+      ? ChangeEvidence.fromPartial(object.evidence)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseChangeEvidence(): ChangeEvidence {
+  return { startTime: undefined, calls: 0, newlyRefused: 0, newlyAdmitted: 0, affected: [] };
+}
+
+export const ChangeEvidence: MessageFns<ChangeEvidence> = {
+  encode(message: ChangeEvidence, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.startTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.startTime), writer.uint32(10).fork()).join();
+    }
+    if (message.calls !== 0) {
+      writer.uint32(16).uint64(message.calls);
+    }
+    if (message.newlyRefused !== 0) {
+      writer.uint32(24).uint64(message.newlyRefused);
+    }
+    if (message.newlyAdmitted !== 0) {
+      writer.uint32(32).uint64(message.newlyAdmitted);
+    }
+    for (const v of message.affected) {
+      AffectedCalls.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeEvidence {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeEvidence();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.calls = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.newlyRefused = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.newlyAdmitted = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.affected.push(AffectedCalls.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChangeEvidence {
+    return {
+      startTime: isSet(object.startTime)
+        ? fromJsonTimestamp(object.startTime)
+        : isSet(object.start_time)
+        ? fromJsonTimestamp(object.start_time)
+        : undefined,
+      calls: isSet(object.calls) ? globalThis.Number(object.calls) : 0,
+      newlyRefused: isSet(object.newlyRefused)
+        ? globalThis.Number(object.newlyRefused)
+        : isSet(object.newly_refused)
+        ? globalThis.Number(object.newly_refused)
+        : 0,
+      newlyAdmitted: isSet(object.newlyAdmitted)
+        ? globalThis.Number(object.newlyAdmitted)
+        : isSet(object.newly_admitted)
+        ? globalThis.Number(object.newly_admitted)
+        : 0,
+      affected: globalThis.Array.isArray(object?.affected)
+        ? object.affected.map((e: any) => AffectedCalls.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ChangeEvidence): unknown {
+    const obj: any = {};
+    if (message.startTime !== undefined) {
+      obj.startTime = message.startTime.toISOString();
+    }
+    if (message.calls !== 0) {
+      obj.calls = Math.round(message.calls);
+    }
+    if (message.newlyRefused !== 0) {
+      obj.newlyRefused = Math.round(message.newlyRefused);
+    }
+    if (message.newlyAdmitted !== 0) {
+      obj.newlyAdmitted = Math.round(message.newlyAdmitted);
+    }
+    if (message.affected?.length) {
+      obj.affected = message.affected.map((e) => AffectedCalls.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ChangeEvidence>, I>>(base?: I): ChangeEvidence {
+    return ChangeEvidence.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChangeEvidence>, I>>(object: I): ChangeEvidence {
+    const message = createBaseChangeEvidence();
+    message.startTime = object.startTime ?? undefined;
+    message.calls = object.calls ?? 0;
+    message.newlyRefused = object.newlyRefused ?? 0;
+    message.newlyAdmitted = object.newlyAdmitted ?? 0;
+    message.affected = object.affected?.map((e) => AffectedCalls.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAffectedCalls(): AffectedCalls {
+  return { tenantId: "", method: "", calls: 0, newlyRefused: 0, newlyAdmitted: 0, rule: "" };
+}
+
+export const AffectedCalls: MessageFns<AffectedCalls> = {
+  encode(message: AffectedCalls, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.method !== "") {
+      writer.uint32(18).string(message.method);
+    }
+    if (message.calls !== 0) {
+      writer.uint32(24).uint64(message.calls);
+    }
+    if (message.newlyRefused !== 0) {
+      writer.uint32(32).uint64(message.newlyRefused);
+    }
+    if (message.newlyAdmitted !== 0) {
+      writer.uint32(40).uint64(message.newlyAdmitted);
+    }
+    if (message.rule !== "") {
+      writer.uint32(50).string(message.rule);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AffectedCalls {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAffectedCalls();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.calls = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.newlyRefused = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.newlyAdmitted = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AffectedCalls {
+    return {
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      method: isSet(object.method) ? globalThis.String(object.method) : "",
+      calls: isSet(object.calls) ? globalThis.Number(object.calls) : 0,
+      newlyRefused: isSet(object.newlyRefused)
+        ? globalThis.Number(object.newlyRefused)
+        : isSet(object.newly_refused)
+        ? globalThis.Number(object.newly_refused)
+        : 0,
+      newlyAdmitted: isSet(object.newlyAdmitted)
+        ? globalThis.Number(object.newlyAdmitted)
+        : isSet(object.newly_admitted)
+        ? globalThis.Number(object.newly_admitted)
+        : 0,
+      rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
+    };
+  },
+
+  toJSON(message: AffectedCalls): unknown {
+    const obj: any = {};
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.method !== "") {
+      obj.method = message.method;
+    }
+    if (message.calls !== 0) {
+      obj.calls = Math.round(message.calls);
+    }
+    if (message.newlyRefused !== 0) {
+      obj.newlyRefused = Math.round(message.newlyRefused);
+    }
+    if (message.newlyAdmitted !== 0) {
+      obj.newlyAdmitted = Math.round(message.newlyAdmitted);
+    }
+    if (message.rule !== "") {
+      obj.rule = message.rule;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AffectedCalls>, I>>(base?: I): AffectedCalls {
+    return AffectedCalls.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AffectedCalls>, I>>(object: I): AffectedCalls {
+    const message = createBaseAffectedCalls();
+    message.tenantId = object.tenantId ?? "";
+    message.method = object.method ?? "";
+    message.calls = object.calls ?? 0;
+    message.newlyRefused = object.newlyRefused ?? 0;
+    message.newlyAdmitted = object.newlyAdmitted ?? 0;
+    message.rule = object.rule ?? "";
     return message;
   },
 };

@@ -19,7 +19,7 @@ import { Empty } from "../../../google/protobuf/empty.ts";
 import { FieldMask } from "../../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { ClientCertificate, Issuer } from "./issuer.ts";
-import { Plan_Priority, plan_PriorityFromJSON, plan_PriorityToJSON, Quota, RateLimit } from "./plan.ts";
+import { ChangeEvidence, Plan_Priority, plan_PriorityFromJSON, plan_PriorityToJSON, Quota, RateLimit } from "./plan.ts";
 
 export interface Tenant {
   /** [a-z0-9][a-z0-9-]{0,62} */
@@ -39,7 +39,11 @@ export interface Tenant {
   /** What the tenant may call of what its plan allows, written as there. All of that when empty. */
   allowed: string[];
   /** Where the tenant differs from its plan. */
-  overrides?: PlanOverrides | undefined;
+  overrides?:
+    | PlanOverrides
+    | undefined;
+  /** Only in the answer to an update with `validate_only` that gives another plan: what it would have changed. */
+  evidence?: ChangeEvidence | undefined;
 }
 
 export const Tenant_State = {
@@ -183,6 +187,7 @@ function createBaseTenant(): Tenant {
     clientCertificates: [],
     allowed: [],
     overrides: undefined,
+    evidence: undefined,
   };
 }
 
@@ -220,6 +225,9 @@ export const Tenant: MessageFns<Tenant> = {
     }
     if (message.overrides !== undefined) {
       PlanOverrides.encode(message.overrides, writer.uint32(90).fork()).join();
+    }
+    if (message.evidence !== undefined) {
+      ChangeEvidence.encode(message.evidence, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -325,6 +333,14 @@ export const Tenant: MessageFns<Tenant> = {
             message.overrides = PlanOverrides.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.evidence = ChangeEvidence.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -368,6 +384,7 @@ export const Tenant: MessageFns<Tenant> = {
         : [],
       allowed: globalThis.Array.isArray(object?.allowed) ? object.allowed.map((e: any) => globalThis.String(e)) : [],
       overrides: isSet(object.overrides) ? PlanOverrides.fromJSON(object.overrides) : undefined,
+      evidence: isSet(object.evidence) ? ChangeEvidence.fromJSON(object.evidence) : undefined,
     };
   },
 
@@ -406,6 +423,9 @@ export const Tenant: MessageFns<Tenant> = {
     if (message.overrides !== undefined) {
       obj.overrides = PlanOverrides.toJSON(message.overrides);
     }
+    if (message.evidence !== undefined) {
+      obj.evidence = ChangeEvidence.toJSON(message.evidence);
+    }
     return obj;
   },
 
@@ -426,6 +446,9 @@ export const Tenant: MessageFns<Tenant> = {
     message.allowed = object.allowed?.map((e) => e) || [];
     message.overrides = (object.overrides !== undefined && object.overrides !== null)
       ? PlanOverrides.fromPartial(object.overrides)
+      : undefined;
+    message.evidence = (object.evidence !== undefined && object.evidence !== null)
+      ? ChangeEvidence.fromPartial(object.evidence)
       : undefined;
     return message;
   },
