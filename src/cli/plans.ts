@@ -8,6 +8,7 @@ import {
 } from '../../generated/tollgate/admin/v1/plan.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
 import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
+import { printEvidence } from './evidence.ts';
 import type { Io } from './io.ts';
 import { listAll } from './list-all.ts';
 import { addAllowOption } from './overrides.ts';
@@ -110,7 +111,9 @@ function addUpdate(plans: Command, io: Io): void {
       requireChange(update, updateMask);
       return withChange(options, io, async (change) => {
         const plan = Plan.fromPartial({ id, etag: options.etag ?? '', ...toPlan(options) });
-        printOne(io, options.output, VIEW, await change(service.updatePlan, { plan, updateMask }));
+        const updated = await change(service.updatePlan, { plan, updateMask });
+        printOne(io, options.output, VIEW, updated);
+        printEvidence(io, options.output, updated.evidence);
       });
     });
 }

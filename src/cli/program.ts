@@ -11,6 +11,7 @@ import { addContextCommands } from './contexts.ts';
 import { addDebugCommand } from './debug.ts';
 import { addExamples } from './examples.ts';
 import { ExitCode } from './exit-codes.ts';
+import { addExplainCommand } from './explain.ts';
 import { addGatewayCommands } from './gateways.ts';
 import { CliError, type Io } from './io.ts';
 import { addKeyCommands } from './keys.ts';
@@ -21,6 +22,7 @@ import { addStartCommand } from './start.ts';
 import { addTenantCommands } from './tenants.ts';
 import { addTopCommand } from './top.ts';
 import { addTraceCommand } from './trace.ts';
+import { addUsageCommands } from './usage.ts';
 
 /**
  * Runs one command line.
@@ -66,6 +68,8 @@ export function createProgram(io: Io): Command {
   addTenantCommands(program, io);
   addPlanCommands(program, io);
   addKeyCommands(program, io);
+  addUsageCommands(program, io);
+  addExplainCommand(program, io);
   addExportCommand(program, io);
   addApplyCommand(program, io);
   addMetricsCommand(program, io);

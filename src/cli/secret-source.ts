@@ -34,9 +34,10 @@ export async function readSecret(source: SecretSource, io: Io): Promise<string |
   return undefined;
 }
 
-function readVariable(name: string, io: Io): string {
+/** @param option as the user gave the name. @throws CliError */
+export function readVariable(name: string, io: Io, option = '--key-from-env'): string {
   if (looksLikeKey(name, io.env)) {
-    throw new CliError('--key-from-env takes the name of a variable that holds the key, not the key.', ExitCode.USAGE);
+    throw new CliError(`${option} takes the name of a variable that holds the key, not the key.`, ExitCode.USAGE);
   }
   const key = io.env[name];
   if (key) return key;

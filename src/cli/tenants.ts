@@ -6,6 +6,7 @@ import {
 } from '../../generated/tollgate/admin/v1/tenant.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
 import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
+import { printEvidence } from './evidence.ts';
 import type { Io } from './io.ts';
 import { listAll } from './list-all.ts';
 import { addOverrideOptions, formatOverrides, namesOverrides, type OverrideOptions, toOverrides } from './overrides.ts';
@@ -111,7 +112,9 @@ function addUpdate(tenants: Command, io: Io): void {
           const current = await client.call(service.getTenant, { id });
           tenant.overrides = toOverrides(options, current.overrides);
         }
-        printOne(io, options.output, VIEW, await change(service.updateTenant, { tenant, updateMask }));
+        const updated = await change(service.updateTenant, { tenant, updateMask });
+        printOne(io, options.output, VIEW, updated);
+        printEvidence(io, options.output, updated.evidence);
       });
     });
 }

@@ -14,6 +14,7 @@ import {
   GetMetricsResponse,
   MetricsServiceService,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { runCli } from '../cli/fake-io.ts';
 import { AdminClient } from '../support/admin-client.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { everythingPath } from '../support/everything-methods.ts';
@@ -52,6 +53,7 @@ const PLACES: readonly Place[] = [
   { name: 'spans', read: ({ collector }) => spansOf(collector), contains: 'everything.v1.EverythingService/Unary' },
   { name: 'metrics', read: ({ admin }) => metricsOf(admin), contains: 'UNAUTHENTICATED' },
   { name: 'the audit log', read: ({ admin }) => auditOf(admin), contains: 'laptop' },
+  { name: 'an export', read: ({ gateway }) => exportOf(gateway), contains: 'laptop' },
 ];
 
 /** All but the configuration, which is the operator's own. */
@@ -96,6 +98,13 @@ async function auditOf(admin: AdminClient): Promise<Buffer> {
   const answer = await admin.call(AuditServiceService.listAuditEntries, ListAuditEntriesRequest.fromPartial({}));
   const octets = ListAuditEntriesResponse.encode(answer).finish();
   return Buffer.concat([octets, Buffer.from(JSON.stringify(ListAuditEntriesResponse.toJSON(answer)))]);
+}
+
+/** As a terminal shows it, for people and for programs. */
+async function exportOf({ admin, config }: GatewayProcess): Promise<Buffer> {
+  const command = ['export', '--address', `127.0.0.1:${admin}`, '--key', config.adminKey];
+  const shown = [await runCli(command), await runCli([...command, '--output', 'json'])];
+  return Buffer.from(shown.map(({ out, err }) => out + err).join('\n'));
 }
 
 /** Each of the ten credentials comes twice. */
