@@ -115,11 +115,11 @@ describe("a newcomer's mistakes are told with what to do next", () => {
   test('no key', async () => {
     const text = await curl(...schema, '-d', '{"isbn": "1"}', method('GetBook'));
     expect(text).toMatch(/unauthenticated/i);
-    expect(text).toContain('authorization: Bearer tg_');
+    expect(text).toContain('authorization: Bearer');
   });
 
   test('no key, where reflection is asked first: buf keeps the reason to itself unless it is asked with -v', async () => {
-    expect(await curl('-v', '-d', '{"isbn": "1"}', method('GetBook'))).toContain('authorization: Bearer tg_');
+    expect(await curl('-v', '-d', '{"isbn": "1"}', method('GetBook'))).toContain('authorization: Bearer');
   });
 
   const withKey = (): string[] => ['-H', `authorization: Bearer ${key()}`];
