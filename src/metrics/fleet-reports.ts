@@ -3,7 +3,7 @@ import type { GetMetricsRequest, GetMetricsResponse } from '../../generated/toll
 import { GetMetricsRequest_Scope as Scope } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { Report, ReportRequest } from '../../generated/tollgate/metrics/v1/report.ts';
 import { mergeReports } from './merge-reports.ts';
-import type { Audience, Reporter } from './reporter.ts';
+import { type Audience, NOTHING_ELSE, type Reporter } from './reporter.ts';
 
 /** The gateways that share a store, and the way to ask them. */
 export interface FleetChannel {
@@ -155,18 +155,5 @@ function decodeReport(octets: Uint8Array): Report[] {
 /** What a tenant may know of the fleet's answer. */
 function ofTenant(response: GetMetricsResponse): GetMetricsResponse {
   const { series, startTime, endTime, omittedSeries, limits } = response;
-  return {
-    series,
-    startTime,
-    endTime,
-    omittedSeries,
-    limits,
-    refusals: {},
-    backends: [],
-    floods: [],
-    store: undefined,
-    foldedSeries: 0,
-    gateways: [],
-    instruments: [],
-  };
+  return { series, startTime, endTime, omittedSeries, limits, ...NOTHING_ELSE };
 }

@@ -1,6 +1,7 @@
 import type { Call, Refusal } from '../chain/call.ts';
 import type { Deadline } from '../chain/deadlines.ts';
 import { backendUnavailable } from '../chain/refusal.ts';
+import { MESSAGE_PREFIX } from '../grpc/message-prefix.ts';
 import { Code } from '../grpc/status.ts';
 import { formatTimeout } from '../grpc/timeout.ts';
 import {
@@ -29,8 +30,6 @@ const NONE: readonly Field[] = [];
 const SMALL = 4096;
 /** What is kept of a request that a backend is being sent. A longer one is not tried again. */
 const MAX_KEPT = 65_536;
-/** Octets of a message's prefix (gRPC over HTTP/2, "Length-Prefixed-Message"). */
-const PREFIX = 5;
 /** A call is told to the backend as tried before only up to here (gRFC A6 has 5 as the most). */
 const MAX_PREVIOUS = 99;
 
@@ -491,5 +490,5 @@ function listOf(caller: readonly [Field, Field] | undefined, id: Field, timeout:
 
 /** Octets that the message which begins at `start` says it has, with its prefix; 0 where the prefix is not whole. */
 function messageLength(buffer: Buffer, start: number, end: number): number {
-  return end - start < PREFIX ? 0 : PREFIX + buffer.readUInt32BE(start + 1);
+  return end - start < MESSAGE_PREFIX ? 0 : MESSAGE_PREFIX + buffer.readUInt32BE(start + 1);
 }

@@ -1,7 +1,5 @@
 import type { CallKind } from '../contracts/method-entry.ts';
-
-/** A message's prefix: a flag, and four octets of length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
-const PREFIX = 5;
+import { MESSAGE_PREFIX } from '../grpc/message-prefix.ts';
 
 /** Finds messages in the DATA of one direction by their prefixes, however frames cut them. Nothing is copied. */
 export class MessageCount {
@@ -20,10 +18,10 @@ export class MessageCount {
       at += here;
     }
     while (at < end) {
-      if (this.#seen > 0 || end - at < PREFIX) at = this.#addOctet(buffer[at]!, at);
+      if (this.#seen > 0 || end - at < MESSAGE_PREFIX) at = this.#addOctet(buffer[at]!, at);
       else {
         this.#begin(buffer.readUInt32BE(at + 1));
-        at += PREFIX;
+        at += MESSAGE_PREFIX;
       }
       const here = Math.min(this.#left, end - at);
       this.#left -= here;
@@ -33,7 +31,7 @@ export class MessageCount {
 
   #addOctet(octet: number, at: number): number {
     if (this.#seen > 0) this.#length = ((this.#length << 8) | octet) >>> 0;
-    if (++this.#seen === PREFIX) {
+    if (++this.#seen === MESSAGE_PREFIX) {
       this.#seen = 0;
       this.#begin(this.#length);
       this.#length = 0;
