@@ -8,6 +8,7 @@ import { FloodGuard, type FloodKind } from './flood.ts';
 import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, FrameType, MAX_STREAM_ID, PREFACE, putUint32 } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { HeaderBlock } from './header-block.ts';
+import { HeldRequests } from './held-requests.ts';
 import { HpackError } from './hpack/hpack-error.ts';
 import { Http1Conversation } from './http1-conversation.ts';
 import type { Limits } from './limits.ts';
@@ -81,6 +82,8 @@ export class Connection implements OutputUser {
   #goawayId = NOT_YET;
   #paused = false;
   readonly #share: TurnShare;
+  /** Made for the first: hardly any connection resets that much. */
+  #held: HeldRequests | undefined = undefined;
 
   constructor(options: ConnectionOptions) {
     this.server = options.server;
@@ -151,6 +154,17 @@ export class Connection implements OutputUser {
   /** A turn later: what `read` had to leave was worked on. */
   onShare(): void {
     if (this.state !== 'closed') this.#resume();
+  }
+
+  /** Server: a request that may be reset in a moment waits for the end of the turn. */
+  hold(stream: EngineStream, block: HeaderBlock, endStream: boolean): void {
+    this.#held ??= new HeldRequests(this);
+    this.#held.hold(stream, block, endStream);
+  }
+
+  /** Not all that was read is worked on. */
+  get isBehind(): boolean {
+    return this.#share.isBehind;
   }
 
   /** Octets that the kernel took in all, and those that it has yet to take. */
@@ -313,6 +327,7 @@ export class Connection implements OutputUser {
     if (this.state === 'open') this.drain();
     if (this.state !== 'draining') return;
     this.confirmDrain();
+    this.#held?.release();
     for (const stream of this.streams.list()) endStream(stream);
     if (this.state === 'draining') this.watch.closeWithin(LINGER_MS);
     this.#output.flush();

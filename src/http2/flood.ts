@@ -30,8 +30,9 @@ export const FLOOD_KINDS = [
 ] as const;
 export type FloodKind = (typeof FLOOD_KINDS)[number];
 
-/** Share of what is allowed from which on a connection is suspect. */
+/** Shares of the resets that are allowed from which on a connection is suspect, and from which on its requests are held. */
 const SUSPECT = 1 / 8;
+const HOLD = 1 / 32;
 
 /** Frames of a peer that one frame of ours with a message pays for: its PING, and updates of both windows. */
 const CREDIT = 4;
@@ -107,6 +108,11 @@ export class FloodGuard {
   /** More streams were reset than a proper client does, and not yet too many: others are to wait less for this one. */
   get suspects(): boolean {
     return this.#resets > this.#limits.resetBurst * SUSPECT;
+  }
+
+  /** Enough streams were reset that the next ones may be as well, and had better be held before anybody works on them. */
+  get holds(): boolean {
+    return this.#resets > this.#limits.resetBurst * HOLD;
   }
 
   /** Lets out what `elapsedMs` allow. */

@@ -127,7 +127,8 @@ export class HeaderReceiver {
       return;
     }
     stream.expected = block.contentLength;
-    stream.handler = connection.owner.onRequest(stream, block, endStream);
+    if (connection.flood.holds) connection.hold(stream, block, endStream);
+    else stream.handler = connection.owner.onRequest(stream, block, endStream);
   }
 
   #onResponse(stream: EngineStream, block: HeaderBlock, endStream: boolean): void {

@@ -43,6 +43,11 @@ export class TurnShare implements Deferrable {
     return this.#usedUp;
   }
 
+  /** Something that was read waits for its turn. */
+  get isBehind(): boolean {
+    return this.#rest !== undefined;
+  }
+
   /** Frames that may be worked on in this turn of the event loop. */
   framesLeft(): number {
     const { owner, server, flood, limits } = this.#connection;

@@ -16,6 +16,7 @@ function rounds(change: (round: number) => Partial<Holdings>): Holdings[] {
       external: 15 * MIB,
       squeezed: round % 3 === 0 ? 130 * MIB : undefined,
       resources: {},
+      sockets: [],
     };
     return { ...flat, ...change(round) };
   });

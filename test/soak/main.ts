@@ -26,7 +26,7 @@ const report = await soak({
   seed,
   ...(values.rest === undefined ? {} : { restMs: Number(values.rest) }),
   ...(values.leak === undefined ? {} : { leak: Number(values.leak) }),
-  onRound: (round, { rss, heapUsed, external, squeezed, resources }, tally) => {
+  onRound: (round, { rss, heapUsed, external, squeezed, resources, sockets }, tally) => {
     const cells = [
       String(round).padStart(5),
       mib(rss).padStart(5),
@@ -37,6 +37,7 @@ const report = await soak({
       String(tally.faults).padStart(6),
     ];
     console.log(cells.join('  '), '', JSON.stringify(resources));
+    for (const socket of sockets) console.log(`       a socket: ${socket}`);
   },
 });
 

@@ -1,6 +1,8 @@
 // Loaded into a gateway's process by `node --import`, in tests only: answers, over the channel to its parent, what the process
 // holds. It adds nothing that keeps the process alive, and no door to it.
 
+import { describeSockets } from './open-sockets.ts';
+
 const LEAK = /^leak (\d+)$/;
 
 /** What a test leaks on purpose, to see that it is noticed. */
@@ -26,6 +28,6 @@ process.on('message', (message) => {
   const squeezed = message === 'squeeze' ? process.memoryUsage().rss : undefined;
   const resources: Record<string, number> = {};
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1;
-  process.send?.({ rss, heapUsed, external, squeezed, resources });
+  process.send?.({ rss, heapUsed, external, squeezed, resources, sockets: describeSockets() });
 });
 process.channel?.unref();

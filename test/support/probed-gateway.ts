@@ -13,6 +13,8 @@ export interface Holdings {
   readonly squeezed: number | undefined;
   /** Open handles, requests and timers that keep the process alive, by kind. */
   readonly resources: Readonly<Record<string, number>>;
+  /** Its TCP sockets, a line each. */
+  readonly sockets: readonly string[];
 }
 
 /** A gateway in a process of its own that says what it holds. */

@@ -143,6 +143,8 @@ export class World {
     this.#canary = make(false);
     this.#canarySide = make(true);
     this.fuzzed = make(role === 'server');
+    // As if it had reset many streams, so that its requests are held.
+    if (role === 'server' && random.oneIn(2)) this.fuzzed.connection.flood.countReset('rapid_reset', 20);
   }
 
   /** Connects all but the fuzzed connection, which the fuzzer greets. */
