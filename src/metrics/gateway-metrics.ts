@@ -2,7 +2,7 @@ import type { Call, Outcome } from '../chain/call.ts';
 import { bucketOf } from './buckets.ts';
 import { DEFAULT_LIMITS, type MetricsLimits, shareOut } from './budget.ts';
 import { Exemplars } from './exemplars.ts';
-import { boundOf } from './exposition.ts';
+import { boundOf } from './histogram-bounds.ts';
 import { Instruments } from './instruments.ts';
 import { type Selection, type SeriesQuery, select } from './query.ts';
 import { deltaRows, totalRows } from './rows.ts';
