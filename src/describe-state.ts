@@ -3,6 +3,7 @@ import type { GetStateResponse } from '../generated/tollgate/admin/v1/diagnostic
 import type { Listener } from './http2/index.ts';
 import type { MemoryFacts } from './overload/memory-share.ts';
 import type { Backend } from './routing/backend.ts';
+import type { PushCounts } from './telemetry/metrics/metrics-push.ts';
 import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
 
 export interface StateFacts {
@@ -19,6 +20,7 @@ export interface StateFacts {
   /** Monotonic milliseconds. */
   readonly now: number;
   readonly spans: ExportCounts | undefined;
+  readonly metricPushes: PushCounts | undefined;
 }
 
 /** What a gateway is doing, for people who look for a fault. Names, addresses and numbers; nothing that a caller sent. */
@@ -49,6 +51,7 @@ export function describeState(facts: StateFacts): GetStateResponse {
       retriesOverBudget: backend.retries.counts.overBudget,
     })),
     spans: facts.spans && { ...facts.spans },
+    metricPushes: facts.metricPushes && { ...facts.metricPushes },
   };
 }
 

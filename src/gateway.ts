@@ -1,4 +1,4 @@
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes, randomFillSync, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
@@ -231,7 +231,8 @@ export class Gateway {
       address: () => this.#firstAddress(),
     });
     this.#closers.push(close);
-    const telemetry = await openTelemetry(settings, { env, log, clock, random: Math.random });
+    const instance = state.fleet === undefined ? randomUUID() : state.id;
+    const telemetry = await openTelemetry(settings, { env, log, clock, random: Math.random, metrics, instance });
     this.#telemetry = telemetry;
     this.#closers.push((graceMs) => telemetry.close(graceMs));
     const decided = new DecisionLog(turnClock.now);
@@ -269,6 +270,7 @@ export class Gateway {
             breakerState: (name) => known.get(name) ?? '',
             now: turnClock.monotonic(),
             spans: telemetry.exportCounts(),
+            metricPushes: telemetry.pushCounts(),
           });
         },
       },

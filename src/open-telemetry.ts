@@ -2,13 +2,17 @@ import { readFileSync } from 'node:fs';
 import type { Outcome } from './chain/call.ts';
 import type { Settings } from './config/settings.ts';
 import { packagePath } from './contracts/package-root.ts';
+import type { GatewayMetrics } from './metrics/gateway-metrics.ts';
 import type { TracePolicy } from './routing/call-trace.ts';
 import type { EndedCall } from './routing/exchange-parts.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
+import type { PushCounts } from './telemetry/metrics/metrics-push.ts';
+import { openMetricsPush } from './telemetry/metrics/open-metrics-push.ts';
+import { planMetrics } from './telemetry/metrics/plan-metrics.ts';
 import { RecentCalls } from './telemetry/recent-calls.ts';
 import { openTracing } from './telemetry/tracing/open-tracing.ts';
-import { planTracing } from './telemetry/tracing/otlp-settings.ts';
+import { planTracing } from './telemetry/tracing/plan-tracing.ts';
 import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
 
 export interface TelemetryParts {
@@ -17,6 +21,9 @@ export interface TelemetryParts {
   readonly clock: { now(): number; monotonic(): number };
   /** In [0, 1). */
   readonly random: () => number;
+  readonly metrics: GatewayMetrics;
+  /** Tells this gateway from others in what is exported. */
+  readonly instance: string;
 }
 
 /** What watches calls, beside metrics. */
@@ -25,6 +32,7 @@ export interface Telemetry {
   readonly tracing: TracePolicy | undefined;
   /** How export to the collector goes; undefined when there is none. */
   readonly exportCounts: () => ExportCounts | undefined;
+  readonly pushCounts: () => PushCounts | undefined;
   /** Calls that have ended lately. */
   readonly recent: RecentCalls;
   readonly onEnd: readonly ((call: EndedCall, outcome: Outcome) => void)[];
@@ -33,18 +41,22 @@ export interface Telemetry {
 
 /** Opens what the configuration and the environment ask for. */
 export async function openTelemetry(
-  settings: Pick<Settings, 'telemetry' | 'accessLog'>,
-  { env, log, clock, random }: TelemetryParts,
+  settings: Pick<Settings, 'telemetry' | 'accessLog' | 'metrics'>,
+  { env, log, clock, random, metrics, instance }: TelemetryParts,
 ): Promise<Telemetry> {
   const version = readVersion();
-  const plan = planTracing(settings.telemetry, env, version);
+  const self = { 'service.version': version, 'service.instance.id': instance };
+  const plan = planTracing(settings.telemetry, env, self);
+  const pushPlan = settings.metrics && planMetrics(settings.telemetry, env, self);
   const times = { now: clock.monotonic, wall: clock.now };
   const tracing = plan && (await openTracing(plan, { log, version, ...times }));
+  const push = pushPlan && (await openMetricsPush(pushPlan, metrics, { log, version, now: clock.now }));
   const recent = new RecentCalls(() => clock.now() - clock.monotonic());
   const accessLog = settings.accessLog && new AccessLog(log, settings.accessLog, { now: clock.monotonic, random });
   return {
     tracing: tracing?.policy,
     exportCounts: () => tracing?.counts,
+    pushCounts: () => push?.counts,
     recent,
     onEnd: [
       recent.onEnd,
@@ -53,7 +65,7 @@ export async function openTelemetry(
     ],
     async close(graceMs) {
       accessLog?.close();
-      await tracing?.close(graceMs);
+      await Promise.all([tracing?.close(graceMs), push?.close(graceMs)]);
     },
   };
 }

@@ -32,7 +32,7 @@ import { toPriority, toWhenStoreSilent } from '../sync/from-document.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
 import type { AccessLogSettings } from '../telemetry/access-log.ts';
 import { type LogLevel, toLogLevel } from '../telemetry/log-level.ts';
-import type { TelemetrySettings } from '../telemetry/tracing/otlp-settings.ts';
+import type { TelemetrySettings } from '../telemetry/telemetry-settings.ts';
 import { hashKey } from '../tenants/key-text.ts';
 import { type Address, parseAddress } from './address.ts';
 import type { Environment } from './check-tenants.ts';

@@ -3,16 +3,15 @@ import {
   type Telemetry_AccessLog,
   type Telemetry_Otlp,
   Telemetry_Otlp_Protocol,
+  type Telemetry_Otlp_PushedMetrics,
   type Telemetry_Tracing,
 } from '../../generated/tollgate/config/v1/config.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import { type AccessLogSettings, DEFAULT_ACCESS_LOG } from '../telemetry/access-log.ts';
-import {
-  DEFAULT_TRACING,
-  type OtlpSettings,
-  type TelemetrySettings,
-  type TracingSettings,
-} from '../telemetry/tracing/otlp-settings.ts';
+import type { MetricsExportSettings } from '../telemetry/metrics/plan-metrics.ts';
+import type { OtlpSettings } from '../telemetry/otlp/plan-export.ts';
+import type { TelemetrySettings } from '../telemetry/telemetry-settings.ts';
+import { DEFAULT_TRACING, type TracingSettings } from '../telemetry/tracing/plan-tracing.ts';
 import type { Environment } from './check-tenants.ts';
 
 /** What leaves the gateway for a collector. */
@@ -20,6 +19,7 @@ export function toTelemetry(telemetry: Telemetry | undefined, env: Environment):
   return {
     otlp: telemetry?.otlp && toOtlp(telemetry.otlp, env),
     tracing: telemetry?.tracing && toTracing(telemetry.tracing),
+    pushed: telemetry?.otlp?.metrics && toPushed(telemetry.otlp.metrics),
   };
 }
 
@@ -32,6 +32,10 @@ function toOtlp(otlp: Telemetry_Otlp, env: Environment): OtlpSettings {
     resourceAttributes: otlp.resourceAttributes,
     headers: Object.fromEntries(headers),
   };
+}
+
+function toPushed({ disabled, interval }: Telemetry_Otlp_PushedMetrics): MetricsExportSettings {
+  return { disabled, intervalMs: interval && durationToMs(interval) };
 }
 
 function toTracing(tracing: Telemetry_Tracing): TracingSettings {

@@ -1,7 +1,9 @@
 import { createServer, type Server as HttpServer, type IncomingHttpHeaders } from 'node:http';
 import { createRequire } from 'node:module';
 import { gunzipSync } from 'node:zlib';
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
+import { CollectedMetrics } from './collected-metrics.ts';
+import { record } from './otlp-attributes.ts';
 import { Watch } from './watch.ts';
 
 /** CommonJS, with names that Node does not see. */
@@ -9,7 +11,11 @@ const { opentelemetry }: typeof import('otlp-protos/build/src/generated/root.js'
   'otlp-protos/build/src/generated/root.js',
 );
 const { ExportTraceServiceRequest } = opentelemetry.proto.collector.trace.v1;
-const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+const { ExportMetricsServiceRequest } = opentelemetry.proto.collector.metrics.v1;
+const TRACES = 'opentelemetry.proto.collector.trace.v1.TraceService';
+const METRICS = 'opentelemetry.proto.collector.metrics.v1.MetricsService';
+
+type Headers = Readonly<Record<string, unknown>>;
 
 /** A span as a collector gets it. */
 export interface CollectedSpan {
@@ -28,32 +34,56 @@ export interface CollectedSpan {
   readonly resource: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** A collector for traces over OTLP, as gRPC and as HTTP with protobuf: it decodes with the published protos, and remembers. */
+/** A collector for traces and metrics over OTLP, as gRPC and as HTTP with protobuf: it decodes with the published protos, and remembers. */
 export class OtlpCollector {
   readonly spans: CollectedSpan[] = [];
+  readonly metrics = new CollectedMetrics();
   /** Of the last request over HTTP, or the metadata of the last over gRPC. */
   headers: Readonly<Record<string, unknown>> = {};
   readonly watch = new Watch();
   /** Requests get no answer. */
   silent = false;
+  /** A collector for traces only. */
+  refusesMetrics = false;
+  /** Requests that were refused for that. */
+  refused = 0;
   readonly #grpc = new Server();
   readonly #http: HttpServer = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       if (this.silent) return;
-      const isTraces = request.method === 'POST' && request.url?.endsWith('/v1/traces') === true;
-      if (isTraces) this.#take(unpack(Buffer.concat(chunks), request.headers), request.headers);
-      response.writeHead(isTraces ? 200 : 404, { 'content-type': 'application/x-protobuf' }).end();
+      const take = this.#takers.find(({ path }) => request.method === 'POST' && request.url?.endsWith(path))?.take;
+      take?.(unpack(Buffer.concat(chunks), request.headers), request.headers);
+      response.writeHead(take === undefined ? 404 : 200, { 'content-type': 'application/x-protobuf' }).end();
     });
   });
   #grpcPort = 0;
+  readonly #takers = [
+    { path: '/v1/traces', service: TRACES, take: (octets: Buffer, headers: Headers) => this.#take(octets, headers) },
+    {
+      path: '/v1/metrics',
+      service: METRICS,
+      take: (octets: Buffer, headers: Headers) => this.#takeMetrics(octets, headers),
+    },
+  ];
 
   async start(): Promise<this> {
+    for (const { service, take } of this.#takers) this.#serve(service, take);
+    this.#grpcPort = await new Promise<number>((resolve, reject) => {
+      this.#grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+        error ? reject(error) : resolve(port),
+      );
+    });
+    await new Promise<void>((resolve) => this.#http.listen(0, '127.0.0.1', resolve));
+    return this;
+  }
+
+  #serve(service: string, take: (octets: Buffer, headers: Headers) => void): void {
     this.#grpc.addService(
       {
         Export: {
-          path: EXPORT,
+          path: `/${service}/Export`,
           requestStream: false,
           responseStream: false,
           requestSerialize: (octets: Buffer) => octets,
@@ -65,18 +95,16 @@ export class OtlpCollector {
       {
         Export: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
           if (this.silent) return;
-          this.#take(call.request, call.metadata.getMap());
+          if (this.refusesMetrics && service === METRICS) {
+            this.refused++;
+            this.watch.changed();
+            return done({ code: status.UNIMPLEMENTED, details: 'traces only' });
+          }
+          take(call.request, call.metadata.getMap());
           done(null, Buffer.alloc(0));
         },
       },
     );
-    this.#grpcPort = await new Promise<number>((resolve, reject) => {
-      this.#grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-        error ? reject(error) : resolve(port),
-      );
-    });
-    await new Promise<void>((resolve) => this.#http.listen(0, '127.0.0.1', resolve));
-    return this;
   }
 
   get grpcUrl(): string {
@@ -104,7 +132,18 @@ export class OtlpCollector {
     await new Promise<void>((resolve) => this.#http.close(() => resolve()));
   }
 
-  #take(octets: Buffer, headers: Readonly<Record<string, unknown>>): void {
+  #takeMetrics(octets: Buffer, headers: Headers): void {
+    this.headers = headers;
+    for (const { resource, scopeMetrics } of ExportMetricsServiceRequest.decode(octets).resourceMetrics) {
+      this.metrics.take(
+        scopeMetrics.flatMap(({ metrics }) => metrics),
+        record(resource?.attributes ?? []),
+      );
+    }
+    this.watch.changed();
+  }
+
+  #take(octets: Buffer, headers: Headers): void {
     this.headers = headers;
     for (const { resource, scopeSpans } of ExportTraceServiceRequest.decode(octets).resourceSpans) {
       for (const { spans } of scopeSpans) {
@@ -135,15 +174,6 @@ function toSpan(span: Decoded, resource: CollectedSpan['resource']): CollectedSp
     end: BigInt(span.endTimeUnixNano.toString()),
     resource,
   };
-}
-
-function record(attributes: Decoded['attributes']): Record<string, string | number | boolean> {
-  const entries = attributes.map(({ key, value }) => {
-    const integer = value?.intValue;
-    const read = value?.stringValue ?? value?.boolValue ?? value?.doubleValue ?? Number(integer?.toString());
-    return [key, read] as const;
-  });
-  return Object.fromEntries(entries);
 }
 
 function unpack(body: Buffer, headers: IncomingHttpHeaders): Buffer {

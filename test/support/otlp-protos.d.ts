@@ -31,9 +31,55 @@ declare module 'otlp-protos/build/src/generated/root.js' {
       }[];
     }[];
   }
+  type Integer = { toString(): string } | number;
+  interface NumberDataPoint {
+    readonly attributes: readonly KeyValue[];
+    readonly startTimeUnixNano: Integer;
+    readonly timeUnixNano: Integer;
+    readonly asDouble?: number | null;
+    readonly asInt?: Integer | null;
+  }
+  interface HistogramDataPoint {
+    readonly attributes: readonly KeyValue[];
+    readonly startTimeUnixNano: Integer;
+    readonly timeUnixNano: Integer;
+    readonly count: Integer;
+    readonly sum: number;
+    readonly bucketCounts: readonly Integer[];
+    readonly explicitBounds: readonly number[];
+  }
+  interface Metric {
+    readonly name: string;
+    readonly description: string;
+    readonly unit: string | null;
+    readonly gauge?: { readonly dataPoints: readonly NumberDataPoint[] } | null;
+    readonly sum?: {
+      readonly dataPoints: readonly NumberDataPoint[];
+      readonly aggregationTemporality: number;
+      readonly isMonotonic: boolean;
+    } | null;
+    readonly histogram?: {
+      readonly dataPoints: readonly HistogramDataPoint[];
+      readonly aggregationTemporality: number;
+    } | null;
+  }
+  interface ExportMetricsServiceRequest {
+    readonly resourceMetrics: readonly {
+      readonly resource?: { readonly attributes: readonly KeyValue[] } | null;
+      readonly scopeMetrics: readonly {
+        readonly scope?: { readonly name: string; readonly version: string } | null;
+        readonly metrics: readonly Metric[];
+      }[];
+    }[];
+  }
   export const opentelemetry: {
     readonly proto: {
       readonly collector: {
+        readonly metrics: {
+          readonly v1: {
+            readonly ExportMetricsServiceRequest: { decode(octets: Uint8Array): ExportMetricsServiceRequest };
+          };
+        };
         readonly trace: {
           readonly v1: {
             readonly ExportTraceServiceRequest: { decode(octets: Uint8Array): ExportTraceServiceRequest };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { traceIdOf } from '../../src/routing/trace-context.ts';
-import { planTracing } from '../../src/telemetry/tracing/otlp-settings.ts';
+import { planTracing } from '../../src/telemetry/tracing/plan-tracing.ts';
 import { createSampler, type SamplingSettings } from '../../src/telemetry/tracing/sampler.ts';
 import { createMethod } from './fixtures.ts';
 
@@ -67,7 +67,7 @@ test.each([
     { protocol: 'http/protobuf', ratio: 0, followParent: true },
   ],
 ] as const)('of the environment %j comes %j', (env, expected) => {
-  const plan = planTracing({ otlp: undefined, tracing: undefined }, env, '1.2.3');
+  const plan = planTracing({ otlp: undefined, tracing: undefined }, env, { 'service.version': '1.2.3' });
   expect(
     plan && { protocol: plan.protocol, ratio: plan.sampling.ratio, followParent: plan.sampling.followParent },
   ).toEqual(expected);
@@ -82,7 +82,7 @@ test('what the configuration says wins over the environment', () => {
     headers: {},
   };
   const env = { OTEL_SERVICE_NAME: 'theirs', OTEL_RESOURCE_ATTRIBUTES: 'a=2,b=3,%zz=%zz', OTEL_TRACES_SAMPLER: 'what' };
-  const plan = planTracing({ otlp, tracing: undefined }, env, '1.2.3');
+  const plan = planTracing({ otlp, tracing: undefined }, env, { 'service.version': '1.2.3' });
   expect(plan).toMatchObject({ endpoint: 'http://ours', protocol: 'grpc' });
   expect(plan?.resource).toEqual({ a: '1', b: '3', 'service.name': 'ours', 'service.version': '1.2.3' });
   expect(plan?.warnings).toEqual([expect.stringContaining('OTEL_TRACES_SAMPLER is "what"')]);

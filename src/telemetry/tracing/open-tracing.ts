@@ -3,7 +3,8 @@ import type { Outcome } from '../../chain/call.ts';
 import type { TracePolicy } from '../../routing/call-trace.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
 import type { Logger } from '../logger.ts';
-import type { TracingPlan } from './otlp-settings.ts';
+import { signalUrl } from '../otlp/plan-export.ts';
+import type { TracingPlan } from './plan-tracing.ts';
 import { createSampler } from './sampler.ts';
 import { type ExportCounts, SpanQueue } from './span-queue.ts';
 import { createTracer } from './tracer.ts';
@@ -61,10 +62,5 @@ async function openExporter({ protocol, endpoint, headers }: TracingPlan): Promi
     return new OTLPTraceExporter({ ...(endpoint !== undefined && { url: endpoint }), metadata });
   }
   const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
-  return new OTLPTraceExporter({ ...(endpoint !== undefined && { url: tracesUrl(endpoint) }), headers });
-}
-
-/** OTLP/HTTP, "OTLP/HTTP Request": the path of the signal, behind what the base URL has of one. */
-function tracesUrl(endpoint: string): string {
-  return `${endpoint.replace(/\/+$/, '')}/v1/traces`;
+  return new OTLPTraceExporter({ ...(endpoint !== undefined && { url: signalUrl(endpoint, 'traces') }), headers });
 }

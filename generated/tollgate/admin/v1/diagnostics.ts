@@ -98,7 +98,11 @@ export interface GetStateResponse {
   listeners: GetStateResponse_ListenerState[];
   backends: GetStateResponse_BackendState[];
   /** Absent when nothing is exported. */
-  spans?: GetStateResponse_SpanExport | undefined;
+  spans?:
+    | GetStateResponse_SpanExport
+    | undefined;
+  /** Absent when metrics are not pushed to a collector. */
+  metricPushes?: GetStateResponse_MetricPushes | undefined;
 }
 
 export interface GetStateResponse_ListenerState {
@@ -126,6 +130,12 @@ export interface GetStateResponse_EndpointState {
   outstanding: number;
   /** Could not be reached lately. */
   avoided: boolean;
+}
+
+export interface GetStateResponse_MetricPushes {
+  /** Rounds that the collector took whole, and those that it did not, since the start. */
+  pushed: number;
+  failed: number;
 }
 
 export interface GetStateResponse_SpanExport {
@@ -1108,6 +1118,7 @@ function createBaseGetStateResponse(): GetStateResponse {
     listeners: [],
     backends: [],
     spans: undefined,
+    metricPushes: undefined,
   };
 }
 
@@ -1136,6 +1147,9 @@ export const GetStateResponse: MessageFns<GetStateResponse> = {
     }
     if (message.spans !== undefined) {
       GetStateResponse_SpanExport.encode(message.spans, writer.uint32(66).fork()).join();
+    }
+    if (message.metricPushes !== undefined) {
+      GetStateResponse_MetricPushes.encode(message.metricPushes, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -1217,6 +1231,14 @@ export const GetStateResponse: MessageFns<GetStateResponse> = {
             message.spans = GetStateResponse_SpanExport.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.metricPushes = GetStateResponse_MetricPushes.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1259,6 +1281,11 @@ export const GetStateResponse: MessageFns<GetStateResponse> = {
         ? object.backends.map((e: any) => GetStateResponse_BackendState.fromJSON(e))
         : [],
       spans: isSet(object.spans) ? GetStateResponse_SpanExport.fromJSON(object.spans) : undefined,
+      metricPushes: isSet(object.metricPushes)
+        ? GetStateResponse_MetricPushes.fromJSON(object.metricPushes)
+        : isSet(object.metric_pushes)
+        ? GetStateResponse_MetricPushes.fromJSON(object.metric_pushes)
+        : undefined,
     };
   },
 
@@ -1288,6 +1315,9 @@ export const GetStateResponse: MessageFns<GetStateResponse> = {
     if (message.spans !== undefined) {
       obj.spans = GetStateResponse_SpanExport.toJSON(message.spans);
     }
+    if (message.metricPushes !== undefined) {
+      obj.metricPushes = GetStateResponse_MetricPushes.toJSON(message.metricPushes);
+    }
     return obj;
   },
 
@@ -1305,6 +1335,9 @@ export const GetStateResponse: MessageFns<GetStateResponse> = {
     message.backends = object.backends?.map((e) => GetStateResponse_BackendState.fromPartial(e)) || [];
     message.spans = (object.spans !== undefined && object.spans !== null)
       ? GetStateResponse_SpanExport.fromPartial(object.spans)
+      : undefined;
+    message.metricPushes = (object.metricPushes !== undefined && object.metricPushes !== null)
+      ? GetStateResponse_MetricPushes.fromPartial(object.metricPushes)
       : undefined;
     return message;
   },
@@ -1709,6 +1742,93 @@ export const GetStateResponse_EndpointState: MessageFns<GetStateResponse_Endpoin
     message.connections = object.connections ?? 0;
     message.outstanding = object.outstanding ?? 0;
     message.avoided = object.avoided ?? false;
+    return message;
+  },
+};
+
+function createBaseGetStateResponse_MetricPushes(): GetStateResponse_MetricPushes {
+  return { pushed: 0, failed: 0 };
+}
+
+export const GetStateResponse_MetricPushes: MessageFns<GetStateResponse_MetricPushes> = {
+  encode(message: GetStateResponse_MetricPushes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pushed !== 0) {
+      writer.uint32(8).uint64(message.pushed);
+    }
+    if (message.failed !== 0) {
+      writer.uint32(16).uint64(message.failed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStateResponse_MetricPushes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStateResponse_MetricPushes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pushed = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.failed = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetStateResponse_MetricPushes {
+    return {
+      pushed: isSet(object.pushed) ? globalThis.Number(object.pushed) : 0,
+      failed: isSet(object.failed) ? globalThis.Number(object.failed) : 0,
+    };
+  },
+
+  toJSON(message: GetStateResponse_MetricPushes): unknown {
+    const obj: any = {};
+    if (message.pushed !== 0) {
+      obj.pushed = Math.round(message.pushed);
+    }
+    if (message.failed !== 0) {
+      obj.failed = Math.round(message.failed);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetStateResponse_MetricPushes>, I>>(base?: I): GetStateResponse_MetricPushes {
+    return GetStateResponse_MetricPushes.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetStateResponse_MetricPushes>, I>>(
+    object: I,
+  ): GetStateResponse_MetricPushes {
+    const message = createBaseGetStateResponse_MetricPushes();
+    message.pushed = object.pushed ?? 0;
+    message.failed = object.failed ?? 0;
     return message;
   },
 };

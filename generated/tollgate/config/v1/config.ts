@@ -441,7 +441,7 @@ export interface Telemetry_Prometheus {
   disabled: boolean;
 }
 
-/** Where spans go (docs/observability.md). What is absent, the OTEL_* variables may say. */
+/** Where spans and metrics go (docs/observability.md). What is absent, the OTEL_* variables may say. */
 export interface Telemetry_Otlp {
   /** Of the collector: http:// or https://. Paths of signals are added for HTTP. */
   endpoint: string;
@@ -452,6 +452,7 @@ export interface Telemetry_Otlp {
   resourceAttributes: { [key: string]: string };
   /** Headers of each request, by the names of the variables that hold their values. */
   headersFromEnv: { [key: string]: string };
+  metrics?: Telemetry_Otlp_PushedMetrics | undefined;
 }
 
 export const Telemetry_Otlp_Protocol = {
@@ -505,6 +506,13 @@ export interface Telemetry_Otlp_ResourceAttributesEntry {
 export interface Telemetry_Otlp_HeadersFromEnvEntry {
   key: string;
   value: string;
+}
+
+/** What /metrics says, sent to the collector. */
+export interface Telemetry_Otlp_PushedMetrics {
+  disabled: boolean;
+  /** How often. Default 60s. */
+  interval?: Duration | undefined;
 }
 
 /** Which calls are traced. Those that fail, are refused or slow are, whatever is said here. */
@@ -3904,7 +3912,7 @@ export const Telemetry_Prometheus: MessageFns<Telemetry_Prometheus> = {
 };
 
 function createBaseTelemetry_Otlp(): Telemetry_Otlp {
-  return { endpoint: "", protocol: 0, serviceName: "", resourceAttributes: {}, headersFromEnv: {} };
+  return { endpoint: "", protocol: 0, serviceName: "", resourceAttributes: {}, headersFromEnv: {}, metrics: undefined };
 }
 
 export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
@@ -3924,6 +3932,9 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
     globalThis.Object.entries(message.headersFromEnv).forEach(([key, value]: [string, string]) => {
       Telemetry_Otlp_HeadersFromEnvEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
     });
+    if (message.metrics !== undefined) {
+      Telemetry_Otlp_PushedMetrics.encode(message.metrics, writer.uint32(50).fork()).join();
+    }
     return writer;
   },
 
@@ -3984,6 +3995,14 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
             if (entry5.value !== undefined) {
               message.headersFromEnv[entry5.key] = entry5.value;
             }
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.metrics = Telemetry_Otlp_PushedMetrics.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -4061,6 +4080,7 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
           {},
         )
         : {},
+      metrics: isSet(object.metrics) ? Telemetry_Otlp_PushedMetrics.fromJSON(object.metrics) : undefined,
     };
   },
 
@@ -4093,6 +4113,9 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
         });
       }
     }
+    if (message.metrics !== undefined) {
+      obj.metrics = Telemetry_Otlp_PushedMetrics.toJSON(message.metrics);
+    }
     return obj;
   },
 
@@ -4120,6 +4143,9 @@ export const Telemetry_Otlp: MessageFns<Telemetry_Otlp> = {
       },
       {},
     );
+    message.metrics = (object.metrics !== undefined && object.metrics !== null)
+      ? Telemetry_Otlp_PushedMetrics.fromPartial(object.metrics)
+      : undefined;
     return message;
   },
 };
@@ -4298,6 +4324,93 @@ export const Telemetry_Otlp_HeadersFromEnvEntry: MessageFns<Telemetry_Otlp_Heade
     const message = createBaseTelemetry_Otlp_HeadersFromEnvEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseTelemetry_Otlp_PushedMetrics(): Telemetry_Otlp_PushedMetrics {
+  return { disabled: false, interval: undefined };
+}
+
+export const Telemetry_Otlp_PushedMetrics: MessageFns<Telemetry_Otlp_PushedMetrics> = {
+  encode(message: Telemetry_Otlp_PushedMetrics, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.disabled !== false) {
+      writer.uint32(8).bool(message.disabled);
+    }
+    if (message.interval !== undefined) {
+      Duration.encode(message.interval, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Telemetry_Otlp_PushedMetrics {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTelemetry_Otlp_PushedMetrics();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.disabled = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.interval = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Telemetry_Otlp_PushedMetrics {
+    return {
+      disabled: isSet(object.disabled) ? globalThis.Boolean(object.disabled) : false,
+      interval: isSet(object.interval) ? Duration.fromJSON(object.interval) : undefined,
+    };
+  },
+
+  toJSON(message: Telemetry_Otlp_PushedMetrics): unknown {
+    const obj: any = {};
+    if (message.disabled !== false) {
+      obj.disabled = message.disabled;
+    }
+    if (message.interval !== undefined) {
+      obj.interval = Duration.toJSON(message.interval);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Telemetry_Otlp_PushedMetrics>, I>>(base?: I): Telemetry_Otlp_PushedMetrics {
+    return Telemetry_Otlp_PushedMetrics.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Telemetry_Otlp_PushedMetrics>, I>>(object: I): Telemetry_Otlp_PushedMetrics {
+    const message = createBaseTelemetry_Otlp_PushedMetrics();
+    message.disabled = object.disabled ?? false;
+    message.interval = (object.interval !== undefined && object.interval !== null)
+      ? Duration.fromPartial(object.interval)
+      : undefined;
     return message;
   },
 };
