@@ -1,5 +1,5 @@
 import type { Call, Outcome } from '../chain/call.ts';
-import { bucketOf } from './buckets.ts';
+import { bucketOf, octaveOf } from './buckets.ts';
 import { DEFAULT_LIMITS, type MetricsLimits, shareOut } from './budget.ts';
 import { Exemplars } from './exemplars.ts';
 import { boundOf } from './histogram-bounds.ts';
@@ -189,7 +189,7 @@ export class GatewayMetrics {
   }
 
   #keepExemplar(method: string, traceId: string, ms: number): void {
-    this.exemplars.put(method, boundOf(bucketOf(ms)), { traceId, ms, at: this.#now() });
+    this.exemplars.put(method, boundOf(octaveOf(bucketOf(ms))), { traceId, ms, at: this.#now() });
   }
 
   #countRefusal(reason: string): void {

@@ -1,4 +1,4 @@
-import { octaveOf, octaveStart } from './buckets.ts';
+import { octaveStart } from './buckets.ts';
 
 // Histograms that are told to others have buckets of whole octaves, where counts are exact: from 256 us to 67 s, each twice the
 // one before.
@@ -13,7 +13,7 @@ export const HISTOGRAM_BOUNDS: readonly number[] = Array.from(
   (_, index) => octaveStart(FIRST_OCTAVE + index) / MS_PER_SECOND,
 );
 
-/** Between which bounds a bucket of the table lies: the number of the first that is above it. */
-export function boundOf(bucket: number): number {
-  return Math.min(Math.max(octaveOf(bucket) + 1 - FIRST_OCTAVE, 0), BOUNDS);
+/** Between which bounds an octave lies: the number of the first that is above it. */
+export function boundOf(octave: number): number {
+  return Math.min(Math.max(octave + 1 - FIRST_OCTAVE, 0), BOUNDS);
 }

@@ -1,4 +1,4 @@
-import { BUCKETS, OCTAVE_BUCKETS, octaveOf } from './buckets.ts';
+import { BUCKETS, OCTAVE_BUCKETS, OCTAVES, octaveOf } from './buckets.ts';
 
 /** A page: the next page of its histogram, its octave, and the counts of the octave's buckets. */
 const PAGE_WORDS = 2 + OCTAVE_BUCKETS;
@@ -84,6 +84,20 @@ export class PagePool {
         const count = words[at + i]!;
         if (count !== 0) visit(first + i, count * unit);
       }
+    }
+  }
+
+  /** Each octave that has any, and how many: a tenth of what `forEach` costs. */
+  forEachOctave(histogram: number, visit: (octave: number, count: number) => void): void {
+    const words = this.#words;
+    for (let page = histogram; page !== EMPTY; page = words[page * PAGE_WORDS + NEXT]!) {
+      const tag = words[page * PAGE_WORDS + TAG]!;
+      const at = page * PAGE_WORDS + COUNTS;
+      let count = 0;
+      for (let i = 0; i < OCTAVE_BUCKETS; i++) count += words[at + i]!;
+      if (count === 0) continue;
+      if (tag < OCTAVES) visit(tag, count);
+      else visit(tag - OCTAVES, count * CARRY);
     }
   }
 

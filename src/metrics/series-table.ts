@@ -183,6 +183,10 @@ export class SeriesTable {
     this.pool.forEach(this.#histograms[series * PARTS + part]!, visit);
   }
 
+  forEachOctave(series: number, part: Part, visit: (octave: number, count: number) => void): void {
+    this.pool.forEachOctave(this.#histograms[series * PARTS + part]!, visit);
+  }
+
   #find(tenant: string, method: string, status: number): number {
     const tenantNumber = this.#tenants.find(tenant);
     const methodNumber = this.#methods.find(method);

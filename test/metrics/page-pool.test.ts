@@ -1,11 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BUCKETS } from '../../src/metrics/buckets.ts';
+import { BUCKETS, octaveOf } from '../../src/metrics/buckets.ts';
 import { EMPTY, PagePool } from '../../src/metrics/page-pool.ts';
 
 function read(pool: PagePool, histogram: number): Map<number, number> {
   const counts = new Map<number, number>();
   pool.forEach(histogram, (bucket, count) => counts.set(bucket, (counts.get(bucket) ?? 0) + count));
+  return counts;
+}
+
+function readOctaves(pool: PagePool, histogram: number): Map<number, number> {
+  const counts = new Map<number, number>();
+  pool.forEachOctave(histogram, (octave, count) => counts.set(octave, (counts.get(octave) ?? 0) + count));
+  return counts;
+}
+
+function inOctaves(buckets: ReadonlyMap<number, number>): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const [bucket, count] of buckets) counts.set(octaveOf(bucket), (counts.get(octaveOf(bucket)) ?? 0) + count);
   return counts;
 }
 
@@ -35,6 +47,7 @@ describe('a pool of histograms', () => {
             models[one.from]!.clear();
           }
           expect(heads.map((head) => read(pool, head))).toEqual(models);
+          expect(heads.map((head) => readOctaves(pool, head))).toEqual(models.map(inOctaves));
         }
       }),
       { numRuns: 50 },
