@@ -258,6 +258,7 @@ export class Gateway {
       fleet: state,
       diagnostics: {
         findCall: (requestId) => telemetry.recent.find(requestId),
+        epoch: () => clock.now() - clock.monotonic(),
         state: async () => {
           const known = new Map((await breakers.list()).map(({ backend, phase }) => [backend, phase]));
           return describeState({
