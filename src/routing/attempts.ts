@@ -347,7 +347,8 @@ export class Attempts implements StreamHandler, Deadline {
 
   #resume(): void {
     try {
-      const backend = this.#backend!;
+      // Its endpoints may be others by now.
+      const backend = this.#parts.backends.get(this.backendName) ?? this.#backend!;
       const now = this.#parts.now();
       if (this.admit(backend, now) === undefined) {
         this.#again = this.#given;

@@ -46,7 +46,7 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
     'an unknown section',
     'telemetry:',
     'metrics:',
-    '13:1: unknown key "metrics"; Allowed are listeners, store, backends, contracts, plans, tenants, telemetry, overload, authentication, audit',
+    '13:1: unknown key "metrics"; Allowed are listeners, store, backends, contracts, plans, tenants, telemetry, overload, authentication, registration, audit',
   ],
   [
     'a misspelt key',
