@@ -1,6 +1,7 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import type { ServiceError } from '@grpc/grpc-js';
+import { ServerCredentials, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { AuditServiceService as audit, ListAuditEntriesRequest } from '../../generated/tollgate/admin/v1/audit.ts';
 import { Backend, BackendServiceService as backends } from '../../generated/tollgate/admin/v1/backend.ts';
@@ -22,6 +23,7 @@ import {
   updateContract,
   withoutContracts,
 } from '../support/registration.ts';
+import { TLS_CERT, TLS_KEY } from '../support/test-config.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 import { refusalOf } from './refusal-of.ts';
 
@@ -105,6 +107,24 @@ describe('a backend and a contract', () => {
     const policy = { [`${EVERYTHING}/Unary`]: MethodPolicy.fromPartial({ requiredScopes: ['nobody.has'] }) };
     await updateContract(admin, 'things', { policy }, 'policy');
     expect(await reasonOf()).toBe('SCOPE_MISSING');
+  });
+
+  test('over TLS, to a backend that an authority of theirs vouches for, and to no other', async () => {
+    const [cert, key] = [readFileSync(TLS_CERT), readFileSync(TLS_KEY)];
+    const secure = new EverythingBackend();
+    await secure.start(ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }]));
+    try {
+      const tls = { serverName: 'localhost', caPem: cert.toString() };
+      await createBackend(admin, 'shop', [secure.address], { tls });
+      await createContract(admin, 'things', { backend: 'shop' });
+      expect(await reasonOf()).toBeUndefined();
+      await updateBackend(admin, 'shop', { tls: { serverName: 'another.name', caPem: tls.caPem } }, 'tls');
+      expect(await reasonOf()).toBe('BACKEND_UNAVAILABLE');
+      await updateBackend(admin, 'shop', { tls: { serverName: 'localhost', caPem: '' } }, 'tls');
+      expect(await reasonOf()).toBe('BACKEND_UNAVAILABLE');
+    } finally {
+      secure.stop();
+    }
   });
 
   test('take calls where the endpoints now are, while those that run go on where they were', async () => {
