@@ -1,6 +1,7 @@
 /**
  * The second load driver, a program of its own: keys, methods and deadlines change with every request of a connection,
- * which h2load cannot do. It reads its job (`LoadJob`, JSON) from argv and prints a `LoadReport`.
+ * which h2load cannot do. It reads its job (`LoadJob`, JSON) from argv and prints a `LoadReport`; or, started with an IPC channel
+ * and without arguments, does the jobs that it is sent, one after the other, so that its own code is warm.
  */
 import { connect, type Socket } from 'node:net';
 import {
@@ -29,6 +30,8 @@ export interface LoadJob {
   readonly paths: readonly string[];
   /** Base64 of the gRPC message, at most 16,384 octets. */
   readonly message: string;
+  /** Requests a second of all connections, sent whether or not others were answered; absent: as many as `streams` allows. */
+  readonly rate?: number;
 }
 
 export interface LoadReport {
@@ -92,7 +95,7 @@ class Driver {
       ]),
     );
     this.#out.append(windowUpdate(0, WINDOW));
-    for (let i = 0; i < work.job.streams; i += 1) this.#request();
+    if (work.job.rate === undefined) for (let i = 0; i < work.job.streams; i += 1) this.#request();
     this.#flush();
     this.#socket.on('data', (chunk) => {
       this.#splitter.push(chunk, this.#onFrame);
@@ -106,10 +109,22 @@ class Driver {
     });
   }
 
+  /** Sends one more. */
+  send(): void {
+    this.#request();
+    this.#flush();
+  }
+
+  /** No more is to be sent. */
+  end(): void {
+    this.#flush();
+  }
+
   #flush(): void {
     const octets = this.#out.take();
     if (octets !== undefined) this.#socket.write(octets);
-    if (this.#sent.size === 0) this.#socket.end();
+    const { rate, requests } = this.#work.job;
+    if (this.#sent.size === 0 && (rate === undefined || this.#work.started >= requests)) this.#socket.end();
   }
 
   #request(): void {
@@ -172,7 +187,7 @@ class Driver {
     work.latencies[work.ok + work.failed] = performance.now() - sent.at;
     if (sent.echoed === work.message.length) work.ok += 1;
     else work.failed += 1;
-    this.#request();
+    if (work.job.rate === undefined) this.#request();
   }
 }
 
@@ -197,9 +212,25 @@ function run(job: LoadJob, report: (report: LoadReport) => void): void {
     const percentile = (share: number) => latencies[Math.floor((latencies.length - 1) * share)] ?? 0;
     report({ ok: work.ok, failed: job.requests - work.ok, seconds, p50Ms: percentile(0.5), p99Ms: percentile(0.99) });
   };
-  for (let i = 0; i < job.connections; i += 1) new Driver(work, onEnd);
+  const drivers = Array.from({ length: job.connections }, () => new Driver(work, onEnd));
+  if (job.rate !== undefined) pace(work, job.rate, drivers);
 }
 
-if (import.meta.main) {
+/** Each millisecond, what is due. */
+function pace(work: Work, rate: number, drivers: readonly Driver[]): void {
+  const startedAt = performance.now();
+  const timer = setInterval(() => {
+    const due = Math.min(work.job.requests, Math.floor(((performance.now() - startedAt) * rate) / 1000));
+    while (work.started < due) drivers[work.started % drivers.length]!.send();
+    if (due < work.job.requests) return;
+    clearInterval(timer);
+    for (const driver of drivers) driver.end();
+  }, 1);
+}
+
+if (import.meta.main && process.argv[2] === undefined) {
+  process.on('message', (job: LoadJob) => run(job, (report) => process.send?.(report)));
+  process.on('disconnect', () => process.exit(0));
+} else if (import.meta.main) {
   run(JSON.parse(process.argv[2] ?? '{}') as LoadJob, (report) => process.stdout.write(`${JSON.stringify(report)}\n`));
 }

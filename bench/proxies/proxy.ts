@@ -11,6 +11,8 @@ export interface Setup {
   readonly folder: string;
   /** Listen here, on 127.0.0.1, HTTP/2 with prior knowledge. */
   readonly port: number;
+  /** Where it has a listener for administrators; any when absent. */
+  readonly adminPort?: number;
   /** Forward there, the same way. */
   readonly backendPort: number;
   readonly tenants: readonly BenchTenant[];

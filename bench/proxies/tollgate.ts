@@ -70,7 +70,7 @@ function configuration(setup: Setup, store: unknown, telemetry: unknown): unknow
   return {
     listeners: [
       { name: 'public', address: `127.0.0.1:${setup.port}`, contracts: ['bench'] },
-      { name: 'admin', address: '127.0.0.1:0', contracts: ['tollgate'] },
+      { name: 'admin', address: `127.0.0.1:${setup.adminPort ?? 0}`, contracts: ['tollgate'] },
     ],
     store,
     backends: [{ name: 'echo', endpoints: [`127.0.0.1:${setup.backendPort}`] }],

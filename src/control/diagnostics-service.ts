@@ -23,8 +23,6 @@ import { createUnaryHandler } from './unary-handler.ts';
 /** What the service shows. */
 export interface DiagnosticsSource {
   findCall(requestId: string): CallRecord | undefined;
-  /** Unix milliseconds of the monotonic clock's zero. */
-  epoch(): number;
   state(): Promise<GetStateResponse>;
 }
 
@@ -37,7 +35,7 @@ export function createDiagnosticsService(source: DiagnosticsSource, log: Logger)
   return {
     getCall: createUnaryHandler(log, ({ requestId }: GetCallRequest): GetCallResponse => {
       const record = source.findCall(requestId);
-      if (record !== undefined) return { call: toEndedCall(record, source.epoch()) };
+      if (record?.outcome !== undefined) return { call: toEndedCall(record) };
       throw new ControlError(
         Code.NOT_FOUND,
         'CALL_UNKNOWN',
@@ -83,8 +81,9 @@ async function sendProfile(call: ServerWritableStream<GetCpuProfileRequest, GetC
   }
 }
 
-function toEndedCall(record: CallRecord, epoch: number): EndedCall {
-  const { refusal } = record;
+function toEndedCall(record: CallRecord): EndedCall {
+  const { outcome } = record;
+  const refusal = outcome?.refusal;
   return {
     requestId: record.requestId,
     traceId: record.traceId,
@@ -92,14 +91,14 @@ function toEndedCall(record: CallRecord, epoch: number): EndedCall {
     tenantId: record.tenantId,
     principalId: record.principalId,
     method: record.method,
-    status: codeName(record.status),
+    status: codeName(outcome?.status ?? Code.UNKNOWN),
     reason: refusal?.reason ?? '',
     message: refusal?.message ?? '',
     facts: { ...refusal?.metadata },
-    startedAt: new Date(epoch + record.startedAt),
-    duration: toDuration(record.durationMs),
-    backendDuration: record.backendMs === undefined ? undefined : toDuration(record.backendMs),
-    cancelled: record.cancelled,
+    startedAt: new Date(record.startedAt),
+    duration: toDuration(outcome?.durationMs ?? 0),
+    backendDuration: outcome?.backendMs === undefined ? undefined : toDuration(outcome.backendMs),
+    cancelled: outcome?.cancelled ?? false,
     waits: (record.waits ?? []).map(({ name, startedAt, endedAt }) => ({
       name,
       duration: toDuration(endedAt - startedAt),
@@ -111,8 +110,8 @@ function toEndedCall(record: CallRecord, epoch: number): EndedCall {
       duration: toDuration(attempt.endedAt - attempt.startedAt),
       notProcessed: attempt.unprocessed,
     })),
-    requestOctets: record.requestOctets,
-    responseOctets: record.responseOctets,
+    requestOctets: outcome?.traffic?.requestOctets ?? 0,
+    responseOctets: outcome?.traffic?.responseOctets ?? 0,
     remoteAddress: record.remoteAddress,
   };
 }

@@ -14,6 +14,7 @@ import { ControlError } from './control-error.ts';
 import { toErrorStatus } from './error-status.ts';
 import type { Health } from './health.ts';
 import { tenantFor } from './self-service.ts';
+import { Spread } from './spread.ts';
 import { createUnaryHandler } from './unary-handler.ts';
 import { MetricsWatch, type WatchCall, watchedQuery } from './watch-metrics.ts';
 
@@ -45,6 +46,7 @@ const DEFAULT_TOP = 10;
 export function createMetricsService(source: MetricsSource, health: Health, log: Logger): MetricsServiceServer {
   const get = (request: GetMetricsRequest, caller: Caller) => source.get(own(request, caller), audienceOf(caller));
   const watchers = new WatcherCount();
+  const spread = new Spread();
   return {
     getMetrics: createUnaryHandler(log, get),
 
@@ -71,7 +73,7 @@ export function createMetricsService(source: MetricsSource, health: Health, log:
         return fail(error);
       }
       const advance: MetricsSource['advance'] = (...args) => source.advance(...args);
-      const watch = new MetricsWatch(call, query, audienceOf(caller), advance, fail);
+      const watch = new MetricsWatch(call, query, audienceOf(caller), advance, fail, spread);
       closeAtEnd(call, health, () => {
         watchers.leave(caller);
         watch.close();

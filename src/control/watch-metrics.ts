@@ -7,6 +7,7 @@ import {
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import type { Audience, Cursors, Progress } from './metrics-service.ts';
+import type { Spread } from './spread.ts';
 
 export type WatchCall = ServerWritableStream<WatchMetricsRequest, WatchMetricsResponse>;
 
@@ -25,6 +26,7 @@ export class MetricsWatch {
   readonly #audience: Audience;
   readonly #advance: Advance;
   readonly #onError: (error: unknown) => void;
+  readonly #spread: Spread;
   readonly #intervalMs: number;
   #cursors: Cursors = new Map();
   #timer: NodeJS.Timeout | undefined;
@@ -38,6 +40,7 @@ export class MetricsWatch {
     audience: Audience,
     advance: Advance,
     onError: (error: unknown) => void,
+    spread: Spread,
   ) {
     const { interval } = call.request;
     this.#call = call;
@@ -45,6 +48,7 @@ export class MetricsWatch {
     this.#audience = audience;
     this.#advance = advance;
     this.#onError = onError;
+    this.#spread = spread;
     this.#intervalMs = interval === undefined ? DEFAULT_INTERVAL_MS : durationToMs(interval);
   }
 
@@ -83,6 +87,7 @@ export class MetricsWatch {
         cursors,
         sinceStart,
       } = await this.#advance(this.#query, this.#audience, this.#cursors);
+      await this.#spread.turn();
       if (this.#closed) return;
       this.#cursors = cursors;
       const skipped = this.#skipped;

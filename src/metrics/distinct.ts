@@ -5,16 +5,25 @@ const ALPHA = 0.7213 / (1 + 1.079 / REGISTERS);
 /** How many different texts were seen, within 2 % or so, in 4 KiB (HyperLogLog: Flajolet et al., 2007). */
 export class Distinct {
   readonly #registers = new Uint8Array(REGISTERS);
+  /** Undefined: to be worked out. It is asked for often, and seldom another. */
+  #estimate: number | undefined = undefined;
 
   add(text: string): void {
     const hash = hashOf(text);
     const register = hash >>> (32 - REGISTER_BITS);
     // A one behind the bits that are left ends the count.
     const rank = Math.clz32((hash << REGISTER_BITS) | (1 << (REGISTER_BITS - 1))) + 1;
-    if (rank > this.#registers[register]!) this.#registers[register] = rank;
+    if (rank <= this.#registers[register]!) return;
+    this.#registers[register] = rank;
+    this.#estimate = undefined;
   }
 
   get estimate(): number {
+    this.#estimate ??= this.#workOut();
+    return this.#estimate;
+  }
+
+  #workOut(): number {
     let sum = 0;
     let zeros = 0;
     for (const rank of this.#registers) {

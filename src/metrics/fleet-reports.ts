@@ -45,9 +45,9 @@ export class FleetReports {
     return (await this.#report(request, audience, undefined)).response;
   }
 
-  /** What was counted since the cursors were given. @param cursors empty: all since the start */
+  /** What was counted since the cursors were given. @param request without a window @param cursors empty: all since the start */
   advance(request: GetMetricsRequest, audience: Audience, cursors: Cursors): Promise<Progress> {
-    return this.#report({ ...request, window: undefined }, audience, cursors);
+    return this.#report(request, audience, cursors);
   }
 
   async #report(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Promise<Progress> {

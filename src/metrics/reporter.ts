@@ -57,6 +57,8 @@ export class Reporter {
   /** What watchers were told of the last frame, by question: those who ask the same are told the same object. */
   readonly #told = new Map<string, LocalReport>();
   #toldFrame = -1;
+  /** A watcher asks the same each time. */
+  readonly #keys = new WeakMap<GetMetricsRequest, string>();
 
   constructor(parts: ReportParts) {
     this.#parts = parts;
@@ -78,13 +80,22 @@ export class Reporter {
     const frame = metrics.table.log.last;
     if (frame !== this.#toldFrame) this.#told.clear();
     this.#toldFrame = frame;
-    const key = `${audience} ${cursor} ${Buffer.from(Question.encode(request).finish()).toString('latin1')}`;
+    const key = `${audience} ${cursor} ${this.#keyOf(request)}`;
     let report = this.#told.get(key);
     if (report === undefined) {
       report = this.#make(request, audience, cursor);
       this.#told.set(key, report);
     }
     return report;
+  }
+
+  #keyOf(request: GetMetricsRequest): string {
+    let key = this.#keys.get(request);
+    if (key === undefined) {
+      key = Buffer.from(Question.encode(request).finish()).toString('latin1');
+      this.#keys.set(request, key);
+    }
+    return key;
   }
 
   #make(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): LocalReport {

@@ -16,8 +16,7 @@ export interface SilenceOptions {
 }
 
 export type SilenceState = 'silent' | 'back';
-/** @param quietMs of silence: milliseconds that nothing had been heard, or errors only, when it was noticed */
-export type SilenceListener = (state: SilenceState, quietMs: number) => void;
+export type SilenceListener = (state: SilenceState) => void;
 
 /** Thrown inside, when there was no answer in time. */
 export class NoAnswer extends Error {
@@ -43,8 +42,6 @@ export class SilenceGuard {
   readonly #lanes = new Map<string, Lane>();
   readonly #patience: number;
   #inARow = 0;
-  /** The first of them: monotonic milliseconds. */
-  #failingSince = 0;
   #silent = false;
   #probing = false;
   #timer: NodeJS.Timeout | undefined;
@@ -74,6 +71,7 @@ export class SilenceGuard {
     if (way.late) return Promise.resolve('silent');
     const { promise, resolve } = Promise.withResolvers<T | 'silent'>();
     const question: Question = {
+      askedAt: performance.now(),
       giveUp: (error) => {
         this.#onFailure(error);
         resolve('silent');
@@ -95,7 +93,7 @@ export class SilenceGuard {
 
   /** Told of each change of state, once. @returns ends the subscription */
   onChange(listener: SilenceListener): () => void {
-    const own: SilenceListener = (state, quietMs) => listener(state, quietMs);
+    const own: SilenceListener = (state) => listener(state);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
   }
@@ -117,9 +115,9 @@ export class SilenceGuard {
           if (!this.#silent) this.#onLate(ms);
         },
         patience: this.#patience,
-        onSilent: (ms) => {
+        onSilent: () => {
           // One node of a Cluster that is gone is not the store.
-          if ([...this.#lanes.values()].every((each) => each.late)) this.#fallSilent(ms);
+          if ([...this.#lanes.values()].every((each) => each.late)) this.#fallSilent();
         },
       });
       this.#lanes.set(name, lane);
@@ -128,17 +126,15 @@ export class SilenceGuard {
   }
 
   #failed(): void {
-    const now = performance.now();
-    if (this.#inARow++ === 0) this.#failingSince = now;
-    if (this.#inARow >= this.#failures) this.#fallSilent(now - this.#failingSince);
+    if (++this.#inARow >= this.#failures) this.#fallSilent();
   }
 
-  #fallSilent(quietMs: number): void {
+  #fallSilent(): void {
     if (this.#silent) return;
     this.#silent = true;
     for (const lane of this.#lanes.values()) lane.giveUpAll();
     this.#timer = setInterval(() => void this.#ask(), this.#probeEveryMs).unref();
-    this.#tell('silent', quietMs);
+    this.#tell('silent');
   }
 
   /** One probe at a time: a store that hangs is not heaped with them. */
@@ -153,7 +149,7 @@ export class SilenceGuard {
       this.#silent = false;
       this.#inARow = 0;
       for (const lane of this.#lanes.values()) lane.begin();
-      this.#tell('back', 0);
+      this.#tell('back');
     } catch (error) {
       this.#onFailure(error);
     } finally {
@@ -161,10 +157,10 @@ export class SilenceGuard {
     }
   }
 
-  #tell(state: SilenceState, quietMs: number): void {
+  #tell(state: SilenceState): void {
     for (const listener of [...this.#listeners]) {
       try {
-        listener(state, quietMs);
+        listener(state);
       } catch (error) {
         this.#onFailure(error);
       }

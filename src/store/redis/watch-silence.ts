@@ -39,12 +39,11 @@ export function watchSilence(probe: () => Promise<unknown>, { log, clock }: Watc
     if (!quiet) tell();
   };
   const guard = new SilenceGuard({ probe, onFailure: () => void counts.unanswered++, onLate });
-  guard.onChange((state, quietMs) => {
+  guard.onChange((state) => {
     counts.silent = state === 'silent';
     if (state === 'silent') {
       counts.silences++;
-      const since = new Date(clock.now() - quietMs).toISOString();
-      log.warn({ since }, 'Redis does not answer in time: each plan says what holds meanwhile');
+      log.warn('Redis does not answer in time: each plan says what holds meanwhile');
     } else log.warn('Redis answers again');
   });
   return { guard, counts };
