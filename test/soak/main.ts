@@ -48,7 +48,8 @@ const complaints = [
   ...report.errors.slice(0, 5),
   ...after.flatMap((holdings, index) =>
     Object.entries(excess(holdings, begin!)).map(
-      ([kind, count]) => `${count} more ${kind} after round ${index + 1} than at the begin`,
+      ([kind, count]) =>
+        `${count} more ${kind} after round ${index + 1} than at the begin; sockets: ${holdings.sockets.join(', ') || 'none'}`,
     ),
   ),
   ...growthOf(after),

@@ -77,11 +77,14 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       });
       await Promise.all([traffic, deaths]);
       // New backends: the old ones' connections go, and what is left is the gateway's own.
-      for (const index of ports.keys()) await replace(index);
+      const renew = async (): Promise<void> => {
+        for (const index of ports.keys()) await replace(index);
+      };
+      await renew();
       const calls = callsOf(tally);
       if (options.leak !== undefined) probed.leak(options.leak * (calls - counted));
       counted = calls;
-      holdings.push(await quiet(probed, holdings[0]!, isCheckpoint(round, options.rounds)));
+      holdings.push(await quiet(probed, holdings[0]!, renew, isCheckpoint(round, options.rounds)));
       options.onRound?.(round, holdings.at(-1)!, tally);
     }
     gateway.signal('SIGTERM');
@@ -115,13 +118,23 @@ function isCheckpoint(round: number, rounds: number): boolean {
   return quarter > 0 && (round === rounds || (round % quarter === 0 && round < 4 * quarter));
 }
 
-/** Waits until the gateway holds no more than at the begin, or as long as one can. */
-async function quiet(probed: ProbedGateway, begin: Holdings, squeeze: boolean): Promise<Holdings> {
+/**
+ * Waits until the gateway holds no more than at the begin, or as long as one can. A call that was tried again when its backend
+ * died, and whose caller then went, leaves a connection to the new backend that no other call will ever use here, but that is
+ * rightly kept for one: so backends are made anew until there is none.
+ */
+async function quiet(
+  probed: ProbedGateway,
+  begin: Holdings,
+  renewBackends: () => Promise<void>,
+  squeeze: boolean,
+): Promise<Holdings> {
   const until = Date.now() + QUIET_MS;
   const first = await probed.holdings();
   let now = first;
   while (Object.keys(excess(now, begin)).length > 0 && Date.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 200));
+    await renewBackends();
     now = await probed.holdings();
   }
   const { squeezed } = squeeze ? await probed.holdings(true) : now;
