@@ -4,6 +4,7 @@ import { createLogger } from '../telemetry/logger.ts';
 import { describeStartError } from './describe-start-error.ts';
 import { CliError, type Io } from './io.ts';
 import { listenForStop } from './stop-signals.ts';
+import { wakeMemoryReducer } from './wake-memory-reducer.ts';
 
 export interface RunOptions {
   readonly io: Io;
@@ -25,6 +26,7 @@ export async function runGateway(options: RunOptions): Promise<void> {
   const { io } = options;
   // From the beginning: who is told to stop while starting starts, and stops well.
   const signals = listenForStop(io);
+  const rest = wakeMemoryReducer();
   let reload = (): void => {};
   const stopReloads = io.onReloadSignal(() => reload());
   try {
@@ -37,6 +39,7 @@ export async function runGateway(options: RunOptions): Promise<void> {
     io.stderr.write('draining: running calls may end; a second signal ends at once\n');
     await gateway.stop(options.graceMs, options.noticeMs);
   } finally {
+    rest();
     stopReloads();
     signals.close();
   }

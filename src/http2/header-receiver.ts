@@ -17,6 +17,8 @@ const FIELD_MEMORY = 64;
 /** Complete header blocks: decodes them, in order, whatever becomes of them, since they share HPACK's state. */
 export class HeaderReceiver {
   #decoder: Decoder | undefined = undefined;
+  /** What is kept of the decoder while the connection is idle. */
+  #packed: string | undefined = undefined;
   #acknowledged = false;
   /** How many times too large the block is. */
   #excess = 0;
@@ -34,11 +36,11 @@ export class HeaderReceiver {
 
   /** The connection is idle: gives up what only saves time. */
   trim(): void {
-    if (this.#decoder?.isFresh === true) this.#decoder = undefined;
-    else this.#decoder?.forget();
+    if (this.#decoder?.isFresh === false) this.#packed = this.#decoder.pack();
+    this.#decoder = undefined;
   }
 
-  /** Made for the first block: most connections are idle. */
+  /** Made for the first block, and for the first after a while: most connections are idle. */
   #makeDecoder(): Decoder {
     const { settings, limits, names } = this.#connection;
     const decoder = new Decoder({
@@ -48,6 +50,8 @@ export class HeaderReceiver {
       names,
     });
     if (this.#acknowledged) decoder.settingsAcknowledged();
+    if (this.#packed !== undefined) decoder.unpack(this.#packed);
+    this.#packed = undefined;
     this.#decoder = decoder;
     return decoder;
   }

@@ -241,6 +241,24 @@ describe('a server', () => {
     expect(bench.socket.destroyed).toBe(true);
   });
 
+  it('still knows what the peer has indexed after a while without streams', async () => {
+    const bench = new WorkBench().greet();
+    const call = async (id: number): Promise<Recorder | undefined> => {
+      bench.feed(frame(HEADERS, END_HEADERS | END_STREAM, id, bench.encode(request('/a', { 'x-kept': 'é' }).fields)));
+      const recorder = bench.recorders.get(id);
+      recorder?.stream?.sendHeaders(block({ ':status': '200' }), undefined, true);
+      await bench.frames();
+      return recorder;
+    };
+    await call(1);
+    const known = bench.encode(request('/a', { 'x-kept': 'é' }).fields).length;
+    expect(known).toBeLessThan(10); // Indices alone.
+    for (const now of [1_000, 7_000, 14_000]) bench.connection.watch.sweep(now);
+    expect((await call(3))?.headers?.get('x-kept')).toBe('é');
+    for (const now of [20_000, 27_000]) bench.connection.watch.sweep(now);
+    expect((await call(5))?.headers?.get('x-kept')).toBe('é');
+  });
+
   it('answers HTTP/1 with 505, and other protocols with GOAWAY', async () => {
     const bench = new WorkBench();
     bench.feed(Buffer.from('GET / HTTP/1.1\r\n\r\n'));

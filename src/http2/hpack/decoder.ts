@@ -4,6 +4,7 @@ import { Cursor } from './cursor.ts';
 import { DynamicTable, INITIAL_TABLE_SIZE } from './dynamic-table.ts';
 import { HpackError } from './hpack-error.ts';
 import { OctetCache } from './octet-cache.ts';
+import { packTable, unpackTable } from './packed-table.ts';
 import { STATIC_ENTRIES, STATIC_LENGTH } from './static-table.ts';
 
 export interface DecoderOptions {
@@ -93,10 +94,16 @@ export class Decoder {
     return this.#table.isFresh && !this.#updateDue;
   }
 
-  /** Drops what only saves time. */
-  forget(): void {
-    this.#blocks.release();
-    this.#fields.release();
+  /** What must be kept of it while nothing comes: the table. */
+  pack(): string {
+    return packTable(this.#table);
+  }
+
+  /** Takes the table that another one had, before the first block. */
+  unpack(packed: string): void {
+    unpackTable(packed, this.#table, this.#names);
+    // Who had to begin with a size update and has not yet still has to.
+    this.#updateDue = this.#table.capacity > this.#tableLimit;
   }
 
   /**

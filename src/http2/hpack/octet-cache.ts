@@ -106,15 +106,6 @@ export class OctetCache<T> {
     this.#sets = sets;
   }
 
-  /** Forgets all values, and gives up the memory for them. */
-  release(): void {
-    this.#sets = 0;
-    this.#entries = [];
-    this.#seen = NOTHING_SEEN;
-    this.#weight = 0;
-    this.#missed = false;
-  }
-
   /** Forgets all values. */
   clear(): void {
     if (this.#weight === 0) return;

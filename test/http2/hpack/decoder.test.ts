@@ -215,6 +215,27 @@ describe('the caches of the decoder change nothing: it gives what a decoder with
     );
   });
 
+  it('for blocks between which its table is packed away', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(plausibleBlock, fc.boolean()), { minLength: 1, maxLength: 40 }), (blocks) => {
+        let decoder = newDecoder();
+        const reference = new ReferenceDecoder();
+        for (const [octets, packs] of blocks) {
+          if (packs) {
+            const packed = decoder.pack();
+            decoder = newDecoder();
+            decoder.unpack(packed);
+          }
+          const expected = referenceOutcome(reference, octets);
+          expect(outcome(decoder, octets)).toEqual(expected);
+          if (expected === 'refused') return;
+          expect(decoder.tableSize).toBe(reference.size);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('while their gate is shut, and after it opens again', () => {
     const decoder = newDecoder();
     for (let i = 0; i < 1000; i++) {
