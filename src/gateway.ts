@@ -11,7 +11,7 @@ import { fetchKeySet } from './auth/jwt/fetch-key-set.ts';
 import { KeySources } from './auth/jwt/key-sources.ts';
 import { TokenVerifier } from './auth/jwt/token-verifier.ts';
 import { KeyUses } from './auth/key-uses.ts';
-import type { Breakers } from './breaker/breaker-admin.ts';
+import { BackendTable, type BackendTableParts } from './backend-table.ts';
 import { MiddlewareChain } from './chain/chain.ts';
 import { Deadlines } from './chain/deadlines.ts';
 import { EndOfTurn } from './chain/end-of-turn.ts';
@@ -19,7 +19,7 @@ import { LookTimer } from './chain/look-timer.ts';
 import { TurnClock } from './chain/turn-clock.ts';
 import { trustConfig } from './config/load.ts';
 import { loadContracts } from './config/load-contracts.ts';
-import { type BackendSettings, type ListenerSettings, type Settings, toSettings } from './config/settings.ts';
+import { type ListenerSettings, type Settings, toSettings } from './config/settings.ts';
 import type { ConfigSource } from './config/source.ts';
 import type { AuthenticationSettings } from './config/to-authentication.ts';
 import { ALWAYS_SHOWN, CONTROL_BACKEND } from './contracts/builtin.ts';
@@ -33,9 +33,9 @@ import { DecisionLog } from './decisions/decision-log.ts';
 import { describeState } from './describe-state.ts';
 import { Flusher, Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
 import { FloodCounts } from './metrics/flood-counts.ts';
-import type { GatewayMetrics } from './metrics/gateway-metrics.ts';
 import { openMetrics } from './open-metrics.ts';
 import { openPages, toPlainRequest } from './open-pages.ts';
+import { openRegistration } from './open-registration.ts';
 import { openState, type State } from './open-state.ts';
 import { openTelemetry, type Telemetry } from './open-telemetry.ts';
 import { createMemoryProbe, type MemoryFacts } from './overload/memory-share.ts';
@@ -44,20 +44,18 @@ import { OverloadStage } from './overload/overload-stage.ts';
 import { QuotaTracker } from './quota/quota-tracker.ts';
 import { RateLimiter } from './ratelimit/rate-limiter.ts';
 import { Answers } from './routing/answers.ts';
-import type { Backend, Breaker } from './routing/backend.ts';
 import { HEADER_NAMES } from './routing/header-names.ts';
 import { ListenerView } from './routing/listener-view.ts';
-import { type BackendParts, type BackendTarget, openBackend } from './routing/open-backend.ts';
 import { RecentOctets } from './routing/recent-octets.ts';
 import { RequestIds } from './routing/request-id.ts';
 import { RequestRouter } from './routing/router.ts';
+import type { ConfigSync } from './sync/config-sync.ts';
 import { isAllowed } from './sync/effective-plan.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
 import { retryConflicts } from './tenants/retry-conflicts.ts';
 import { TenantManager } from './tenants/tenant-manager.ts';
 import { CertificateRenewal, type Renewable } from './tls/certificate-renewal.ts';
-import { clientTlsPaths, readClientTls } from './tls/client-certificates.ts';
 import { ServerCertificates } from './tls/server-certificates.ts';
 import { fingerprintOf } from './tls/watch-files.ts';
 
@@ -171,7 +169,8 @@ export class Gateway {
     this.#closers.push(() => uses.flush());
     const { httpHosts } = settings.authentication;
     const { documents } = state;
-    const tenants = new TenantManager({ documents, sync, random: randomBytes, clock, httpHosts, uses });
+    const { facts, policy } = openRegistration({ loaded, settings, contracts, addresses: this.addresses });
+    const tenants = new TenantManager({ documents, sync, random: randomBytes, clock, httpHosts, uses, facts });
     const changes = new Changes({ ...state, tenants, now: clock.now, log });
     const atStart = changes.recordedFor('configuration file', 'start');
     await this.#writeConfiguration(state, async () => {
@@ -236,6 +235,7 @@ export class Gateway {
     this.#telemetry = telemetry;
     this.#closers.push((graceMs) => telemetry.close(graceMs));
     const decided = new DecisionLog(turnClock.now);
+    const ofFile = new Map(contracts.map((contract) => [contract.name, contract]));
     const control = await startControlServer({
       tenants,
       changes,
@@ -258,6 +258,7 @@ export class Gateway {
       fleet: state,
       diagnostics: {
         findCall: (requestId) => telemetry.recent.find(requestId),
+        epoch: () => clock.now() - clock.monotonic(),
         state: async () => {
           const known = new Map((await breakers.list()).map(({ backend, phase }) => [backend, phase]));
           return describeState({
@@ -266,7 +267,7 @@ export class Gateway {
             version: sync.current.version,
             memory,
             listeners: settings.listeners.map(({ name }, index) => ({ name, listener: open[index] })),
-            backends: [...backends.values()],
+            backends: [...backends.all.values()],
             breakerState: (name) => known.get(name) ?? '',
             now: turnClock.monotonic(),
             spans: telemetry.exportCounts(),
@@ -275,14 +276,16 @@ export class Gateway {
         },
       },
       now: clock.now,
-      contracts: new Map(contracts.map((contract) => [contract.name, contract])),
+      contracts: { get: (name) => ofFile.get(name) ?? sync.current.contracts.get(name) },
       isAllowed: (tenantId, method) => isAllowed(sync.current, tenantId, method),
       health: this.#health,
       log,
       socketFolders: [tmpdir(), dirname(settings.storePath)],
     });
     this.#closers.push((graceMs) => control.stop(graceMs));
-    const backends = this.#openBackends(settings, control.path, { breakers, metrics, floods, flusher });
+    const { monotonic } = clock;
+    const parts = { breakers, metrics, floods, flusher, log, policy, now: monotonic, random: Math.random };
+    const backends = this.#openBackends(settings, control.path, sync, parts);
     const deadlines = new Deadlines(clock.monotonic);
     this.#closers.push(() => deadlines.close());
     const pages = openPages({
@@ -297,7 +300,7 @@ export class Gateway {
       now: turnClock.monotonic,
       chain,
       deadlines,
-      backends,
+      backends: backends.all,
       answers: new Answers(),
       requestIds: new RequestIds({ now: turnClock.now, fillRandom: (buffer) => randomFillSync(buffer) }),
       tracing: telemetry.tracing,
@@ -375,49 +378,18 @@ export class Gateway {
     return stage;
   }
 
-  #openBackends(
-    settings: Settings,
-    controlPath: string,
-    { breakers, metrics, floods, flusher }: BackendSurroundings,
-  ): ReadonlyMap<string, Backend> {
-    const onError = (endpoint: string, error: unknown) => this.#log.warn({ endpoint, err: error }, 'backend');
-    const parts = { random: Math.random, now: clock.monotonic, flusher, onError };
-    const backends = settings.backends.map((target) => {
-      const breaker = breakers.open(target.name, target.breaker);
-      breaker.onStateChange((state, previous) => {
-        this.#log.warn({ backend: target.name, state, previous }, 'circuit breaker');
-      });
-      const onFlood: BackendParts['onFlood'] = (kind) => floods.count(`backend ${target.name}`, kind);
-      const backend = this.#openBackend(target, { ...parts, breaker, onFlood });
-      metrics.addBackend(backend.name, {
-        breakerState: () => breaker.state,
-        outstanding: () => backend.outstanding,
-        connections: () => backend.connections,
-        endpoints: () => backend.endpoints.length,
-        isFailure: (status) => breaker.isFailure(status),
-      });
-      return backend;
-    });
-    backends.push(openBackend(controlTarget(controlPath), { ...parts, breaker: ALWAYS, isControl: true }));
-    this.#closers.push(() => Promise.all(backends.map((backend) => backend.close())));
-    return new Map(backends.map((backend) => [backend.name, backend]));
-  }
-
-  #openBackend(settings: BackendSettings, parts: BackendParts): Backend {
-    const files = settings.tls;
-    if (files === undefined) return openBackend({ ...settings, tls: undefined }, parts);
-    let { tls, validTo } = readClientTls(files, readFileSync);
-    const backend = openBackend({ ...settings, tls }, parts);
-    this.#renewables.push({
-      name: `backend ${settings.name}`,
-      paths: clientTlsPaths(files),
-      validTo: () => validTo,
-      reload: () => {
-        ({ tls, validTo } = readClientTls(files, readFileSync));
-        backend.renewTls(tls);
-      },
-    });
-    return backend;
+  /** Backends of the file, and of the snapshot as it changes. */
+  #openBackends(settings: Settings, controlPath: string, sync: ConfigSync, parts: BackendTableParts): BackendTable {
+    const backends = new BackendTable(parts);
+    this.#closers.push(() => backends.close());
+    for (const each of settings.backends) {
+      const renewable = backends.openFixed(each);
+      if (renewable !== undefined) this.#renewables.push(renewable);
+    }
+    backends.openControl(controlPath);
+    backends.follow(sync.current);
+    this.#closers.push(sync.onChange((_change, snapshot) => backends.follow(snapshot)));
+    return backends;
   }
 
   async #listen(listeners: readonly ListenerSettings[], open: Listener[], calls: CallHandling): Promise<void> {
@@ -471,14 +443,6 @@ export class Gateway {
   }
 }
 
-/** What backends have to do with. */
-interface BackendSurroundings {
-  readonly breakers: Breakers;
-  readonly metrics: GatewayMetrics;
-  readonly floods: FloodCounts;
-  readonly flusher: Flusher;
-}
-
 /** What listeners do with requests. */
 interface CallHandling {
   readonly flusher: Flusher;
@@ -490,18 +454,4 @@ interface CallHandling {
   tooLarge(view: ListenerView, stream: Stream): void;
   /** Ends one that still runs. */
   cutOff(stream: Stream): void;
-}
-
-/** The breaker of the gateway's own services: they are as alive as the gateway. */
-const ALWAYS: Breaker = { acquire: () => ({ settle() {}, ignore() {} }) };
-
-function controlTarget(path: string): BackendTarget {
-  return {
-    name: CONTROL_BACKEND,
-    endpoints: [{ path }],
-    tls: undefined,
-    connectTimeoutMs: 1000,
-    defaultTimeoutMs: undefined,
-    maxConnections: 1,
-  };
 }

@@ -51,7 +51,7 @@ export async function openTelemetry(
   const times = { now: clock.monotonic, wall: clock.now };
   const tracing = plan && (await openTracing(plan, { log, version, ...times }));
   const push = pushPlan && (await openMetricsPush(pushPlan, metrics, { log, version, now: clock.now }));
-  const recent = new RecentCalls(() => clock.now() - clock.monotonic());
+  const recent = new RecentCalls();
   const accessLog = settings.accessLog && new AccessLog(log, settings.accessLog, { now: clock.monotonic, random });
   return {
     tracing: tracing?.policy,

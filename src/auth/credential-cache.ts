@@ -53,10 +53,14 @@ export class CredentialCache {
     return entry;
   }
 
-  /** An entry was used by its memo: it counts as a hit, and stays recent. */
+  /**
+   * An entry was used by its memo: it counts as a hit, and stays recent. The order is not kept while there is room for as many
+   * again: its links are five places in memory, and who is in use is touched often enough once it matters.
+   */
   touch(entry: CachedCredential): void {
     this.#hits++;
-    (entry.principal === undefined ? this.#negatives : this.#positives).touch(entry);
+    const table = entry.principal === undefined ? this.#negatives : this.#positives;
+    if (!table.isRoomy) table.touch(entry);
   }
 
   set(entry: CachedCredential): void {

@@ -30,6 +30,11 @@ export class Lru<E extends LruEntry> {
     return this.#entries.size;
   }
 
+  /** At least half of it is free: who is used least does not matter yet. */
+  get isRoomy(): boolean {
+    return 2 * this.#entries.size <= this.#capacity;
+  }
+
   /** Finds an entry, and makes it the most recently used. */
   get(key: string): E | undefined {
     const entry = this.#entries.get(key);

@@ -39,7 +39,10 @@ export interface BackendBreaker {
 
 /** The breakers of all backends. */
 export interface Breakers extends BreakerAdmin {
+  /** One that has the name already is closed: its permits change nothing from then on. */
   open(backend: string, options: Partial<BreakerOptions>): BackendBreaker;
+  /** The backend is gone, and so is its breaker. */
+  drop(backend: string): void;
   /** Never rejects. */
   close(): Promise<void>;
 }
@@ -58,6 +61,10 @@ export class LocalBreakers implements Breakers {
     const breaker = new CircuitBreaker(options, this.#now);
     this.#breakers.set(backend, breaker);
     return breaker;
+  }
+
+  drop(backend: string): void {
+    this.#breakers.delete(backend);
   }
 
   async close(): Promise<void> {}
@@ -108,12 +115,19 @@ export class FleetBreakers implements Breakers {
   }
 
   open(backend: string, options: Partial<BreakerOptions>): SharedBreaker {
+    this.drop(backend);
     const local = new CircuitBreaker(options, this.#now);
     const breaker = new SharedBreaker({ backend, gateway: this.#gateway, local, store: this.#store, now: this.#now });
     this.#breakers.set(backend, breaker);
     // A backend that the fleet has given up is not to be called until the first tick.
     void breaker.report();
     return breaker;
+  }
+
+  drop(backend: string): void {
+    // What this gateway saw counts no more. It never rejects, and nothing waits for it.
+    void this.#breakers.get(backend)?.close();
+    this.#breakers.delete(backend);
   }
 
   async list(): Promise<BreakerStatus[]> {

@@ -13,7 +13,7 @@ export function parseAddress(text: string): Address {
     return { path };
   }
   const parts = /^(?:\[([^\]]*)\]|([^:[\]]*)):([^:]*)$/.exec(text);
-  if (parts === null) throw new TypeError(explain(text));
+  if (parts === null || text.includes('://')) throw new TypeError(explain(text));
   const [, bracketed, plain, digits = ''] = parts;
   const host = bracketed ?? plain ?? '';
   if (host === '' || /[\s/]/.test(host))

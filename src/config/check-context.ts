@@ -14,16 +14,21 @@ export interface FileCheck {
   check(path: Path, file: string, kind?: 'file' | 'folder'): void;
   /** The text of a file; complains, and gives undefined, when it cannot be read. Empty is skipped. */
   read(path: Path, file: string): string | undefined;
+  /** Likewise, for one that is no text. */
+  readOctets(path: Path, file: string): Buffer | undefined;
 }
 
 /** The real file system. */
 export function createFileCheck(source: ConfigSource, baseDir: string): FileCheck {
   return {
     read(path, file) {
+      return this.readOctets(path, file)?.toString('utf8');
+    },
+    readOctets(path, file) {
       this.check(path, file);
       if (file === '' || source.isFaulty(path)) return undefined;
       try {
-        return readFileSync(resolve(baseDir, file), 'utf8');
+        return readFileSync(resolve(baseDir, file));
       } catch (error) {
         source.complain(path, `"${file}" cannot be read`, error instanceof Error ? error.message : undefined);
         return undefined;

@@ -8,7 +8,7 @@ import { readMessage } from './read-message.ts';
 import { readSchema } from './schema.ts';
 import { ConfigSource, type Path } from './source.ts';
 
-/** Plans and tenants as somebody wants them to be. */
+/** Plans, tenants, backends and contracts as somebody wants them to be. */
 export interface LoadedManifest {
   readonly manifest: Manifest;
   /** Whether the file says anything there, be it that there is nothing: what it is silent of is left alone. */
@@ -36,11 +36,28 @@ export function parseManifest(text: string, fileName: string, baseDir: string): 
   manifest.tenants.forEach((tenant, index) => {
     readKeySets(files, tenant, ['tenants', index]);
   });
+  manifest.contracts.forEach((contract, index) => {
+    if (contract.descriptorSet.startsWith(INLINE)) return;
+    const octets = files.readOctets(['contracts', index, 'descriptor_set'], contract.descriptorSet);
+    if (octets !== undefined) contract.descriptorSet = inlineDescriptors(octets);
+  });
   if (source.complaints.length > 0) throw new ConfigError(source.complaints);
   return { manifest, says: (path) => source.has(path) };
 }
 
-function checkNames(source: ConfigSource, { plans, tenants }: Manifest): void {
+function checkNames(source: ConfigSource, { plans, tenants, backends, contracts }: Manifest): void {
+  for (const [section, what, all] of [
+    ['backends', 'backend', backends],
+    ['contracts', 'contract', contracts],
+  ] as const) {
+    complainOfTwins(
+      source,
+      [section],
+      'name',
+      what,
+      all.map(({ name }) => name),
+    );
+  }
   complainOfTwins(
     source,
     ['plans'],
@@ -64,6 +81,18 @@ function checkNames(source: ConfigSource, { plans, tenants }: Manifest): void {
       keys.map(({ id }) => id),
     );
   });
+}
+
+/** How a manifest begins descriptors that stand in it. */
+const INLINE = 'base64:';
+
+export function inlineDescriptors(octets: Uint8Array): string {
+  return `${INLINE}${Buffer.from(octets).toString('base64')}`;
+}
+
+/** The other way round, for a manifest that was read. */
+export function descriptorsOf(text: string): Buffer {
+  return Buffer.from(text.slice(INLINE.length), 'base64');
 }
 
 /** There may be a hundred thousand. */

@@ -11,7 +11,6 @@ import type { PlanOverrides } from '../../generated/tollgate/admin/v1/tenant.ts'
 import type {
   Audit,
   Backend,
-  Breaker,
   Listener,
   Overload,
   ServerTls,
@@ -20,11 +19,8 @@ import type {
   Tenant as TenantMessage,
 } from '../../generated/tollgate/config/v1/config.ts';
 import { Listener_Errors, ServerTls_ClientAuth } from '../../generated/tollgate/config/v1/config.ts';
-import { type BreakerOptions, DEFAULT_BREAKER } from '../breaker/options.ts';
 import { durationToMs } from '../contracts/policy.ts';
-import { codeOf } from '../grpc/status.ts';
 import { DEFAULT_LIMITS, leastMemory, type MetricsLimits, MIB } from '../metrics/budget.ts';
-import { DEFAULT_RETRY, type RetryOptions } from '../routing/retries.ts';
 import { DEFAULT_RETENTION, type Retention } from '../store/journal.ts';
 import type { RedisSettings } from '../store/redis/connect.ts';
 import { toAllowList } from '../sync/allow-list.ts';
@@ -34,10 +30,11 @@ import type { AccessLogSettings } from '../telemetry/access-log.ts';
 import { type LogLevel, toLogLevel } from '../telemetry/log-level.ts';
 import type { TelemetrySettings } from '../telemetry/telemetry-settings.ts';
 import { hashKey } from '../tenants/key-text.ts';
-import { type Address, parseAddress } from './address.ts';
+import { parseAddress } from './address.ts';
 import type { Environment } from './check-tenants.ts';
 import type { LoadedConfig } from './load.ts';
 import { type AuthenticationSettings, toAuthentication, toIdentities } from './to-authentication.ts';
+import { type BackendOptions, toBackendOptions } from './to-backend.ts';
 import { type LimitSettings, toLimits } from './to-limits.ts';
 import { toRedis } from './to-redis.ts';
 import { toAccessLog, toTelemetry } from './to-telemetry.ts';
@@ -63,6 +60,8 @@ export interface Settings {
   readonly overload: OverloadSettings | undefined;
   /** Of the audit log. */
   readonly retention: Retention;
+  /** Backends registered over the admin services may have endpoints that are Unix sockets. */
+  readonly unixSockets: boolean;
 }
 
 export interface PrometheusSettings {
@@ -108,17 +107,10 @@ export interface ServerTlsSettings {
   readonly clientAuth: 'required' | 'optional' | 'none';
 }
 
-export interface BackendSettings {
+export interface BackendSettings extends BackendOptions {
   readonly name: string;
-  readonly endpoints: readonly Address[];
-  readonly breaker: BreakerOptions;
   /** Paths of PEM files. */
   readonly tls: ClientTlsSettings | undefined;
-  readonly connectTimeoutMs: number;
-  readonly defaultTimeoutMs: number | undefined;
-  /** Per endpoint. */
-  readonly maxConnections: number;
-  readonly retry: RetryOptions;
 }
 
 export interface ClientTlsSettings {
@@ -168,6 +160,7 @@ export function toSettings({ config, baseDir }: Pick<LoadedConfig, 'config' | 'b
     },
     overload: toOverload(config.overload),
     retention: toRetention(config.audit),
+    unixSockets: config.registration?.unixSockets ?? false,
   };
 }
 
@@ -242,38 +235,16 @@ function toOverload(overload: Overload | undefined): OverloadSettings | undefine
 
 function toBackend(backend: Backend, file: (path: string) => string): BackendSettings {
   const path = (text: string) => (text === '' ? undefined : file(text));
-  const { tls } = backend;
+  const { name, tls } = backend;
   return {
-    name: backend.name,
-    endpoints: backend.endpoints.map(parseAddress),
-    breaker: toBreakerOptions(backend.breaker),
+    name,
+    ...toBackendOptions(backend),
     tls: tls && {
       ca: path(tls.ca),
       serverName: tls.serverName === '' ? undefined : tls.serverName,
       cert: path(tls.cert),
       key: path(tls.key),
     },
-    connectTimeoutMs: backend.connectTimeout === undefined ? 2000 : durationToMs(backend.connectTimeout),
-    defaultTimeoutMs: backend.defaultTimeout && durationToMs(backend.defaultTimeout),
-    maxConnections: backend.maxConnections === 0 ? 4 : backend.maxConnections,
-    retry: {
-      maxAttempts: backend.retry?.maxAttempts ?? DEFAULT_RETRY.maxAttempts,
-      budgetRatio: backend.retry?.budgetRatio ?? DEFAULT_RETRY.budgetRatio,
-    },
-  };
-}
-
-/** The breaker's options with the defaults that the proto documents. */
-export function toBreakerOptions(breaker: Breaker | undefined): BreakerOptions {
-  const codes = (breaker?.failureStatuses ?? []).map(codeOf).filter((code) => code !== undefined);
-  return {
-    ...DEFAULT_BREAKER,
-    failureRatio: breaker?.failureRatio ?? DEFAULT_BREAKER.failureRatio,
-    windowMs: breaker?.window === undefined ? DEFAULT_BREAKER.windowMs : durationToMs(breaker.window),
-    minCalls: breaker?.minCalls ?? DEFAULT_BREAKER.minCalls,
-    openForMs: breaker?.openFor === undefined ? DEFAULT_BREAKER.openForMs : durationToMs(breaker.openFor),
-    probes: breaker?.probes ?? DEFAULT_BREAKER.probes,
-    failureStatuses: codes.length > 0 ? new Set(codes) : DEFAULT_BREAKER.failureStatuses,
   };
 }
 

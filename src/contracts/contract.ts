@@ -28,6 +28,8 @@ export interface ContractOptions {
   readonly descriptorSet: Uint8Array;
   /** Policy by `pkg.Service/Method` or `pkg.Service`; wins over what the contract says. */
   readonly overrides?: ReadonlyMap<string, PolicyLayer> | undefined;
+  /** Names of the listeners that show it, where it says so itself. */
+  readonly listeners?: readonly string[] | undefined;
   /** Which services belong to the contract; by default all that the gateway does not answer itself. */
   readonly includes?: ((service: string) => boolean) | undefined;
 }
@@ -99,6 +101,7 @@ function buildEntry(
     backend: options.backend,
     kind: kindOf(method),
     policy,
+    listeners: options.listeners,
   };
 }
 

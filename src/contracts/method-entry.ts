@@ -31,4 +31,6 @@ export interface MethodEntry {
   readonly backend: string;
   readonly kind: CallKind;
   readonly policy: MethodPolicy;
+  /** Names of the listeners that show it, beside those that name its contract. */
+  readonly listeners?: readonly string[] | undefined;
 }

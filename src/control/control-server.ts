@@ -6,7 +6,9 @@ import { ServerReflectionService } from '../../generated/grpc/reflection/v1/refl
 import { ServerReflectionService as ServerReflectionServiceAlpha } from '../../generated/grpc/reflection/v1alpha/reflection.ts';
 import { ApiKeyServiceService } from '../../generated/tollgate/admin/v1/api_key.ts';
 import { AuditServiceService } from '../../generated/tollgate/admin/v1/audit.ts';
+import { BackendServiceService } from '../../generated/tollgate/admin/v1/backend.ts';
 import { BreakerServiceService } from '../../generated/tollgate/admin/v1/breaker.ts';
+import { ContractServiceService } from '../../generated/tollgate/admin/v1/contract.ts';
 import { DecisionServiceService } from '../../generated/tollgate/admin/v1/decision.ts';
 import { DiagnosticsServiceService } from '../../generated/tollgate/admin/v1/diagnostics.ts';
 import { FleetServiceService } from '../../generated/tollgate/admin/v1/fleet.ts';
@@ -23,8 +25,10 @@ import { createApiKeyService } from './api-key-service.ts';
 import type { ChangelogSource } from './audit/watch.ts';
 import { createAuditInterceptor } from './audit-interceptor.ts';
 import { createAuditService } from './audit-service.ts';
+import { createBackendService } from './backend-service.ts';
 import { createBreakerService } from './breaker-service.ts';
 import type { Changes } from './changes.ts';
+import { createContractService } from './contract-service.ts';
 import type { EvidenceSource } from './decision/evidence.ts';
 import type { DecisionSource } from './decision/explain.ts';
 import { createDecisionService } from './decision-service.ts';
@@ -126,6 +130,8 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
   return [
     [TenantServiceService, createTenantService(tenants, changes, options.decisions, log)],
     [PlanServiceService, createPlanService(tenants, changes, options.decisions, log)],
+    [BackendServiceService, createBackendService(tenants, changes, log)],
+    [ContractServiceService, createContractService(tenants, changes, log)],
     [ApiKeyServiceService, createApiKeyService(tenants, changes, log)],
     [METRICS_SERVICE, createMetricsService(metrics, health, log)],
     [BreakerServiceService, createBreakerService(breakers, changes, now, log)],

@@ -23,6 +23,8 @@ import { createUnaryHandler } from './unary-handler.ts';
 /** What the service shows. */
 export interface DiagnosticsSource {
   findCall(requestId: string): CallRecord | undefined;
+  /** Unix milliseconds of the monotonic clock's zero. */
+  epoch(): number;
   state(): Promise<GetStateResponse>;
 }
 
@@ -35,7 +37,7 @@ export function createDiagnosticsService(source: DiagnosticsSource, log: Logger)
   return {
     getCall: createUnaryHandler(log, ({ requestId }: GetCallRequest): GetCallResponse => {
       const record = source.findCall(requestId);
-      if (record?.outcome !== undefined) return { call: toEndedCall(record) };
+      if (record !== undefined) return { call: toEndedCall(record, source.epoch()) };
       throw new ControlError(
         Code.NOT_FOUND,
         'CALL_UNKNOWN',
@@ -81,9 +83,8 @@ async function sendProfile(call: ServerWritableStream<GetCpuProfileRequest, GetC
   }
 }
 
-function toEndedCall(record: CallRecord): EndedCall {
-  const { outcome } = record;
-  const refusal = outcome?.refusal;
+function toEndedCall(record: CallRecord, epoch: number): EndedCall {
+  const { refusal } = record;
   return {
     requestId: record.requestId,
     traceId: record.traceId,
@@ -91,14 +92,14 @@ function toEndedCall(record: CallRecord): EndedCall {
     tenantId: record.tenantId,
     principalId: record.principalId,
     method: record.method,
-    status: codeName(outcome?.status ?? Code.UNKNOWN),
+    status: codeName(record.status),
     reason: refusal?.reason ?? '',
     message: refusal?.message ?? '',
     facts: { ...refusal?.metadata },
-    startedAt: new Date(record.startedAt),
-    duration: toDuration(outcome?.durationMs ?? 0),
-    backendDuration: outcome?.backendMs === undefined ? undefined : toDuration(outcome.backendMs),
-    cancelled: outcome?.cancelled ?? false,
+    startedAt: new Date(epoch + record.startedAt),
+    duration: toDuration(record.durationMs),
+    backendDuration: record.backendMs === undefined ? undefined : toDuration(record.backendMs),
+    cancelled: record.cancelled,
     waits: (record.waits ?? []).map(({ name, startedAt, endedAt }) => ({
       name,
       duration: toDuration(endedAt - startedAt),
@@ -110,8 +111,8 @@ function toEndedCall(record: CallRecord): EndedCall {
       duration: toDuration(attempt.endedAt - attempt.startedAt),
       notProcessed: attempt.unprocessed,
     })),
-    requestOctets: outcome?.traffic?.requestOctets ?? 0,
-    responseOctets: outcome?.traffic?.responseOctets ?? 0,
+    requestOctets: record.requestOctets,
+    responseOctets: record.responseOctets,
     remoteAddress: record.remoteAddress,
   };
 }

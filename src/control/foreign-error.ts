@@ -27,17 +27,11 @@ export function fromForeignError(error: unknown): ControlError | undefined {
     });
   }
   if (error instanceof InvalidArgument) {
-    return new ControlError(Code.INVALID_ARGUMENT, 'INVALID_REQUEST', error.message, {
-      fields: [{ field: error.field, description: withoutPrefix(error.message, `${error.field}: `) }],
-    });
+    return new ControlError(Code.INVALID_ARGUMENT, 'INVALID_REQUEST', error.message, { fields: error.faults });
   }
   if (error instanceof StoreUnavailable) {
     const message = "the fleet's store is not available; a change that was asked for may have been made";
     return new ControlError(Code.UNAVAILABLE, 'STORE_UNAVAILABLE', message);
   }
   return undefined;
-}
-
-function withoutPrefix(text: string, prefix: string): string {
-  return text.startsWith(prefix) ? text.slice(prefix.length) : text;
 }

@@ -34,6 +34,8 @@ export interface ClientOptions {
   readonly clock?: () => number;
   /** Numbers from 0 to 1, for jitter. */
   readonly random?: () => number;
+  /** Asked before each attempt to connect: an error is what comes of it. */
+  readonly refuse?: ((target: Target) => Error | undefined) | undefined;
   /** A connection could not be made. */
   onConnectionError?(error: unknown): void;
   /** A handler threw. */
@@ -142,6 +144,12 @@ export class Client {
   #connect(): boolean {
     if (this.#attempt !== undefined || this.#usable.length >= this.#maxConnections) return true;
     if (this.#sweeper.now() < this.#retryAt) return this.#usable.length > 0;
+    const refused = this.#options.refuse?.(this.#options.target);
+    if (refused !== undefined) {
+      this.#backOff();
+      this.#options.onConnectionError?.(refused);
+      return this.#usable.length > 0;
+    }
     const { socket } = openSocket(this.#options.target, this.#tls, (attempt) => this.#onConnected(attempt));
     const timeout = this.#options.connectTimeoutMs ?? 5_000;
     const timer = setTimeout(() => socket.destroy(new Error(`no HTTP/2 connection within ${timeout} ms`)), timeout);
@@ -175,11 +183,16 @@ export class Client {
   #onAttemptOver(socket: Attempt['socket'], failure: unknown): void {
     if (this.#attempt?.socket !== socket) return;
     this.#endAttempt();
+    this.#backOff();
+    if (this.#usable.length === 0) this.#failWaiting();
+    this.#options.onConnectionError?.(failure ?? new Error('the peer closed the connection before its SETTINGS'));
+  }
+
+  /** An attempt came to nothing: the next is made later. */
+  #backOff(): void {
     const { initial, max } = this.#options.backoffMs ?? { initial: 50, max: 2_000 };
     const random = (this.#options.random ?? Math.random)();
     this.#retryAt = this.#sweeper.now() + Math.min(max, initial * 2 ** this.#failures++) * (0.5 + random / 2);
-    if (this.#usable.length === 0) this.#failWaiting();
-    this.#options.onConnectionError?.(failure ?? new Error('the peer closed the connection before its SETTINGS'));
   }
 
   #endAttempt(): void {

@@ -1,10 +1,12 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import { onreadOption, type Reader, readByEvents } from './socket-reading.ts';
 import { clientTlsOptions } from './tls.ts';
 
-/** Where a client connects to: a host and port, or a Unix socket. */
-export type Target = { readonly host: string; readonly port: number } | { readonly path: string };
+/** Where a client connects to: a host and port, or a Unix socket. `lookup` resolves the host, where the system is not to do it. */
+export type Target =
+  | { readonly host: string; readonly port: number; readonly lookup?: LookupFunction | undefined }
+  | { readonly path: string };
 
 /** TLS of a client: `ca`, `cert`, `key`, `servername`, ... as `tls.connect` takes them. */
 export type ClientTls = Omit<TlsConnectionOptions, 'host' | 'port' | 'path' | 'socket' | 'ALPNProtocols'>;

@@ -1,5 +1,11 @@
 import type { Field } from './field.ts';
 
+/** A block as it was encoded while the encoder's table was of this generation; valid no longer. */
+export interface EncodedBlock {
+  readonly generation: number;
+  readonly octets: string;
+}
+
 /**
  * A decoded header block, or one to be sent. Immutable but for `memo`. A decoder gives the same object again for a block of
  * the same octets while its dynamic table is unchanged, and encoders remember the octets of a block that they have
@@ -15,6 +21,9 @@ export class HeaderBlock {
   verdict = 0;
   status = 0;
   contentLength = -1;
+  /** The encoder that encoded it last, and what it made of it: a request goes the same way again. For encoders alone. */
+  encodedBy: object | undefined = undefined;
+  encoded: EncodedBlock | undefined = undefined;
 
   constructor(fields: readonly Field[]) {
     this.fields = fields;

@@ -1,5 +1,6 @@
 import { CODES } from '../grpc/status.ts';
 import { PAGE_OCTETS, PagePool } from './page-pool.ts';
+import { WaitingCalls } from './waiting-calls.ts';
 
 /** What the configuration allows. */
 export interface MetricsLimits {
@@ -15,8 +16,8 @@ export const DEFAULT_LIMITS: MetricsLimits = { maxSeries: 10_000, memory: 32 * M
 /** Different methods that have names; more are `_other`. They come from contracts, never from strangers. */
 export const MAX_METHODS = 4_095;
 
-/** Octets of a series without its histograms: 210 in typed arrays, the rest for the tenant's name and its place in a map. */
-const SERIES_OCTETS = 440;
+/** Octets of a series without its histograms: 130 in typed arrays, the rest for the tenant's name and its place in a map. */
+const SERIES_OCTETS = 360;
 /** Pages that the smallest table can do with: a few series of the widest histograms. */
 const LEAST_PAGES = 8_192;
 /** Pages that a series should have: two octaves of each of its histograms. */
@@ -57,7 +58,7 @@ function othersOf(maxSeries: number): number {
 }
 
 function tableOctets(maxSeries: number): number {
-  return SERIES_OCTETS * (maxSeries + othersOf(maxSeries) + CODES);
+  return SERIES_OCTETS * (maxSeries + othersOf(maxSeries) + CODES) + WaitingCalls.octets;
 }
 
 function floorPower(octets: number): number {

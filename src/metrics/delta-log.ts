@@ -71,15 +71,13 @@ export class DeltaLog {
     return this.#frame(frame).end >= this.#head - this.#words.length;
   }
 
-  /** Begins an entry; `bucket` for each of its buckets, then `endEntry`. @param at of the series' counters in `counters` */
-  beginEntry(
-    series: number,
-    generation: number,
-    labels: number,
-    counters: Float64Array,
-    at: number,
-    max: number,
-  ): void {
+  /** Whether there are entries behind the last frame. */
+  get isOpen(): boolean {
+    return this.#head > this.#start;
+  }
+
+  /** Begins an entry; `bucket` for each of its buckets, then `endEntry`. A frame may have several of one series. */
+  beginEntry(series: number, generation: number, labels: number, counters: Float64Array, max: number): void {
     const words = this.#words;
     const mask = this.#mask;
     this.#entry = this.#head;
@@ -87,7 +85,7 @@ export class DeltaLog {
     words[(this.#head + GENERATION) & mask] = generation;
     words[(this.#head + LABELS) & mask] = labels;
     const first = (this.#head + DOUBLES) / 2;
-    for (let i = 0; i < COUNTERS; i++) this.#doubles[this.#double(first + i)] = counters[at + i]!;
+    for (let i = 0; i < COUNTERS; i++) this.#doubles[this.#double(first + i)] = counters[i]!;
     this.#doubles[this.#double(this.#entry / 2 + MAXIMUM)] = max;
     this.#head += FIRST_BUCKET;
   }

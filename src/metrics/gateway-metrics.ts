@@ -120,9 +120,17 @@ export class GatewayMetrics {
     this.table.flush(this.#monotonic());
   }
 
-  /** Names a backend to report on. Backends come from the configuration: nothing else bounds them. */
+  /**
+   * Names a backend to report on; one that is replaced goes on with what was counted. Backends come from the configuration and
+   * from administrators: nothing else bounds them.
+   */
   addBackend(name: string, probe: BackendProbe): void {
-    this.#backends.set(name, { probe, calls: 0, failures: 0 });
+    const { calls, failures } = this.#backends.get(name) ?? { calls: 0, failures: 0 };
+    this.#backends.set(name, { probe, calls, failures });
+  }
+
+  removeBackend(name: string): void {
+    this.#backends.delete(name);
   }
 
   /** Counts a call that has ended. An arrow function, to be handed over as a subscriber. */

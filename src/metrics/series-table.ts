@@ -1,13 +1,13 @@
 import { CODES, Code } from '../grpc/status.ts';
-import { bucketOf } from './buckets.ts';
 import { MAX_METHODS, type MetricsBudget } from './budget.ts';
-import { type CallFacts, COUNTERS, Counter, PARTS, Part } from './counters.ts';
+import { type CallFacts, COUNTERS, type Counter, PARTS, type Part } from './counters.ts';
 import { DeltaLog } from './delta-log.ts';
 import { Distinct } from './distinct.ts';
 import { LabelTable, OTHER_LABEL } from './label-table.ts';
 import { EMPTY, PagePool } from './page-pool.ts';
 import { ABSENT, SeriesIndex } from './series-index.ts';
 import { Victims } from './victims.ts';
+import { WaitingCalls } from './waiting-calls.ts';
 
 /** The label of what has none of its own any more. Neither a tenant nor a method can be called so. */
 export const OTHER = '_other';
@@ -23,8 +23,7 @@ const FOLDED = 2;
  * budget the series that are used least are folded into those of the tenant `_other`, by method and status, so that totals
  * always add up; whoever comes back gets a series again, from zero. Recording allocates only for a new series.
  *
- * Each series has its totals, and what came since the last `flush`. That goes to the log and to the totals then, so a call is
- * counted once, where the few series that are in use lie close together.
+ * Calls wait until the next `flush`, or until they are many; then they go to the totals of their series, and to the log.
  */
 export class SeriesTable {
   readonly log: DeltaLog;
@@ -40,15 +39,11 @@ export class SeriesTable {
   /** Rises whenever a series' place is given to another. */
   readonly #generations: Uint32Array;
   readonly #totals: Float64Array;
-  readonly #recent: Float64Array;
   readonly #maxima: Float64Array;
-  readonly #recentMaxima: Float64Array;
   readonly #histograms: Uint32Array;
-  readonly #recentHistograms: Uint32Array;
-  /** Series that have something recent. */
-  readonly #touched: Int32Array;
-  readonly #isTouched: Uint8Array;
-  #touchedCount = 0;
+  readonly #waiting = new WaitingCalls();
+  /** Of each series the last call that waits, + 1; 0 is none. Only while they are being counted. */
+  readonly #lastCalls: Int32Array;
   readonly #free: number[] = [];
   #size = 0;
   #own = 0;
@@ -70,65 +65,44 @@ export class SeriesTable {
     this.#kinds = new Uint8Array(capacity);
     this.#generations = new Uint32Array(capacity);
     this.#totals = new Float64Array(capacity * COUNTERS);
-    this.#recent = new Float64Array(capacity * COUNTERS);
     this.#maxima = new Float64Array(capacity);
-    this.#recentMaxima = new Float64Array(capacity);
     this.#histograms = new Uint32Array(capacity * PARTS);
-    this.#recentHistograms = new Uint32Array(capacity * PARTS);
-    this.#touched = new Int32Array(capacity);
-    this.#isTouched = new Uint8Array(capacity);
+    this.#lastCalls = new Int32Array(capacity);
     this.#victims = new Victims({
       capacity,
       mayFold: (series) => this.#kinds[series] === OWN,
-      callsOf: (series) => this.#totals[series * COUNTERS]! + this.#recent[series * COUNTERS]!,
+      callsOf: (series) => this.#totals[series * COUNTERS]!,
     });
   }
 
   /** Series of tenants. */
   get own(): number {
+    this.#countWaiting();
     return this.#own;
   }
 
   /** About how many different series have been folded, those that came back among them. */
   get foldedSeries(): number {
+    this.#countWaiting();
     return this.#distinct.estimate;
   }
 
-  /** Counts a call. @param status gRPC status code; a number that is none counts as UNKNOWN */
+  /** Takes a call to be counted. @param status gRPC status code; a number that is none counts as UNKNOWN */
   record(tenant: string, method: string, status: number, facts: CallFacts): void {
-    const code = status >= 0 && status < CODES ? status : Code.UNKNOWN;
-    const series = this.#find(tenant, method, code);
-    const { durationMs, backendMs, traffic } = facts;
-    if (this.#isTouched[series] === 0) {
-      this.#isTouched[series] = 1;
-      this.#touched[this.#touchedCount++] = series;
-    }
-    this.#victims.touch(series);
-    const recent = this.#recent;
-    const at = series * COUNTERS;
-    recent[at]!++;
-    if (traffic !== undefined) {
-      recent[at + Counter.REQUEST_MESSAGES]! += traffic.requestMessages;
-      recent[at + Counter.RESPONSE_MESSAGES]! += traffic.responseMessages;
-      recent[at + Counter.REQUEST_OCTETS]! += traffic.requestOctets;
-      recent[at + Counter.RESPONSE_OCTETS]! += traffic.responseOctets;
-    }
-    if (durationMs > this.#recentMaxima[series]!) this.#recentMaxima[series] = durationMs;
-    this.#time(series, Part.TOTAL, durationMs);
-    if (backendMs !== undefined) this.#time(series, Part.BACKEND, backendMs);
-    this.#time(series, Part.GATEWAY, backendMs === undefined ? durationMs : durationMs - backendMs);
+    const waiting = this.#waiting;
+    waiting.add(tenant, method, status >= 0 && status < CODES ? status : Code.UNKNOWN, facts);
+    if (waiting.isFull) this.#countWaiting();
   }
 
-  /** What came since the last time becomes a frame of the log, and part of the totals. @param now milliseconds */
+  /** Counts what waits. What came since the last time is a frame of the log. @param now milliseconds */
   flush(now: number): void {
-    for (let i = 0; i < this.#touchedCount; i++) this.#flushSeries(this.#touched[i]!);
-    this.#touchedCount = 0;
+    this.#countWaiting();
     this.log.endFrame(now);
   }
 
   /** Whether there is something to flush. */
   get isTouched(): boolean {
-    return this.#touchedCount > 0;
+    return this.#waiting.length > 0 || this.log.isOpen;
   }
 
   /** Each series by its number. */
@@ -187,14 +161,85 @@ export class SeriesTable {
     this.pool.forEachOctave(this.#histograms[series * PARTS + part]!, visit);
   }
 
-  #find(tenant: string, method: string, status: number): number {
-    const tenantNumber = this.#tenants.find(tenant);
-    const methodNumber = this.#methods.find(method);
-    if (tenantNumber !== undefined && methodNumber !== undefined) {
-      const series = this.#index.find(tenantNumber, methodNumber, status);
-      if (series !== ABSENT) return series;
+  /** Counts the calls of known series first, series by series, and then those that may call for a new one. */
+  #countWaiting(): void {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    const known: number[] = [];
+    const generations: number[] = [];
+    const unknown: number[] = [];
+    for (let call = 0; call < waiting.length; call++) {
+      const series = this.#find(call);
+      if (series === ABSENT) {
+        unknown.push(call);
+        continue;
+      }
+      const last = this.#lastCalls[series]!;
+      if (last === 0) {
+        known.push(series);
+        generations.push(this.#generations[series]!);
+      }
+      waiting.link(call, last - 1);
+      this.#lastCalls[series] = call + 1;
     }
-    return this.#admit(tenant, method, status);
+    for (let i = 0; i < known.length; i++) this.#countSeries(known[i]!, generations[i]!);
+    for (const call of unknown) this.#countAlone(call);
+    waiting.clear();
+  }
+
+  #countSeries(series: number, generation: number): void {
+    const last = this.#lastCalls[series]! - 1;
+    this.#lastCalls[series] = 0;
+    if (this.#generations[series] === generation) {
+      this.#count(series, last);
+      return;
+    }
+    // It has been folded meanwhile, to make room for the histograms of another.
+    for (let call = last; call >= 0; ) {
+      const before = this.#waiting.beforeOf(call);
+      this.#countAlone(call);
+      call = before;
+    }
+  }
+
+  #countAlone(call: number): void {
+    const waiting = this.#waiting;
+    const found = this.#find(call);
+    const series =
+      found !== ABSENT ? found : this.#admit(waiting.tenantOf(call), waiting.methodOf(call), waiting.statusOf(call));
+    waiting.link(call, -1);
+    this.#count(series, call);
+  }
+
+  /** Adds a call, and those linked behind it, to a series. */
+  #count(series: number, last: number): void {
+    const { log } = this;
+    const { counters, max, lengths, buckets } = this.#waiting.sumUp(last);
+    this.#victims.touch(series);
+    for (let i = 0; i < COUNTERS; i++) this.#totals[series * COUNTERS + i]! += counters[i]!;
+    if (max > this.#maxima[series]!) this.#maxima[series] = max;
+    const labels = this.methodOf(series) * 32 + this.statusOf(series);
+    log.beginEntry(series, this.#generations[series]!, labels, counters, max);
+    for (let part = 0; part < PARTS; part++) {
+      const ofPart = buckets[part]!;
+      const length = lengths[part]!;
+      for (let from = 0, to = 0; from < length; from = to) {
+        const bucket = ofPart[from]!;
+        while (to < length && ofPart[to] === bucket) to++;
+        log.bucket(part as Part, bucket, to - from);
+        this.#addBucket(series * PARTS + part, series, bucket, to - from);
+      }
+    }
+    log.endEntry();
+  }
+
+  #find(call: number): number {
+    const waiting = this.#waiting;
+    const tenant = this.#tenants.find(waiting.tenantOf(call));
+    const method = this.#methods.find(waiting.methodOf(call));
+    return tenant === undefined || method === undefined
+      ? ABSENT
+      : this.#index.find(tenant, method, waiting.statusOf(call));
   }
 
   #admit(tenant: string, method: string, status: number): number {
@@ -215,17 +260,15 @@ export class SeriesTable {
     return this.#allocate(OWN, tenantNumber, methodNumber, status);
   }
 
-  #time(series: number, part: Part, ms: number): void {
-    if (ms > 0) this.#recent[series * COUNTERS + Counter.TOTAL_MS + part]! += ms;
-    const bucket = bucketOf(ms);
-    const at = series * PARTS + part;
-    let histogram = this.pool.add(this.#recentHistograms[at]!, bucket, 1);
+  /** @param at the histogram's place */
+  #addBucket(at: number, series: number, bucket: number, count: number): void {
+    let histogram = this.pool.add(this.#histograms[at]!, bucket, count);
     while (histogram < 0) {
       // The budget is such that this series and the last ones that can be folded into always have their pages.
       if (!this.#makeRoom(series)) return;
-      histogram = this.pool.add(this.#recentHistograms[at]!, bucket, 1);
+      histogram = this.pool.add(this.#histograms[at]!, bucket, count);
     }
-    this.#recentHistograms[at] = histogram;
+    this.#histograms[at] = histogram;
   }
 
   /** Folds some series other than `except`. @returns false when there is none */
@@ -279,60 +322,19 @@ export class SeriesTable {
     return series;
   }
 
-  /** All of `from` becomes part of `to`, what is recent as recent. */
+  /** All of `from` becomes part of `to`. */
   #add(from: number, to: number): void {
-    addCounters(this.#totals, from, to);
-    addCounters(this.#recent, from, to);
-    addMaxima(this.#maxima, from, to);
-    addMaxima(this.#recentMaxima, from, to);
-    this.#addHistograms(this.#histograms, from, to);
-    this.#addHistograms(this.#recentHistograms, from, to);
-    if (this.#isTouched[from] === 0 || this.#isTouched[to] === 1) return;
-    this.#isTouched[to] = 1;
-    this.#touched[this.#touchedCount++] = to;
-  }
-
-  #addHistograms(histograms: Uint32Array, from: number, to: number): void {
+    const totals = this.#totals;
+    for (let i = 0; i < COUNTERS; i++) {
+      totals[to * COUNTERS + i]! += totals[from * COUNTERS + i]!;
+      totals[from * COUNTERS + i] = 0;
+    }
+    this.#maxima[to] = Math.max(this.#maxima[to]!, this.#maxima[from]!);
+    this.#maxima[from] = 0;
     for (let part = 0; part < PARTS; part++) {
       const at = to * PARTS + part;
-      histograms[at] = this.pool.move(histograms[from * PARTS + part]!, histograms[at]!);
-      histograms[from * PARTS + part] = EMPTY;
+      this.#histograms[at] = this.pool.move(this.#histograms[from * PARTS + part]!, this.#histograms[at]!);
+      this.#histograms[from * PARTS + part] = EMPTY;
     }
   }
-
-  #flushSeries(series: number): void {
-    this.#isTouched[series] = 0;
-    const at = series * COUNTERS;
-    // It may have been folded since.
-    if (this.#recent[at] === 0) return;
-    const { log, pool } = this;
-    const max = this.#recentMaxima[series]!;
-    const labels = this.methodOf(series) * 32 + this.statusOf(series);
-    log.beginEntry(series, this.#generations[series]!, labels, this.#recent, at, max);
-    for (let part = 0; part < PARTS; part++) {
-      const histogram = this.#recentHistograms[series * PARTS + part]!;
-      pool.forEach(histogram, (bucket, count) => log.bucket(part as Part, bucket, count));
-      this.#histograms[series * PARTS + part] = pool.move(histogram, this.#histograms[series * PARTS + part]!);
-      this.#recentHistograms[series * PARTS + part] = EMPTY;
-    }
-    log.endEntry();
-    for (let i = 0; i < COUNTERS; i++) {
-      this.#totals[at + i]! += this.#recent[at + i]!;
-      this.#recent[at + i] = 0;
-    }
-    this.#maxima[series] = Math.max(this.#maxima[series]!, max);
-    this.#recentMaxima[series] = 0;
-  }
-}
-
-function addCounters(counters: Float64Array, from: number, to: number): void {
-  for (let i = 0; i < COUNTERS; i++) {
-    counters[to * COUNTERS + i]! += counters[from * COUNTERS + i]!;
-    counters[from * COUNTERS + i] = 0;
-  }
-}
-
-function addMaxima(maxima: Float64Array, from: number, to: number): void {
-  maxima[to] = Math.max(maxima[to]!, maxima[from]!);
-  maxima[from] = 0;
 }

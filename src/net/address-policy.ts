@@ -63,24 +63,30 @@ export function checkAddressAllowed(address: string): void {
  * Resolves names as `net.connect` does it, and gives no address that must not be connected to: it is these answers that are
  * connected to, so a name cannot mean one address when it is looked at and another one later. A host that is an address
  * already is never looked up: check it before.
+ * @param refusalOf why an address must not be connected to; undefined when it may
  */
-export const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) {
-      callback(error, '', 0);
-      return;
-    }
-    const allowed = addresses.filter(({ address }) => refusalOfAddress(address) === undefined);
-    const [first] = allowed;
-    if (first === undefined) {
-      const refused = addresses[0]?.address ?? '';
-      callback(new AddressRefused(refused, refusalOfAddress(refused) ?? 'none'), '', 0);
-      return;
-    }
-    if (options.all === true) callback(null, allowed);
-    else callback(null, first.address, first.family);
-  });
-};
+export function guardLookup(refusalOf: (address: string) => string | undefined): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) {
+        callback(error, '', 0);
+        return;
+      }
+      const allowed = addresses.filter(({ address }) => refusalOf(address) === undefined);
+      const [first] = allowed;
+      if (first === undefined) {
+        const refused = addresses[0]?.address ?? '';
+        callback(new AddressRefused(refused, refusalOf(refused) ?? 'none'), '', 0);
+        return;
+      }
+      if (options.all === true) callback(null, allowed);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+/** By `refusalOfAddress`. */
+export const guardedLookup = guardLookup(refusalOfAddress);
 
 /** Whether a host, as it stands in a URL, is this machine. */
 export function isLoopback(host: string): boolean {

@@ -18,6 +18,8 @@ const LEASE_LASTS_MS = 1000;
 const RECHECK_MS = 1000;
 /** After a question that was not answered in time nothing is asked for so long. */
 const UNANSWERED_MS = 30;
+/** Of a quota of which so much was left, when that was last told, a lease is served in advance of an answer that is late. */
+const AMPLE_SHARE = 0.2;
 
 /** What meters share. `onError` is told when units could not be given back: they stay counted as used. */
 export interface MeterParts extends OverdraftParts {
@@ -149,8 +151,7 @@ export class Meter {
     }
     if (this.#parts.store.silent === true) return this.reserveAlone(cost, period, whenSilent);
     if (isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) {
-      // Perhaps it is slow, and the others go on leasing: a share beside that would be more than the limit.
-      return whenSilent === 'open' ? this.reserveAlone(cost, period, whenSilent) : storeUnavailable();
+      return whenSilent === 'open' ? this.reserveAlone(cost, period, whenSilent) : this.#advance(cost, whenSilent);
     }
     if (isWithin(now, this.#exhaustedUntil, RECHECK_MS) && cost - this.#units >= this.#exhaustedFor) {
       return this.#refuse();
@@ -208,6 +209,20 @@ export class Meter {
     if (whenSilent === 'local_share' && this.#alone + cost > share) return this.#refuse();
     this.#alone += cost;
     this.#overdraft.add(period, cost);
+    return undefined;
+  }
+
+  /**
+   * Takes `cost` units while an answer is late. Perhaps the store is slow, and the others go on leasing: a share beside that
+   * would be more than the limit, and to refuse the first calls of everybody would be no better. So one lease, where there is
+   * plenty as far as is known: if there is not, that much is above the limit, once.
+   */
+  #advance(cost: number, whenSilent: WhenStoreSilent): Refusal | undefined {
+    const { limit } = this.#quota;
+    const isAmple = (this.#left ?? limit) >= limit * AMPLE_SHARE;
+    if (whenSilent === 'closed' || !isAmple || this.#alone + cost > this.#mostUnits(cost)) return storeUnavailable();
+    this.#alone += cost;
+    this.#overdraft.add(this.#period, cost);
     return undefined;
   }
 

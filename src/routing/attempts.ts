@@ -347,7 +347,8 @@ export class Attempts implements StreamHandler, Deadline {
 
   #resume(): void {
     try {
-      const backend = this.#backend!;
+      // Its endpoints may be others by now.
+      const backend = this.#parts.backends.get(this.backendName) ?? this.#backend!;
       const now = this.#parts.now();
       if (this.admit(backend, now) === undefined) {
         this.#again = this.#given;
@@ -400,10 +401,9 @@ export class Attempts implements StreamHandler, Deadline {
     const left = deadlineAt === 0 ? undefined : Math.max(deadlineAt - now, 0.001);
     const timeout =
       left === undefined ? left : new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP);
-    const extra = listOf(caller, id, timeout);
     const { trace } = this.#call;
-    if (trace !== undefined) extra.push(...trace.fields((this.past?.length ?? 0) + 1));
-    else if (this.#head.traceFields.length > 0) extra.push(...this.#head.traceFields);
+    const extra = listOf(caller, id, timeout, trace?.parentField((this.past?.length ?? 0) + 1));
+    if (this.#head.traceFields.length > 0) extra.push(...(trace?.passedFields() ?? this.#head.traceFields));
     const previous = this.#head.previousAttempts;
     if (this.#failed > 0) {
       const count = Math.min(MAX_PREVIOUS, this.#failed + (previous === undefined ? 0 : Number(previous.value)));
@@ -482,10 +482,19 @@ export class Attempts implements StreamHandler, Deadline {
 }
 
 /** One list of the right length: a push would make room for sixteen. */
-function listOf(caller: readonly [Field, Field] | undefined, id: Field, timeout: Field | undefined): Field[] {
-  if (caller === undefined) return timeout === undefined ? [id] : [id, timeout];
+function listOf(
+  caller: readonly [Field, Field] | undefined,
+  id: Field,
+  timeout: Field | undefined,
+  parent: Field | undefined,
+): Field[] {
+  if (caller === undefined) {
+    if (timeout === undefined) return parent === undefined ? [id] : [id, parent];
+    return parent === undefined ? [id, timeout] : [id, timeout, parent];
+  }
   const [tenant, principal] = caller;
-  return timeout === undefined ? [tenant, principal, id] : [tenant, principal, id, timeout];
+  if (timeout === undefined) return parent === undefined ? [tenant, principal, id] : [tenant, principal, id, parent];
+  return parent === undefined ? [tenant, principal, id, timeout] : [tenant, principal, id, timeout, parent];
 }
 
 /** Octets that the message which begins at `start` says it has, with its prefix; 0 where the prefix is not whole. */

@@ -3,7 +3,7 @@ import { Field, Indexing } from '../http2/index.ts';
 import { Kind } from './header-names.ts';
 import type { RequestHead } from './request-head.ts';
 import type { RequestIds } from './request-id.ts';
-import { filterBaggage, newTraceparent, spanIdOf, traceIdOf } from './trace-context.ts';
+import { filterBaggage, hexNumber, newTraceparent, spanIdOf, traceIdOf } from './trace-context.ts';
 
 /** What decides which calls are traced. */
 export interface TracePolicy {
@@ -16,8 +16,8 @@ export interface TracePolicy {
 /** What a sampling decision may look at. */
 export interface TracedCall extends Pick<Call, 'method' | 'tenant'> {
   readonly traceId: string;
-  /** Its last 8 digits, which are random. */
-  readonly traceIdEnd: string;
+  /** Its last 32 bits, which are random, as a number. */
+  readonly randomBits: number;
   /** The caller's decision; undefined when the trace begins here. */
   readonly parentSampled: boolean | undefined;
 }
@@ -66,8 +66,9 @@ export class CallTrace implements TracedCall {
     return this.#head.traceParent?.traceId ?? traceIdOf(this.#uuid);
   }
 
-  get traceIdEnd(): string {
-    return this.#head.traceParent?.traceId.slice(24) ?? this.#uuid.slice(28);
+  get randomBits(): number {
+    const parent = this.#head.traceParent;
+    return parent === undefined ? hexNumber(this.#uuid, 28) : hexNumber(parent.traceId, 24);
   }
 
   /** The `traceparent` that a backend was told last; empty when none was. */
@@ -103,16 +104,19 @@ export class CallTrace implements TracedCall {
     return spanIdOf(this.#uuid, index);
   }
 
-  /** What the nth attempt tells the backend. */
-  fields(attempt: number): Field[] {
+  /** The `traceparent` of the nth attempt. */
+  parentField(attempt: number): Field {
     this.#told = newTraceparent(this.#head.traceParent?.traceId, this.#uuid, attempt, this.sampled);
-    const fields = [new Field('traceparent', this.#told, Kind.TRACEPARENT, Indexing.SKIP)];
+    return new Field('traceparent', this.#told, Kind.TRACEPARENT, Indexing.SKIP);
+  }
+
+  /** What else of the caller's trace the backend is told. */
+  passedFields(): readonly Field[] {
     const head = this.#head;
-    if (head.traceFields.length === 0) return fields;
+    if (head.traceFields.length === 0) return NONE;
     // The state belongs to the parent: without one that is valid, it is nobody's (section 3.3).
-    if (this.parentSpanId !== undefined) fields.push(...head.traceFieldsOf(Kind.TRACESTATE));
-    fields.push(...this.#passedBaggage(head.traceFieldsOf(Kind.BAGGAGE)));
-    return fields;
+    const state = this.parentSpanId === undefined ? NONE : head.traceFieldsOf(Kind.TRACESTATE);
+    return [...state, ...this.#passedBaggage(head.traceFieldsOf(Kind.BAGGAGE))];
   }
 
   /** A stranger's baggage is nobody's business. */

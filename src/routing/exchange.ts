@@ -1,7 +1,7 @@
 import type { Credential, Outcome, PeerIdentity, Principal, Refusal, StageWait } from '../chain/call.ts';
 import type { ChainedCall } from '../chain/chain.ts';
 import type { Deadline } from '../chain/deadlines.ts';
-import { deadlineExceeded, gatewayError } from '../chain/refusal.ts';
+import { backendUnavailable, deadlineExceeded, gatewayError } from '../chain/refusal.ts';
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import { Code } from '../grpc/status.ts';
 import { ErrorCode, type HeaderBlock, type ResetCause, type Stream, type StreamHandler } from '../http2/index.ts';
@@ -152,8 +152,13 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   #forward(): void {
     const { method } = this;
     const backend = method === undefined ? undefined : this.#parts.backends.get(method.backend);
-    if (method === undefined || backend === undefined) {
-      this.#fault(new Error(`no backend for ${method?.path ?? 'a call without a method'}`));
+    if (method === undefined) {
+      this.#fault(new Error('no backend for a call without a method'));
+      return;
+    }
+    if (backend === undefined) {
+      // A contract of the store, and this gateway's configuration file has its backend no longer.
+      this.#refuse(backendUnavailable({ backend: method.backend, why: 'no_endpoint' }));
       return;
     }
     const attempts = this.#openAttempts();

@@ -17,7 +17,7 @@ export class ListenerView {
   readonly trustRequestId: boolean;
   /** Every refusal is one and the same (`errors: uniform`). */
   readonly uniformErrors: boolean;
-  readonly #contractsField: Field;
+  #contractsField: Field;
   readonly #contracts: ReadonlySet<string>;
   #all: ReadonlyMap<string, MethodEntry> | undefined = undefined;
   #shown: ReadonlyMap<string, MethodEntry> = new Map();
@@ -33,7 +33,7 @@ export class ListenerView {
     this.trustRequestId = options.trustRequestId;
     this.uniformErrors = options.uniformErrors;
     this.#contracts = new Set(options.contracts);
-    this.#contractsField = HEADER_NAMES.field(CONTRACTS_HEADER, options.contracts.join(','));
+    this.#contractsField = this.#fieldOf([]);
   }
 
   /** What the gateway's own services are told of the listener and the caller, beside what every backend is. */
@@ -47,12 +47,24 @@ export class ListenerView {
     if (snapshot.methods !== this.#all) {
       this.#all = snapshot.methods;
       this.#shown = new Map([...snapshot.methods].filter(([, method]) => this.#shows(method)));
+      this.#contractsField = this.#fieldOf([...this.#shown.values()].filter((method) => this.#isNamedBy(method)));
     }
     return this.#shown;
   }
 
+  /** Whether the method's contract says that this listener shows it. */
+  #isNamedBy(method: MethodEntry): boolean {
+    return method.listeners?.includes(this.name) ?? false;
+  }
+
+  /** @param methods that it shows beside those of its own contracts */
+  #fieldOf(methods: readonly MethodEntry[]): Field {
+    const names = new Set([...this.#contracts, ...methods.map(({ contract }) => contract)]);
+    return HEADER_NAMES.field(CONTRACTS_HEADER, [...names].join(','));
+  }
+
   #shows(method: MethodEntry): boolean {
-    if (this.#contracts.has(method.contract)) return true;
+    if (this.#contracts.has(method.contract) || this.#isNamedBy(method)) return true;
     return this.#contracts.has(SELF_CONTRACT) && isSelfService(method);
   }
 }

@@ -24,6 +24,8 @@ export interface BackendParts {
   readonly now: () => number;
   readonly flusher?: Flusher;
   readonly isControl?: boolean;
+  /** Asked before each attempt to connect: why it must not be made. */
+  readonly refuse?: ((endpoint: Target) => Error | undefined) | undefined;
   /** A connection could not be made, or something of ours threw. */
   readonly onError: (endpoint: string, error: unknown) => void;
   /** The backend broke a limit of ours. */
@@ -45,6 +47,7 @@ export function openBackend(target: BackendTarget, parts: BackendParts): Backend
       clock: parts.now,
       ...(parts.flusher === undefined ? {} : { flusher: parts.flusher }),
       random: parts.random,
+      refuse: parts.refuse,
       onConnectionError: onError,
       onError,
       onFlood: (kind) => parts.onFlood?.(kind),

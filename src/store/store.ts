@@ -20,22 +20,31 @@ export interface Document {
   /** Unix milliseconds. */
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** Protobuf binary of `tollgate.admin.v1.{Tenant,Plan,ApiKey}`, without what the columns beside it say. */
+  /** Protobuf binary of `tollgate.admin.v1.{Tenant,Plan,ApiKey,Backend,Contract}`, without what the columns beside it say. */
   readonly body: Uint8Array;
   /** Secondary look-up: the SHA-256 of a key's text (lower-case hex). Unique per kind. */
   readonly hash: string | undefined;
   /** The document that this one belongs to (a key's tenant). */
   readonly parent: string | undefined;
-  /** The document that this one cannot do without (a tenant's plan). */
+  /** The document that this one cannot do without (a tenant's plan, a contract's backend). */
   readonly reference: string | undefined;
 }
-export type DocumentKind = 'tenant' | 'plan' | 'api_key';
+
+/** What others need comes first. */
+export const DOCUMENT_KINDS = ['plan', 'tenant', 'api_key', 'backend', 'contract'] as const;
+export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
+
+export function isDocumentKind(value: unknown): value is DocumentKind {
+  return DOCUMENT_KINDS.some((kind) => kind === value);
+}
 
 /** The kind that `parent` names. A document is listed by its parent, needs it, and is deleted with it. */
 export const PARENT_KIND: Readonly<Record<DocumentKind, DocumentKind | undefined>> = {
   plan: undefined,
   tenant: undefined,
   api_key: 'tenant',
+  backend: undefined,
+  contract: undefined,
 };
 
 /** The kind that `reference` names. A document needs what it refers to, which therefore cannot be deleted. */
@@ -43,6 +52,8 @@ export const REFERENCE_KIND: Readonly<Record<DocumentKind, DocumentKind | undefi
   plan: undefined,
   tenant: 'plan',
   api_key: undefined,
+  backend: undefined,
+  contract: 'backend',
 };
 
 /** One write within a change. A put replaces the whole document; its time of creation stays. */
@@ -76,7 +87,7 @@ export interface Page {
   readonly next: string | undefined;
 }
 
-/** Tenants, plans and keys with a versioned change log. A commit that returned survives kill -9. */
+/** Tenants, plans, keys, backends and contracts with a versioned change log. A commit that returned survives kill -9. */
 export interface DocumentStore {
   get(kind: DocumentKind, id: string): Promise<Document | undefined>;
   getByHash(kind: DocumentKind, hash: string): Promise<Document | undefined>;

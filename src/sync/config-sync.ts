@@ -19,6 +19,6 @@ export interface ConfigSync {
   change(writes: readonly Write[], note?: Note): Promise<Change>;
   /** @returns ends the subscription. A listener that throws does not keep the others from being told. */
   onChange(listener: ChangeListener): () => void;
-  /** Swaps the methods (the contracts, with policy), at the same version: they are not in the store. */
+  /** Swaps the methods of the gateway itself and its configuration file, at the same version: they are not in the store. */
   setMethods(methods: ReadonlyMap<string, MethodEntry>): void;
 }

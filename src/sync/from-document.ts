@@ -21,14 +21,7 @@ import {
   type WhenStoreSilent,
 } from './snapshot.ts';
 import { toCertifiedName, toTokenIssuer } from './trusted-names.ts';
-
-/** Thrown when a stored document does not decode: the store is damaged, or written by something else. */
-export class UnreadableDocument extends Error {
-  constructor(kind: DocumentKind, id: string, cause: unknown) {
-    super(`the stored ${kind} ${id} cannot be read`, { cause });
-    this.name = 'UnreadableDocument';
-  }
-}
+import { UnreadableDocument } from './unreadable-document.ts';
 
 /** @throws UnreadableDocument */
 export function tenantFromDocument({ id, body }: Pick<Document, 'id' | 'body'>): Tenant {

@@ -1,13 +1,13 @@
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import type { Note } from '../store/journal.ts';
 import type { Change, DocumentStore, Write } from '../store/store.ts';
-import { applyChange, checkReadable, readSnapshot, type StoreSnapshot } from './apply-change.ts';
+import { applyChange, checkReadable, readSnapshot, type StoreSnapshot, withFixed } from './apply-change.ts';
 import type { ChangeListener, ConfigSync } from './config-sync.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface LocalSyncOptions {
   readonly documents: DocumentStore;
-  /** By `:path`. */
+  /** Of the gateway itself and its configuration file, by `:path`. */
   readonly methods: ReadonlyMap<string, MethodEntry>;
   /** Told what a listener threw. */
   readonly onListenerError: (error: unknown) => void;
@@ -54,7 +54,7 @@ class LocalSync implements ConfigSync {
   }
 
   setMethods(methods: ReadonlyMap<string, MethodEntry>): void {
-    this.#current = { ...this.#current, methods };
+    this.#current = withFixed(this.#current, methods);
   }
 
   async #commit(writes: readonly Write[], note: Note | undefined): Promise<Change> {

@@ -1,11 +1,12 @@
 import type { ReplicaHead, ReplicaReading } from '../store/embedded/replica.ts';
 import type { RedisDocuments } from '../store/redis/documents.ts';
+import { DOCUMENT_KINDS } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store-errors.ts';
+import { pageOf } from './page-of.ts';
 
 const PAGE = 500;
 /** Attempts before others are let write less. */
 const ATTEMPTS = 5;
-const KINDS = ['plan', 'tenant', 'api_key'] as const;
 
 /**
  * Reads every document, page by page, then what was changed meanwhile: pages may be of different versions, and the changes
@@ -16,10 +17,10 @@ const KINDS = ['plan', 'tenant', 'api_key'] as const;
 export async function readAll(documents: RedisDocuments, reading: ReplicaReading): Promise<ReplicaHead> {
   const first = await documents.missed(0, 1);
   let head: ReplicaHead = { version: first.version, nonce: first.nonce };
-  for (const kind of KINDS) {
+  for (const kind of DOCUMENT_KINDS) {
     let after: string | undefined;
     do {
-      const page = await documents.list(kind, { after, limit: PAGE });
+      const page = await documents.list(kind, { after, limit: pageOf(kind, PAGE) });
       reading.add(page.documents);
       after = page.next;
     } while (after !== undefined);

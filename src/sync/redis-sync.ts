@@ -8,7 +8,7 @@ import type { FleetView, GatewayEntry, Gateways } from '../store/redis/gateways.
 import type { ChainedChange } from '../store/redis/records.ts';
 import { type Change, StoreUnusable, type Write } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store-errors.ts';
-import { applyChange, checkReadable, readSnapshot, type StoreSnapshot } from './apply-change.ts';
+import { applyChange, checkReadable, readSnapshot, type StoreSnapshot, withFixed } from './apply-change.ts';
 import { follows, isChain } from './chain-of-changes.ts';
 import type { ChangeListener, ConfigSync } from './config-sync.ts';
 import { ChangeListeners } from './listeners.ts';
@@ -23,7 +23,7 @@ export interface RedisSyncOptions {
   readonly gateways: Gateways;
   /** This gateway's copy, which is kept up to date, and begun with when Redis is away. */
   readonly replica: Replica;
-  /** By `:path`. */
+  /** Of the gateway itself and its configuration file, by `:path`. */
   readonly methods: ReadonlyMap<string, MethodEntry>;
   /** Unique in the fleet, and new with each start. */
   readonly id: string;
@@ -173,7 +173,7 @@ export class RedisSync implements ConfigSync {
   }
 
   setMethods(methods: ReadonlyMap<string, MethodEntry>): void {
-    this.#current = { ...this.#current, methods };
+    this.#current = withFixed(this.#current, methods);
   }
 
   /** Resolves when what Redis has is applied; at once when it is so. Never, when that never happens. */

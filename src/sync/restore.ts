@@ -3,7 +3,9 @@ import type { RedisConnection } from '../store/redis/connect.ts';
 import { documentKeys } from '../store/redis/document-keys.ts';
 import { toRecord } from '../store/redis/records.ts';
 import type { Scripts } from '../store/redis/scripts.ts';
+import { DOCUMENT_KINDS } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store-errors.ts';
+import { pageOf } from './page-of.ts';
 
 export interface RestoreParts {
   readonly connection: RedisConnection;
@@ -15,7 +17,6 @@ export interface RestoreParts {
 
 const PAGE = 200;
 const LIFE_MS = 10_000;
-const KINDS = ['plan', 'tenant', 'api_key'] as const;
 
 /**
  * Writes this gateway's copy of the configuration into a Redis that has lost it, or the last of it. Gateways read it like
@@ -39,10 +40,10 @@ export async function restore(parts: RestoreParts): Promise<boolean> {
   const all = [k.head, k.restoring, k.documents, k.ids, k.hashes, k.children, k.references, k.changes];
   if ((await run('restore-begin', all, [token, version, LIFE_MS])) !== 'ok') return false;
   const pageKeys = [k.restoring, k.documents, k.ids, k.hashes, k.children, k.references];
-  for (const kind of KINDS) {
+  for (const kind of DOCUMENT_KINDS) {
     let after: string | undefined;
     do {
-      const page = await replica.list(kind, { after, limit: PAGE });
+      const page = await replica.list(kind, { after, limit: pageOf(kind, PAGE) });
       const documents = JSON.stringify(
         page.documents.map((document) => ({ ...idOf(document), record: toRecord(document) })),
       );

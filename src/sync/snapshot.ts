@@ -1,6 +1,7 @@
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import type { AllowList } from './allow-list.ts';
 import type { IdentityIndex } from './identity-index.ts';
+import type { RegisteredBackend, RegisteredContract } from './registered.ts';
 import type { CertifiedName, TokenIssuer } from './trusted-names.ts';
 
 /** A rate limit: at most `burst + rate x t` calls in any time t (GCRA). */
@@ -79,8 +80,11 @@ export interface TenantTable {
 export interface Snapshot {
   /** The store's version: rises with every change, never goes back. Two snapshots of one version have the same plans and tenants. */
   readonly version: number;
-  /** By `:path`. */
+  /** By `:path`: of the gateway itself, of its configuration file, and of the contracts below. */
   readonly methods: ReadonlyMap<string, MethodEntry>;
+  /** What was registered over the admin API, by id; what the configuration file defines is not here. */
+  readonly backends: ReadonlyMap<string, RegisteredBackend>;
+  readonly contracts: ReadonlyMap<string, RegisteredContract>;
   readonly plans: ReadonlyMap<string, Plan>;
   readonly tenants: TenantTable;
   /** Whom tokens and client certificates speak for. */

@@ -1,6 +1,6 @@
 import { UnreadableRecord } from '../store/redis/records.ts';
 import { StoreUnavailable } from '../store/store-errors.ts';
-import { UnreadableDocument } from './from-document.ts';
+import { UnreadableDocument } from './unreadable-document.ts';
 
 /** Redis is at a version before ours, or at ours with another history. */
 export class StoreBehind extends Error {

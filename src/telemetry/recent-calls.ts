@@ -1,9 +1,13 @@
-import type { Outcome, StageWait } from '../chain/call.ts';
+import type { Outcome, Refusal, StageWait } from '../chain/call.ts';
+import { Code } from '../grpc/status.ts';
 import type { PastAttempt } from '../routing/attempts.ts';
 import type { EndedCall } from '../routing/exchange-parts.ts';
 import { isServerError } from './server-error.ts';
 
-/** What is remembered of a call. Its fields are overwritten by a later call: whoever asks reads it at once. */
+/**
+ * What is remembered of a call. Its fields are overwritten by a later call: whoever asks reads it at once. The outcome's are
+ * copied: a list that keeps the outcomes themselves has V8 allocate every one of them where only major collections look.
+ */
 export class CallRecord {
   requestId = '';
   /** A trace id, or the `traceparent` that has it: cut out only for those who ask. */
@@ -12,8 +16,16 @@ export class CallRecord {
   tenantId = '';
   principalId = '';
   method = '';
-  outcome: Outcome | undefined = undefined;
-  /** Unix milliseconds. */
+  /** As of the call's `Outcome`. */
+  status: number = Code.UNKNOWN;
+  refusal: Refusal | undefined = undefined;
+  reachedBackend = false;
+  cancelled = false;
+  durationMs = 0;
+  backendMs: number | undefined = undefined;
+  requestOctets = 0;
+  responseOctets = 0;
+  /** Monotonic milliseconds. */
   startedAt = 0;
   waits: readonly StageWait[] | undefined = undefined;
   backend = '';
@@ -23,8 +35,7 @@ export class CallRecord {
   /** Milliseconds of the call's time at which the last attempt was sent. */
   #sentAfter = 0;
 
-  /** @param epoch Unix milliseconds of the monotonic clock's zero */
-  fill(call: EndedCall, outcome: Outcome, epoch: number): void {
+  fill(call: EndedCall, outcome: Outcome): void {
     const { attempts, tenant, principal } = call;
     this.requestId = call.requestId;
     const { trace } = call;
@@ -33,8 +44,15 @@ export class CallRecord {
     this.tenantId = tenant?.id ?? principal?.tenantId ?? '';
     this.principalId = principal?.id ?? '';
     this.method = call.method?.name ?? '';
-    this.outcome = outcome;
-    this.startedAt = epoch + call.startedAt;
+    this.status = outcome.status;
+    this.refusal = outcome.refusal;
+    this.reachedBackend = outcome.reachedBackend;
+    this.cancelled = outcome.cancelled;
+    this.durationMs = outcome.durationMs;
+    this.backendMs = outcome.backendMs;
+    this.requestOctets = outcome.traffic?.requestOctets ?? 0;
+    this.responseOctets = outcome.traffic?.responseOctets ?? 0;
+    this.startedAt = call.startedAt;
     this.waits = call.waits;
     this.backend = attempts?.backendName ?? '';
     this.remoteAddress = call.remoteAddress;
@@ -49,14 +67,13 @@ export class CallRecord {
 
   get attempts(): PastAttempt[] {
     const past = this.#past ?? [];
-    const { outcome } = this;
-    if (this.#sentTo === undefined || outcome === undefined) return [...past];
+    if (this.#sentTo === undefined) return [...past];
     const last = {
       endpoint: this.#sentTo,
       startedAt: this.#sentAfter,
-      endedAt: outcome.durationMs,
-      status: outcome.status,
-      unprocessed: !outcome.reachedBackend,
+      endedAt: this.durationMs,
+      status: this.status,
+      unprocessed: !this.reachedBackend,
     };
     return [...past, last];
   }
@@ -76,18 +93,12 @@ export class RecentCalls {
   readonly #ordinary = new Ring(ORDINARY);
   readonly #strangers = new Ring(STRANGERS);
   readonly #remarkable = new Ring(REMARKABLE);
-  readonly #epoch: () => number;
-
-  /** @param epoch Unix milliseconds of the monotonic clock's zero */
-  constructor(epoch: () => number) {
-    this.#epoch = epoch;
-  }
 
   /** A subscriber of the end of calls. */
   readonly onEnd = (call: EndedCall, outcome: Outcome): void => {
     const isFine = outcome.refusal === undefined && !isServerError(outcome.status) && outcome.durationMs < SLOW_MS;
     const ring = isFine ? this.#ordinary : call.principal === undefined ? this.#strangers : this.#remarkable;
-    ring.next().fill(call, outcome, this.#epoch());
+    ring.next().fill(call, outcome);
   };
 
   /** The call with this request id, the last one if there are several. */

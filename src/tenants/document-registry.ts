@@ -22,7 +22,7 @@ export type Put = Extract<Write, { op: 'put' }>;
 export type Content = Pick<Put, 'body' | 'hash' | 'parent' | 'reference'>;
 
 /**
- * What tenants, plans and keys have in common: create, read, update and delete with etags, pages, and the store's errors in
+ * What tenants, plans, keys, backends and contracts have in common: create, read, update and delete with etags, pages, and the store's errors in
  * the registry's words. Reads go to the store, writes through `ConfigSync`.
  */
 export class DocumentRegistry {
@@ -60,6 +60,28 @@ export class DocumentRegistry {
     const after = decodePageToken(name, request.pageToken);
     const { documents, next } = await this.#documents.list(this.#kind, { after, limit, parent });
     return { documents, nextPageToken: encodePageToken(name, next) };
+  }
+
+  /**
+   * Like `list`, with ids that are defined elsewhere among them: those have no document, and hide one that has the same id.
+   * @throws InvalidArgument
+   */
+  async listAmong(
+    request: PageRequest,
+    others: readonly string[],
+  ): Promise<{ entries: { id: string; document: Document | undefined }[]; nextPageToken: string }> {
+    const limit = pageLimit(request.pageSize);
+    const after = decodePageToken(this.#kind, request.pageToken);
+    const { documents, next } = await this.#documents.list(this.#kind, { after, limit });
+    const entries = [
+      ...documents.filter(({ id }) => !others.includes(id)).map((document) => ({ id: document.id, document })),
+      ...others
+        .filter((id) => (after === undefined || id > after) && (next === undefined || id <= next))
+        .map((id) => ({ id, document: undefined })),
+    ].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const page = entries.slice(0, limit);
+    const last = entries.length > limit ? page.at(-1)?.id : next;
+    return { entries: page, nextPageToken: encodePageToken(this.#kind, last) };
   }
 
   /**
@@ -140,14 +162,15 @@ export function sameContent(document: Document, content: Content): boolean {
 /** What the store refused, in the registry's words; other errors as they are. */
 export function registryError(error: unknown): RegistryError | unknown {
   if (error instanceof ReferenceMissing) {
-    if (error.kind !== 'plan') return new NotFound(error.kind, error.id);
-    const message = `there is no plan "${error.id}": create it first, or name another`;
-    return new FailedPrecondition(message, { type: 'PLAN_UNKNOWN', subject: `plans/${error.id}` });
+    const { kind, id } = error;
+    if (kind !== 'plan' && kind !== 'backend') return new NotFound(kind, id);
+    const message = `there is no ${kind} "${id}": create it first, or name another`;
+    return new FailedPrecondition(message, { type: `${kind.toUpperCase()}_UNKNOWN`, subject: `${kind}s/${id}` });
   }
   if (error instanceof StillReferenced) {
     const { kind, id, by } = error;
     const message = `${by.kind} "${by.id}" (perhaps others too) has the ${kind} "${id}": give it another one first`;
-    return new FailedPrecondition(message, { type: 'PLAN_IN_USE', subject: `${by.kind}s/${by.id}` });
+    return new FailedPrecondition(message, { type: `${kind.toUpperCase()}_IN_USE`, subject: `${by.kind}s/${by.id}` });
   }
   if (error instanceof HashTaken) return new AlreadyExists(error.kind, error.id);
   return error;

@@ -3,7 +3,7 @@ export abstract class RegistryError extends Error {
   abstract readonly code: 'not_found' | 'already_exists' | 'etag_mismatch' | 'failed_precondition' | 'invalid_argument';
 }
 
-/** There is no such tenant, plan or key. */
+/** There is no such tenant, plan, key, backend or contract. */
 export class NotFound extends RegistryError {
   readonly code = 'not_found';
   readonly kind: string;
@@ -64,10 +64,20 @@ export class InvalidArgument extends RegistryError {
   readonly code = 'invalid_argument';
   /** Path of the field as protobuf names it (`tenant.plan`, `page_token`), for `google.rpc.BadRequest`. */
   readonly field: string;
+  /** That, and what else is wrong. */
+  readonly faults: readonly FieldFault[];
 
-  constructor(field: string, message: string) {
-    super(`${field}: ${message}`);
+  constructor(field: string, message: string, others: readonly FieldFault[] = []) {
+    const faults = [{ field, description: message }, ...others];
+    super(faults.map((fault) => `${fault.field}: ${fault.description}`).join('; '));
     this.name = 'InvalidArgument';
     this.field = field;
+    this.faults = faults;
   }
+}
+
+/** What is wrong with a field of a request. */
+export interface FieldFault {
+  readonly field: string;
+  readonly description: string;
 }

@@ -1,4 +1,6 @@
 import { ApiKey } from '../../generated/tollgate/admin/v1/api_key.ts';
+import { Backend } from '../../generated/tollgate/admin/v1/backend.ts';
+import { Contract } from '../../generated/tollgate/admin/v1/contract.ts';
 import { Plan } from '../../generated/tollgate/admin/v1/plan.ts';
 import { Tenant } from '../../generated/tollgate/admin/v1/tenant.ts';
 import type { Document } from '../store/store.ts';
@@ -23,6 +25,22 @@ export function planContent(plan: Plan): Content {
 export function keyContent(key: ApiKey, sha256: string): Content {
   const body = ApiKey.encode({ ...key, ...UNSAID, lastUseTime: undefined }).finish();
   return { body, hash: sha256, parent: key.tenantId };
+}
+
+export function backendContent(backend: Backend): Content {
+  return { body: Backend.encode({ ...backend, ...UNSAID, fromFile: false }).finish() };
+}
+
+export function contractContent(contract: Contract): Content {
+  return { body: Contract.encode({ ...contract, ...UNSAID, fromFile: false, methods: [] }).finish() };
+}
+
+export function backendOf(document: Document): Backend {
+  return { ...Backend.decode(document.body), id: document.id, ...said(document) };
+}
+
+export function contractOf(document: Document): Contract {
+  return { ...Contract.decode(document.body), id: document.id, ...said(document) };
 }
 
 export function tenantOf(document: Document): Tenant {

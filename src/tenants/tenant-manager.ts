@@ -5,7 +5,10 @@ import type { DocumentStore } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
 import { ensureAdminKey } from './admin-key.ts';
 import { applyFile, type FileContent } from './apply-file.ts';
+import { BackendRegistry } from './backends.ts';
+import { ContractRegistry } from './contracts.ts';
 import { DocumentRegistry } from './document-registry.ts';
+import { type GatewayFacts, NO_FACTS } from './gateway-facts.ts';
 import { KeyRegistry, type KeyUseReader } from './keys.ts';
 import { PlanRegistry } from './plans.ts';
 import { TenantRegistry } from './tenants.ts';
@@ -20,10 +23,12 @@ export interface TenantManagerOptions {
   readonly httpHosts?: ReadonlySet<string> | undefined;
   /** When keys were last used (Unix milliseconds), by id. Without it nothing is told of that. */
   readonly uses?: KeyUseReader | undefined;
+  /** What backends and contracts are held against. */
+  readonly facts?: GatewayFacts | undefined;
 }
 
 /**
- * The registry: tenants, plans and API keys, in the requests and answers of `tollgate.admin.v1`. A change has taken effect on
+ * The registry: tenants, plans, API keys, backends and contracts, in the requests and answers of `tollgate.admin.v1`. A change has taken effect on
  * this gateway's next decision when its promise resolves. What is refused is one of `errors.ts`; else the store failed.
  */
 export class TenantManager {
@@ -31,13 +36,18 @@ export class TenantManager {
   readonly #tenants: TenantRegistry;
   readonly #plans: PlanRegistry;
   readonly #keys: KeyRegistry;
+  /** Where calls go, and what can be called, beside what the configuration file says. */
+  readonly backends: BackendRegistry;
+  readonly contracts: ContractRegistry;
 
   constructor(options: TenantManagerOptions) {
-    const { documents, sync, random, clock, uses, httpHosts = new Set() } = options;
+    const { documents, sync, random, clock, uses, httpHosts = new Set(), facts = NO_FACTS } = options;
     this.#options = options;
     this.#tenants = new TenantRegistry(new DocumentRegistry(documents, sync, 'tenant'), { sync, httpHosts });
     this.#plans = new PlanRegistry(new DocumentRegistry(documents, sync, 'plan'));
     this.#keys = new KeyRegistry(new DocumentRegistry(documents, sync, 'api_key'), { random, clock, uses });
+    this.backends = new BackendRegistry(new DocumentRegistry(documents, sync, 'backend'), sync, facts);
+    this.contracts = new ContractRegistry(new DocumentRegistry(documents, sync, 'contract'), sync, facts);
   }
 
   /** The same registry, with changes made through another `ConfigSync`. */

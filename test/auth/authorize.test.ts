@@ -12,6 +12,8 @@ const call = (entry: MethodEntry | undefined, scopes: string[] | undefined): Cal
   snapshot: {
     version: 1,
     methods: new Map(),
+    backends: new Map(),
+    contracts: new Map(),
     plans: new Map(),
     tenants: ShardedTenants.empty(),
     identities: IdentityIndex.empty(),

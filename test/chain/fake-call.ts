@@ -15,6 +15,8 @@ export function fakePlan(plan: Partial<Plan>): Plan {
 const SNAPSHOT: Snapshot = {
   version: 1,
   methods: new Map(),
+  backends: new Map(),
+  contracts: new Map(),
   plans: new Map(),
   tenants: { size: 0, get: () => undefined, with: unsupported, without: unsupported },
   identities: IdentityIndex.empty(),

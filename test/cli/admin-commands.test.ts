@@ -3,6 +3,7 @@ import { GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.
 import { ExitCode } from '../../src/cli/exit-codes.ts';
 import { type ControlFixture, fakeMetrics, startFixture } from '../control/fixture.ts';
 import { openTenants } from '../control/open-tenants.ts';
+import { EVERYTHING_PROTOS } from '../support/everything-methods.ts';
 import { runCli } from './fake-io.ts';
 
 // The commands against the real control services; the gateway in between, which checks the key, is tested elsewhere.
@@ -59,6 +60,45 @@ test('plans: create, get, list, update, delete', async () => {
   );
   expect(list.out).toContain('gold');
   expect(await admin('plans', 'delete', 'gold')).toEqual({ code: 0, out: '', err: 'Deleted plan gold.\n' });
+});
+
+test('backends and contracts: create, get, list, update, delete', async () => {
+  const created = await admin(
+    ...['backends', 'create', 'shop', '--endpoint', '127.0.0.1:7500,127.0.0.1:7501'],
+    ...['--backend-server-name', 'shop.example', '--default-timeout', '2m'],
+  );
+  expect(created.out).toMatch(
+    /^id: +shop\nendpoints: +127.0.0.1:7500 127.0.0.1:7501\ntls: +shop.example\ntimeout: +120000ms\n/,
+  );
+  const contract = await admin(
+    ...['contracts', 'create', 'things', '--backend', 'shop', '--protos', EVERYTHING_PROTOS, '--listener', 'public'],
+  );
+  expect(contract).toMatchObject({ code: 0, err: '' });
+  expect(contract.out).toMatch(
+    /^id: +things\nbackend: +shop\nlisteners: +public\nmethods: +.*EverythingService\/Unary/,
+  );
+  expect((await admin('contracts', 'list')).out).toMatch(/ID +BACKEND +LISTENERS +METHODS.*\nthings +shop +public +9 /);
+  expect(await admin('backends', 'delete', 'shop')).toMatchObject({
+    code: ExitCode.FAILED,
+    err: expect.stringContaining('things'),
+  });
+
+  const moved = await json('backends', 'update', 'shop', '--endpoint', '127.0.0.1:7502');
+  expect(moved).toMatchObject({
+    endpoints: ['127.0.0.1:7502'],
+    tls: { serverName: 'shop.example' },
+    defaultTimeout: '120s',
+  });
+  const hidden = await json('contracts', 'update', 'things', '--listener', '');
+  expect(hidden.listeners).toBeUndefined();
+  expect(
+    await admin('contracts', 'create', 'more', '--backend', 'shop', '--descriptor-set', 'none.binpb'),
+  ).toMatchObject({
+    code: ExitCode.FAILED,
+    err: expect.stringContaining('cannot read none.binpb'),
+  });
+  expect((await admin('contracts', 'delete', 'things')).err).toBe('Deleted contract things.\n');
+  expect((await admin('backends', 'delete', 'shop')).err).toBe('Deleted backend shop.\n');
 });
 
 describe('with a plan', () => {

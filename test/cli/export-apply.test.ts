@@ -5,6 +5,8 @@ import { ExitCode } from '../../src/cli/exit-codes.ts';
 import { ADMIN_TENANT } from '../../src/tenants/reserved.ts';
 import { type ControlFixture, startFixture } from '../control/fixture.ts';
 import { openTenants } from '../control/open-tenants.ts';
+import { EVERYTHING } from '../support/everything-methods.ts';
+import { everythingDescriptors } from '../support/registration.ts';
 import { runCli } from './fake-io.ts';
 
 // Whatever a file says: applied twice it does nothing, and neither does what `export` writes of it.
@@ -116,7 +118,45 @@ const tenant = (id: string) =>
     },
     ['id', 'plan'],
   );
+const backend = (id: string) =>
+  maybe(
+    {
+      name: fc.constant(id),
+      endpoints: fc.constantFrom(['127.0.0.1:7500'], ['10.0.0.1:80', 'shop.example:443']),
+      breaker: maybe(
+        {
+          failure_ratio: fc.constantFrom(0.25, 1),
+          window: fc.constantFrom('500ms', '1m30s'),
+          min_calls: fc.integer({ min: 1, max: 9 }),
+          failure_statuses: fc.constantFrom(['UNAVAILABLE'], ['INTERNAL', 'UNKNOWN']),
+        },
+        [],
+      ),
+      tls: fc.constantFrom({}, { server_name: 'shop.example' }),
+      connect_timeout: fc.constantFrom('1s', '1.5s'),
+      default_timeout: fc.constantFrom('90s', '250ms'),
+      max_connections: fc.integer({ min: 0, max: 64 }),
+      retry: maybe({ max_attempts: fc.constantFrom(1, 5), budget_ratio: fc.constantFrom(0, 0.5) }, []),
+    },
+    ['name', 'endpoints'],
+  );
+const contract = maybe(
+  {
+    name: fc.constant('things'),
+    backend: fc.constantFrom('b1', 'b2'),
+    descriptor_set: fc.constant(`base64:${(await everythingDescriptors()).toString('base64')}`),
+    listeners: fc.constantFrom([], ['public'], ['public', 'admin']),
+    policy: fc.constantFrom(
+      {},
+      { [EVERYTHING]: { cost: 2 } },
+      { [`${EVERYTHING}/Unary`]: { required_scopes: ['a', 'b'], max_deadline: '1.5s', idempotent: true, cost: 0 } },
+    ),
+  },
+  ['name', 'backend', 'descriptor_set'],
+);
 const manifest = fc.record({
+  backends: fc.tuple(backend('b1'), backend('b2')),
+  contracts: fc.array(contract, { maxLength: 1 }),
   plans: fc.tuple(plan('p1'), plan('p2')),
   tenants: fc.subarray(['t1', 't2', 't3']).chain((ids) => fc.tuple(...ids.map(tenant))),
 });
@@ -131,7 +171,7 @@ test('apply is idempotent, and export | apply does nothing', async () => {
       const file = await cli(['export']);
       expect(await apply(file.out, '--dry-run', '--exit-code')).toEqual({ code: 0, out: 'Nothing to do.\n', err: '' });
       // Everything away, and back from what was exported, ids of keys and all.
-      expect(await apply('plans: []\ntenants: []', '--yes')).toMatchObject({ code: 0 });
+      expect(await apply('plans: []\ntenants: []\nbackends: []\ncontracts: []', '--yes')).toMatchObject({ code: 0 });
       expect(await apply(file.out, '--yes')).toMatchObject({ code: 0 });
       expect(await apply(file.out, '--dry-run', '--exit-code')).toMatchObject({ code: ExitCode.OK });
     }),

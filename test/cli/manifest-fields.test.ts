@@ -12,6 +12,8 @@ const fieldsOf = (type: string) =>
 test.each([
   ['Plan', 'Plan', ['name']],
   ['Tenant', 'ManifestTenant', ['id', 'keys']],
+  ['Backend', 'ManifestBackend', ['name']],
+  ['Contract', 'ManifestContract', ['name']],
   ['ApiKey', 'ManifestTenant.Key', ['id']],
 ])('every field of %s that is not the gateway’s own is in a manifest, under the same name', (admin, file, more) => {
   const decided = fieldsOf(`tollgate.admin.v1.${admin}`).filter((name) => !NOT_DECIDED.has(name));

@@ -191,6 +191,7 @@ test('everything that a file says arrives, with paths absolute and durations in 
     metrics: { maxSeries: 500, memory: 8 * 1024 * 1024 },
     prometheus: { disabled: false, requireKey: true },
     overload: { maxDelayMs: 50, maxMemory: 536_870_912 },
+    unixSockets: false,
     retention: { ageMs: 400 * 86_400_000, changes: 100_000, refusals: 10_000 },
   });
 });

@@ -46,7 +46,7 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
     'an unknown section',
     'telemetry:',
     'metrics:',
-    '13:1: unknown key "metrics"; Allowed are listeners, store, backends, contracts, plans, tenants, telemetry, overload, authentication, audit',
+    '13:1: unknown key "metrics"; Allowed are listeners, store, backends, contracts, plans, tenants, telemetry, overload, authentication, registration, audit',
   ],
   [
     'a misspelt key',
@@ -272,7 +272,7 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
     'less memory than the series need',
     'log_level: info',
     'metrics: { max_series: 100000, memory_mib: 8 }',
-    '13:57: 100000 series need 132 MiB at least, not 8; or lower "max_series"',
+    '13:57: 100000 series need 122 MiB at least, not 8; or lower "max_series"',
   ],
   [
     'an endpoint that is no URL',

@@ -8,6 +8,7 @@ import type { QuotaLedger, RateLedger } from '../../src/store/ledger.ts';
 import type { DocumentStore, QuotaStore, RateStore } from '../../src/store/store.ts';
 import type { ConfigSync } from '../../src/sync/config-sync.ts';
 import { openLocalSync } from '../../src/sync/local-sync.ts';
+import { NO_FACTS } from '../../src/tenants/gateway-facts.ts';
 import { TenantManager } from '../../src/tenants/tenant-manager.ts';
 
 export interface OpenedTenants {
@@ -30,8 +31,9 @@ export async function openTenants(): Promise<OpenedTenants> {
     throw error;
   };
   const sync = await openLocalSync({ documents, methods: new Map(), onListenerError });
+  const facts = { ...NO_FACTS, listeners: ['public', 'admin'] };
   return {
-    tenants: new TenantManager({ documents, sync, random: randomBytes, clock }),
+    tenants: new TenantManager({ documents, sync, random: randomBytes, clock, facts }),
     documents,
     journal,
     sync,

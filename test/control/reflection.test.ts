@@ -25,7 +25,9 @@ const ALWAYS = [
 const ADMIN = [
   'tollgate.admin.v1.ApiKeyService',
   'tollgate.admin.v1.AuditService',
+  'tollgate.admin.v1.BackendService',
   'tollgate.admin.v1.BreakerService',
+  'tollgate.admin.v1.ContractService',
   'tollgate.admin.v1.DecisionService',
   'tollgate.admin.v1.DiagnosticsService',
   'tollgate.admin.v1.FleetService',

@@ -125,9 +125,12 @@ function steadily(from: number, until: number, rate: number): Allowance[] {
   return allowances;
 }
 
+/** A silence begins with the last word that was heard, which may be a while before the fault. */
+const LAST_WORD_MS = 20;
+
 /** Whether a gateway did not hear from Redis because of this fault: what that allows is then allowed already. */
 export function explains({ fault, from, until }: DoneFault, silence: Silence): boolean {
-  if (silence.from < from - 1 || silence.from > until) return false;
+  if (silence.from < from - LAST_WORD_MS || silence.from > until) return false;
   switch (fault.kind) {
     case 'cut-gateway':
     case 'isolate-gateway':

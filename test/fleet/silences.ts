@@ -7,8 +7,6 @@ export interface Silence {
   readonly until: number;
 }
 
-/** Silence is told when nothing was heard for 60 ms: calls are decided without Redis since then (`src/store/redis/lane.ts`). */
-const TOLD_LATE_MS = 75;
 /** A gateway that hears from Redis again goes on alone while all report: 250 ms (`LeasedBucket`), and a turn. */
 const REPORT_MS = 300;
 
@@ -23,9 +21,8 @@ export function silenceAllowances(silences: readonly Silence[], limit: Limit, ga
   const burst = Math.max(1, limit.burst / gateways);
   const perTenth = limit.rate / gateways / 10;
   return silences.flatMap(({ from, until }) => {
-    const begin = from - TOLD_LATE_MS;
-    const allowances: Allowance[] = [{ at: begin, units: burst }];
-    for (let at = begin; at < until + REPORT_MS; at += 100) allowances.push({ at, units: perTenth });
+    const allowances: Allowance[] = [{ at: from, units: burst }];
+    for (let at = from; at < until + REPORT_MS; at += 100) allowances.push({ at, units: perTenth });
     return allowances;
   });
 }
@@ -40,13 +37,12 @@ export function readSilences(output: string, gateway: number, wallToMonotonic: n
       const [until, since] = [Date.parse(late[1]!) + wallToMonotonic, Date.parse(late[2]!) + wallToMonotonic];
       silences.push({ gateway, from: since, until });
     }
-    const match = /"time":"([^"]+)".*"msg":"Redis (does not answer in time|answers again)/.exec(line);
-    if (match === null) continue;
-    const at = Date.parse(match[1]!) + wallToMonotonic;
-    if (match[2] === 'answers again') {
-      if (from !== undefined) silences.push({ gateway, from, until: at });
-      from = undefined;
-    } else from ??= at;
+    const silent = /"since":"([^"]+)".*"msg":"Redis does not answer in time/.exec(line);
+    if (silent !== null) from ??= Date.parse(silent[1]!) + wallToMonotonic;
+    const back = /"time":"([^"]+)".*"msg":"Redis answers again/.exec(line);
+    if (back === null || from === undefined) continue;
+    silences.push({ gateway, from, until: Date.parse(back[1]!) + wallToMonotonic });
+    from = undefined;
   }
   return from === undefined ? silences : [...silences, { gateway, from, until: now }];
 }

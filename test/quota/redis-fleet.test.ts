@@ -172,14 +172,13 @@ describe('while Redis is silent', () => {
     expect(await fleet.usage(open)).toEqual({ used: fleet.served, leased: 0 });
   });
 
-  it('nobody is told that a quota is used up because one answer is late', async () => {
-    const plan = planOf(1000);
-    await fleet.calls(0, plan, 5);
+  /** Makes calls while an answer is late, and waits until Redis has counted what was served. */
+  async function late(plan: Plan, calls: number): Promise<string[]> {
     server.signal('SIGSTOP');
-    const reasons = fleet.calls(0, plan, 50);
+    const reasons = fleet.calls(0, plan, calls);
     await Promise.race([reasons, new Promise((resolve) => setTimeout(resolve, 2000))]);
     server.signal('SIGCONT');
-    expect(new Set(await reasons)).toEqual(new Set(['STORE_UNAVAILABLE']));
+    const refused = await reasons;
     await Promise.all(fleet.gateways.map(({ tracker }) => tracker.drain()));
     await expect
       .poll(async () => {
@@ -187,5 +186,32 @@ describe('while Redis is silent', () => {
         return used + leased;
       })
       .toBe(fleet.served);
+    return refused;
+  }
+
+  it('nobody is told that a quota is used up because one answer is late: a lease is served in advance, and counted', async () => {
+    const plan = planOf(1000);
+    await fleet.calls(0, plan, 5);
+    const refused = await late(plan, 80);
+    expect(new Set(refused)).toEqual(new Set(['STORE_UNAVAILABLE']));
+    // What it held, and what it may lease at once.
+    expect(80 - refused.length).toBeGreaterThan(0);
+    expect(80 - refused.length).toBeLessThanOrEqual(20);
+  });
+
+  it('first calls are served while the answer is late', async () => {
+    expect(await late(planOf(10_000), 100)).toEqual([]);
+  });
+
+  it('but not those of a closed plan', async () => {
+    expect(await late(planOf(10_000, 'closed'), 100)).toEqual(Array.from({ length: 100 }, () => 'STORE_UNAVAILABLE'));
+  });
+
+  it('nothing is served in advance where little was left', async () => {
+    const plan = planOf(1000);
+    while (fleet.served < 900) await fleet.calls(0, plan, 900 - fleet.served);
+    const held = fleet.gateways[0]!.tracker.leased('demo');
+    const refused = await late(plan, 80);
+    expect(80 - refused.length).toBeLessThanOrEqual(held);
   });
 });

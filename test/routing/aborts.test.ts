@@ -40,6 +40,8 @@ const METHODS = new Map(KINDS.map((kind) => [`/t.S/${kind}`, method(kind)]));
 const SNAPSHOT: Snapshot = {
   version: 1,
   methods: METHODS,
+  backends: new Map(),
+  contracts: new Map(),
   plans: new Map([[PLAN.id, PLAN]]),
   tenants: { size: 0, get: () => undefined, with: unsupported, without: unsupported },
   identities: IdentityIndex.empty(),

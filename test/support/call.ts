@@ -12,6 +12,8 @@ const NO_TENANTS: TenantTable = {
 export const EMPTY_SNAPSHOT: Snapshot = {
   version: 0,
   methods: new Map(),
+  backends: new Map(),
+  contracts: new Map(),
   plans: new Map(),
   tenants: NO_TENANTS,
   identities: IdentityIndex.empty(),

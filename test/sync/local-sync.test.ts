@@ -4,8 +4,8 @@ import { Tenant, Tenant_State } from '../../generated/tollgate/admin/v1/tenant.t
 import type { MethodEntry } from '../../src/contracts/method-entry.ts';
 import type { Store, Write } from '../../src/store/store.ts';
 import type { ConfigSync } from '../../src/sync/config-sync.ts';
-import { UnreadableDocument } from '../../src/sync/from-document.ts';
 import { openLocalSync } from '../../src/sync/local-sync.ts';
+import { UnreadableDocument } from '../../src/sync/unreadable-document.ts';
 import { StoreFolder } from '../store/support.ts';
 
 let folder: StoreFolder;

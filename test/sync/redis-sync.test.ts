@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Backend } from '../../generated/tollgate/admin/v1/backend.ts';
+import { Contract } from '../../generated/tollgate/admin/v1/contract.ts';
 import { documentKeys } from '../../src/store/redis/document-keys.ts';
 import { StoreUnusable } from '../../src/store/store.ts';
 import { StoreUnavailable } from '../../src/store/store-errors.ts';
@@ -214,18 +216,22 @@ describe('the sync of a fleet', () => {
     expect(a!.sync.status.readings).toBe(1);
   });
 
-  it('refuses a damaged document, says so, and goes on when it is replaced', async () => {
+  it.each([
+    ['plan', new Uint8Array([0xff, 0xff])],
+    ['backend', Backend.encode(Backend.fromPartial({ endpoints: ['nowhere'] })).finish()],
+    ['contract', Contract.encode(Contract.fromPartial({ descriptorSet: Buffer.from('nonsense') })).finish()],
+  ] as const)('refuses a damaged %s, says so, and goes on when it is replaced', async (kind, body) => {
     const [a, b] = await Promise.all(fleet(2).map((member) => member.start()));
     await a!.sync.change([plan('free', 1)]);
     await b!.reached(1);
     // Past the checks of a gateway: a writer of another make.
-    await a!.documents.commit([{ op: 'put', kind: 'plan', id: 'bad', body: new Uint8Array([0xff, 0xff]) }]);
+    await a!.documents.commit([{ op: 'put', kind, id: 'bad', body }]);
     await a!.documents.commit([plan('free', 2)]);
     await until(() => a!.sync.status.state === 'refused' && b!.sync.status.state === 'refused');
     expect(b!.sync.current.version).toBe(1);
     expect(b!.sync.current.plans.get('free')?.concurrency).toBe(1);
     expect(b!.sync.status.refused).toBeGreaterThan(0);
-    const { version } = await a!.sync.change([{ op: 'delete', kind: 'plan', id: 'bad' }]);
+    const { version } = await a!.sync.change([{ op: 'delete', kind, id: 'bad' }]);
     await b!.reached(version);
     await until(() => b!.sync.status.state === 'synced');
     expect(b!.sync.current.plans.get('free')?.concurrency).toBe(2);

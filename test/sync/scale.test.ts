@@ -68,7 +68,12 @@ afterAll(() => folder.close());
 
 describe('with many tenants and keys', () => {
   it('a start reads each plan and tenant once, and no key', () => {
-    expect(Object.fromEntries(documents.listed)).toEqual({ plan: PLANS, tenant: SCALE.tenants });
+    expect(Object.fromEntries(documents.listed)).toEqual({
+      plan: PLANS,
+      tenant: SCALE.tenants,
+      backend: 0,
+      contract: 0,
+    });
     expect([documents.gets, documents.lookups]).toEqual([0, 0]);
     expect(sync.current.tenants.size).toBe(SCALE.tenants);
   });

@@ -23,5 +23,13 @@ export function createMethod(name: string): MethodEntry {
 
 export function emptySnapshot(): Snapshot {
   const tenants: TenantTable = { size: 0, get: () => undefined, with: () => tenants, without: () => tenants };
-  return { version: 1, methods: new Map(), plans: new Map(), tenants, identities: IdentityIndex.empty() };
+  return {
+    version: 1,
+    methods: new Map(),
+    backends: new Map(),
+    contracts: new Map(),
+    plans: new Map(),
+    tenants,
+    identities: IdentityIndex.empty(),
+  };
 }

@@ -14,7 +14,16 @@ function shareOf(settings: Partial<SamplingSettings>, tenant = TENANT, method = 
   let sampled = 0;
   for (let i = 0; i < 4096; i++) {
     const traceId = `${'a'.repeat(24)}${(i * 2 ** 20).toString(16).padStart(8, '0')}`;
-    if (sampler.sample({ traceId, traceIdEnd: traceId.slice(24), parentSampled: undefined, tenant, method })) sampled++;
+    if (
+      sampler.sample({
+        traceId,
+        randomBits: Number.parseInt(traceId.slice(24), 16),
+        parentSampled: undefined,
+        tenant,
+        method,
+      })
+    )
+      sampled++;
   }
   return sampled / 4096;
 }
@@ -39,7 +48,7 @@ test("a tenant's caller decides for itself, a stranger does not", () => {
   const sample = (tenant: typeof TENANT | undefined, followParent: boolean) =>
     createSampler({ ...SETTINGS, ratio: 0, followParent }).sample({
       traceId: traceIdOf('0190b6b5-1c5e-7e3a-9f0a-0123456789ab'),
-      traceIdEnd: '456789ab',
+      randomBits: 0x456789ab,
       parentSampled: true,
       tenant,
       method: METHOD,

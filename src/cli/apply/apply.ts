@@ -25,7 +25,9 @@ interface ApplyOptions extends AdminOptions {
 export function addApplyCommand(program: Command, io: Io): void {
   const apply = program
     .command('apply')
-    .description('bring plans, tenants and keys to what a file says: shows what it would change, asks, does it');
+    .description(
+      'bring plans, tenants, keys, backends and contracts to what a file says: shows what it would change, asks, does it',
+    );
   addAdminOptions(apply)
     .requiredOption('-f, --file <file>', 'YAML as "tollgate export" writes it; - for the standard input')
     .option('--dry-run', 'show what would be changed, and change nothing')
@@ -37,8 +39,8 @@ export function addApplyCommand(program: Command, io: Io): void {
     .option('--reason <text>', 'why, for the audit log')
     .addHelpText(
       'after',
-      '\nWhat the file does not say of a plan or tenant is its default; of a state or expiry, as it is. Sections that the file does\n' +
-        'not have (plans, tenants, the keys of a tenant) are left alone. New keys are printed, once.\n' +
+      '\nWhat the file does not say of a plan, tenant, backend or contract is its default; of a state or expiry, as it is. Sections that the file does\n' +
+        'not have (plans, tenants, the keys of a tenant, backends, contracts) are left alone. New keys are printed, once.\n' +
         '\nExample:\n' +
         '  tollgate export > tenants.yaml\n' +
         '  tollgate apply -f tenants.yaml --dry-run',

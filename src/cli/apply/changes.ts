@@ -1,16 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ApiKey, ApiKey_State } from '../../../generated/tollgate/admin/v1/api_key.ts';
+import { Backend } from '../../../generated/tollgate/admin/v1/backend.ts';
+import { Contract } from '../../../generated/tollgate/admin/v1/contract.ts';
 import { Plan } from '../../../generated/tollgate/admin/v1/plan.ts';
 import { Tenant } from '../../../generated/tollgate/admin/v1/tenant.ts';
 import type { ManifestTenant, ManifestTenant_Key } from '../../../generated/tollgate/config/v1/manifest.ts';
-import type { LoadedManifest } from '../../config/load-manifest.ts';
+import { descriptorsOf, type LoadedManifest } from '../../config/load-manifest.ts';
 import { ADMIN_PLAN, ADMIN_TENANT } from '../../tenants/reserved.ts';
 import type { FieldReaders, Fields } from './fields.ts';
 import { pairKeys } from './pair-keys.ts';
 import type { State } from './state.ts';
 
-/** A plan, tenant or key, as it should be. */
+/** A backend, contract, plan, tenant or key, as it should be. */
 export type Resource =
+  | { readonly kind: 'backend'; readonly value: Backend }
+  | { readonly kind: 'contract'; readonly value: Contract }
   | { readonly kind: 'plan'; readonly value: Plan }
   | { readonly kind: 'tenant'; readonly value: Tenant }
   | { readonly kind: 'key'; readonly value: ApiKey };
@@ -31,7 +35,7 @@ export interface Comparison {
 }
 
 /**
- * What has to be done for the gateway to be as the file says: first what others need (plans, tenants, keys), deletes last and the
+ * What has to be done for the gateway to be as the file says: first what others need (backends, contracts, plans, tenants, keys), deletes last and the
  * other way round. Sections that the file does not have are left alone; so are the gateway's own tenant and plan.
  *
  * @param prune delete what the file's sections do not have
@@ -44,6 +48,17 @@ export function compare(loaded: LoadedManifest, state: State, readers: FieldRead
     const made = ApiKey.fromPartial({ ...entry, state: entry.state || ApiKey_State.STATE_ACTIVE });
     return isDeepStrictEqual(readers.key(made), readers.key(key));
   };
+  for (const { name, ...rest } of manifest.backends) {
+    const current = state.backends.get(name);
+    const value = Backend.fromPartial({ ...rest, id: name, etag: current?.etag ?? '' });
+    puts.push(...put({ kind: 'backend', value }, current, readers.backend));
+  }
+  for (const { name, descriptorSet, ...rest } of manifest.contracts) {
+    const current = state.contracts.get(name);
+    const said = { ...rest, descriptorSet: descriptorsOf(descriptorSet) };
+    const value = Contract.fromPartial({ ...said, id: name, etag: current?.etag ?? '' });
+    puts.push(...put({ kind: 'contract', value }, current, readers.contract));
+  }
   for (const { name, ...rest } of manifest.plans) {
     const value = Plan.fromPartial({ ...rest, id: name, etag: state.plans.get(name)?.etag ?? '' });
     puts.push(...put({ kind: 'plan', value }, state.plans.get(name), readers.plan));
@@ -69,6 +84,7 @@ export function compare(loaded: LoadedManifest, state: State, readers: FieldRead
     gone.push(...others.map((value): Resource => ({ kind: 'key', value })));
   });
   gone.push(...goneTenants(loaded, state), ...gonePlans(loaded, state, prune));
+  gone.push(...goneContracts(loaded, state), ...goneBackends(loaded, state, prune));
   return prune
     ? { changes: [...puts, ...gone.map((each) => remove(each, readers))], kept: [] }
     : { changes: puts, kept: gone };
@@ -112,12 +128,32 @@ function gonePlans({ manifest, says }: LoadedManifest, state: State, prune: bool
   return [...state.plans.values()].filter(({ id }) => !wanted.has(id)).map((value) => ({ kind: 'plan', value }));
 }
 
+function goneContracts({ manifest, says }: LoadedManifest, state: State): Resource[] {
+  if (!says(['contracts'])) return [];
+  const wanted = new Set(manifest.contracts.map(({ name }) => name));
+  const gone = [...state.contracts.values()].filter(({ id }) => !wanted.has(id));
+  return gone.map((value) => ({ kind: 'contract', value }));
+}
+
+/** A backend that a contract goes on to have cannot go. */
+function goneBackends({ manifest, says }: LoadedManifest, state: State, prune: boolean): Resource[] {
+  if (!says(['backends'])) return [];
+  const wanted = new Set([...manifest.backends.map(({ name }) => name)]);
+  const stay = says(['contracts']) ? manifest.contracts : [...state.contracts.values()];
+  if (prune) for (const { backend } of stay) wanted.add(backend);
+  return [...state.backends.values()].filter(({ id }) => !wanted.has(id)).map((value) => ({ kind: 'backend', value }));
+}
+
 function remove(resource: Resource, readers: FieldReaders): Change {
   switch (resource.kind) {
     case 'plan':
       return { ...resource, op: 'delete', before: readers.plan(resource.value) };
     case 'tenant':
       return { ...resource, op: 'delete', before: readers.tenant(resource.value) };
+    case 'backend':
+      return { ...resource, op: 'delete', before: readers.backend(resource.value) };
+    case 'contract':
+      return { ...resource, op: 'delete', before: readers.contract(resource.value) };
     case 'key':
       return { ...resource, op: 'delete', before: readers.key(resource.value) };
   }

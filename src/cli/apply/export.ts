@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { isMap, isPair, isSeq, visit, Document as YamlDocument } from 'yaml';
+import { inlineDescriptors } from '../../config/load-manifest.ts';
 import { ADMIN_TENANT } from '../../tenants/reserved.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from '../admin-client.ts';
 import type { Io } from '../io.ts';
@@ -8,13 +9,15 @@ import { createFieldReaders, type FieldReaders, type Fields } from './fields.ts'
 import { readState, type State } from './state.ts';
 
 const HEAD =
-  ' Plans, tenants and what there is to know of their keys, without any secret. To bring a gateway to it:\n' +
+  ' Plans, tenants and what there is to know of their keys, without any secret; backends and contracts that were registered. To bring a gateway to it:\n' +
   '   tollgate apply -f FILE --dry-run';
 
 export function addExportCommand(program: Command, io: Io): void {
   const command = program
     .command('export')
-    .description('write all plans, tenants and keys (without secrets) as YAML, as "tollgate apply" takes it');
+    .description(
+      'write all plans, tenants, keys (without secrets), registered backends and contracts as YAML, as "tollgate apply" takes it',
+    );
   addAdminOptions(command)
     .addHelpText(
       'after',
@@ -35,8 +38,14 @@ export function addExportCommand(program: Command, io: Io): void {
  * What a manifest has of a gateway. Sections that are empty are written too: they say that there is nothing. States that are as
  * usual are not: a file that is applied later shall not wake who was suspended meanwhile.
  */
-function toManifest({ plans, tenants, keys }: State, readers: FieldReaders): object {
+function toManifest({ plans, tenants, keys, backends, contracts }: State, readers: FieldReaders): object {
   return {
+    backends: [...backends.values()].map((backend) => ({ name: backend.id, ...readers.backend(backend) })),
+    contracts: [...contracts.values()].map((contract) => ({
+      name: contract.id,
+      ...readers.contract(contract),
+      descriptor_set: inlineDescriptors(contract.descriptorSet),
+    })),
     plans: [...plans.values()].map((plan) => ({ name: plan.id, ...readers.plan(plan) })),
     tenants: [...tenants.values()]
       .filter(({ id }) => id !== ADMIN_TENANT)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   type DescMessage,
   type FileRegistry,
@@ -7,11 +8,13 @@ import {
   toJson,
 } from '@bufbuild/protobuf';
 import { ApiKey } from '../../../generated/tollgate/admin/v1/api_key.ts';
+import { Backend } from '../../../generated/tollgate/admin/v1/backend.ts';
+import { Contract } from '../../../generated/tollgate/admin/v1/contract.ts';
 import { Plan } from '../../../generated/tollgate/admin/v1/plan.ts';
 import { Tenant } from '../../../generated/tollgate/admin/v1/tenant.ts';
 import { readOwnRegistry } from '../to-json.ts';
 
-/** What of a plan, tenant or key somebody decides, by the names of the protos: comparable, printable. */
+/** What of a plan, tenant, key, backend or contract somebody decides, by the names of the protos: comparable, printable. */
 export type Fields = Readonly<Record<string, JsonValue>>;
 
 /** What the gateway decides, and what says which one it is. */
@@ -19,12 +22,17 @@ export const NOT_DECIDED: ReadonlySet<string> = new Set([
   ...['id', 'tenant_id', 'etag', 'create_time', 'update_time', 'last_use_time'],
   // Of the answer to a plan that was only checked.
   'evidence',
+  // What the gateway tells of backends and contracts.
+  ...['from_file', 'methods'],
 ]);
 
 export interface FieldReaders {
   plan(plan: Plan): Fields;
   tenant(tenant: Tenant): Fields;
   key(key: ApiKey): Fields;
+  backend(backend: Backend): Fields;
+  /** Of descriptors which they are. */
+  contract(contract: Contract): Fields;
 }
 
 export function createFieldReaders(): FieldReaders {
@@ -37,11 +45,22 @@ export function createFieldReaders(): FieldReaders {
       return Object.fromEntries(Object.entries(json).filter(([name]) => !NOT_DECIDED.has(name)));
     };
   };
+  const contract = reader('tollgate.admin.v1.Contract', Contract);
   return {
+    backend: reader('tollgate.admin.v1.Backend', Backend),
+    contract: (message) => ({
+      ...contract({ ...message, descriptorSet: Buffer.alloc(0) }),
+      descriptor_set: describeDescriptors(message.descriptorSet),
+    }),
     plan: reader('tollgate.admin.v1.Plan', Plan),
     tenant: reader('tollgate.admin.v1.Tenant', Tenant),
     key: reader('tollgate.admin.v1.ApiKey', ApiKey),
   };
+}
+
+function describeDescriptors(octets: Uint8Array): string {
+  const digest = createHash('sha256').update(octets).digest('hex');
+  return `${octets.length} octets, SHA-256 ${digest.slice(0, 16)}`;
 }
 
 /** A message as the files write it: names of the proto, whole numbers as numbers, enums without what all of their values share. */
@@ -63,7 +82,9 @@ function plainObject(desc: DescMessage, json: JsonObject): JsonObject {
           .toLowerCase();
       return isLong(field.scalar) ? Number(item) : item;
     };
-    plain[field.name] = Array.isArray(value) ? value.map(convert) : convert(value);
+    if (Array.isArray(value)) plain[field.name] = value.map(convert);
+    else if (field.fieldKind !== 'map' || !isObject(value)) plain[field.name] = convert(value);
+    else plain[field.name] = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(item)]));
   }
   return plain;
 }

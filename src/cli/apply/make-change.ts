@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApiKeyServiceService as keys } from '../../../generated/tollgate/admin/v1/api_key.ts';
+import { BackendServiceService as backends } from '../../../generated/tollgate/admin/v1/backend.ts';
+import { ContractServiceService as contracts } from '../../../generated/tollgate/admin/v1/contract.ts';
 import { PlanServiceService as plans } from '../../../generated/tollgate/admin/v1/plan.ts';
 import { TenantServiceService as tenants } from '../../../generated/tollgate/admin/v1/tenant.ts';
 import type { AdminClient } from '../admin-client.ts';
@@ -28,6 +30,12 @@ export async function makeChange(client: AdminClient, change: Change, reason?: s
     case 'tenant':
       await changeTenant(client, change, why);
       return undefined;
+    case 'backend':
+      await changeBackend(client, change, why);
+      return undefined;
+    case 'contract':
+      await changeContract(client, change, why);
+      return undefined;
     case 'key':
       return await changeKey(client, change, why);
   }
@@ -53,6 +61,24 @@ async function changeTenant(client: AdminClient, change: Of<'tenant'>, why: Why)
   if (op === 'create') await client.call(tenants.createTenant, { tenantId: id, tenant, ...why });
   else if (op === 'update') await client.call(tenants.updateTenant, { tenant, updateMask: [...change.mask], ...why });
   else await client.call(tenants.deleteTenant, { id, etag, ...why });
+}
+
+async function changeBackend(client: AdminClient, change: Of<'backend'>, why: Why): Promise<void> {
+  const { op, value: backend } = change;
+  const { id, etag } = backend;
+  if (op === 'create') await client.call(backends.createBackend, { backendId: id, backend, ...why });
+  else if (op === 'update')
+    await client.call(backends.updateBackend, { backend, updateMask: [...change.mask], ...why });
+  else await client.call(backends.deleteBackend, { id, etag, ...why });
+}
+
+async function changeContract(client: AdminClient, change: Of<'contract'>, why: Why): Promise<void> {
+  const { op, value: contract } = change;
+  const { id, etag } = contract;
+  if (op === 'create') await client.call(contracts.createContract, { contractId: id, contract, ...why });
+  else if (op === 'update')
+    await client.call(contracts.updateContract, { contract, updateMask: [...change.mask], ...why });
+  else await client.call(contracts.deleteContract, { id, etag, ...why });
 }
 
 async function changeKey(client: AdminClient, change: Of<'key'>, why: Why): Promise<MadeKey | undefined> {

@@ -13,6 +13,8 @@ const BY_SERVICE: readonly (readonly [service: string, collection: string])[] = 
   ['ApiKeyService', 'api_keys'],
   ['UsageService', 'quotas'],
   ['BreakerService', 'breakers'],
+  ['BackendService', 'backends'],
+  ['ContractService', 'contracts'],
 ];
 
 /** @param path `/pkg.Service/Method`; @param request a request message, or what was to be one */
@@ -24,8 +26,12 @@ export function subjectOf(path: string, request: unknown): Subject {
     textIn(request, 'id') ||
     textIn(request, 'backend') ||
     textIn(request, 'planId') ||
+    textIn(request, 'backendId') ||
+    textIn(request, 'contractId') ||
     textIn(fieldOf(request, 'tenant'), 'id') ||
     textIn(fieldOf(request, 'plan'), 'id') ||
+    textIn(fieldOf(request, 'backend'), 'id') ||
+    textIn(fieldOf(request, 'contract'), 'id') ||
     textIn(fieldOf(request, 'apiKey'), 'id');
   if (collection === 'tenants') {
     const tenant = id || tenantId;

@@ -1,5 +1,5 @@
 import { type Field, Indexing } from '../field.ts';
-import type { HeaderBlock } from '../header-block.ts';
+import type { EncodedBlock, HeaderBlock } from '../header-block.ts';
 import { Admission } from './admission.ts';
 import { DynamicTable, INITIAL_TABLE_SIZE } from './dynamic-table.ts';
 import { type FieldEntry, FieldIndex, type NameEntry } from './field-index.ts';
@@ -15,12 +15,6 @@ export interface EncoderOptions {
   maxTableSize: number;
   /** Places of a block that are remembered; further ones share them. Default 16. */
   blockSlots?: number;
-}
-
-/** A block as it was encoded while the table was of this generation; valid no longer. */
-interface EncodedBlock {
-  readonly generation: number;
-  readonly octets: string;
 }
 
 /** On a connection to a backend there are as many as callers times methods. */
@@ -136,7 +130,7 @@ export class Encoder {
   #writeBlock(block: HeaderBlock, target: Buffer, offset: number): number {
     if (!this.#gate.open()) return this.#writeFields(block.fields, target, offset);
     const generation = this.#table.generation;
-    const known = this.#blocks.get(block);
+    const known = block.encodedBy === this ? block.encoded : this.#blocks.get(block);
     if (known !== undefined && known.generation === generation) {
       this.#gate.hit();
       return writeLatin1(known.octets, target, offset);
@@ -146,7 +140,10 @@ export class Encoder {
     const end = this.#writeFields(block.fields, target, offset);
     const keep = this.#table.generation === generation && !this.#unsettled;
     if (keep && end - offset <= MAX_BLOCK_OCTETS && block.size <= MAX_BLOCK_SIZE) {
-      this.#blocks.set(block, { generation, octets: target.latin1Slice(offset, end) });
+      const encoded = { generation, octets: target.latin1Slice(offset, end) };
+      this.#blocks.set(block, encoded);
+      block.encodedBy = this;
+      block.encoded = encoded;
     }
     return end;
   }

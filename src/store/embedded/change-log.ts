@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Change, Document, DocumentKind } from '../store.ts';
+import { type Change, type Document, type DocumentKind, isDocumentKind } from '../store.ts';
 import { blob, integer, optionalText, type Row, text } from './sqlite.ts';
 
 /** What one change did to one document. */
@@ -110,6 +110,6 @@ export function toDocument(row: Row): Document {
 
 function kindOf(row: Row): DocumentKind {
   const kind = text(row, 'kind');
-  if (kind !== 'tenant' && kind !== 'plan' && kind !== 'api_key') throw new TypeError(`a document of kind ${kind}`);
+  if (!isDocumentKind(kind)) throw new TypeError(`a document of kind ${kind}`);
   return kind;
 }

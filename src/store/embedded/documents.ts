@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Note } from '../journal.ts';
 import {
   type Change,
+  DOCUMENT_KINDS,
   type Document,
   type DocumentKind,
   type DocumentStore,
@@ -17,8 +18,6 @@ import {
 import { type ChangeEntry, type ChangeLog, toDocument } from './change-log.ts';
 import type { EmbeddedJournal } from './journal.ts';
 import { Transactions } from './sqlite.ts';
-
-const KINDS: readonly DocumentKind[] = ['plan', 'tenant', 'api_key'];
 
 /** A change while it is made: the last word on each document that it touches. */
 interface Draft {
@@ -124,7 +123,7 @@ export class EmbeddedDocuments implements DocumentStore {
   }
 
   #delete(draft: Draft, before: Document): void {
-    for (const kind of KINDS) {
+    for (const kind of DOCUMENT_KINDS) {
       if (PARENT_KIND[kind] !== before.kind) continue;
       for (const row of this.#statements.children.all(kind, before.id)) this.#delete(draft, toDocument(row));
     }
@@ -139,7 +138,7 @@ export class EmbeddedDocuments implements DocumentStore {
       this.#checkExists(REFERENCE_KIND[kind], document.reference);
       return;
     }
-    for (const other of KINDS) {
+    for (const other of DOCUMENT_KINDS) {
       if (REFERENCE_KIND[other] !== kind) continue;
       const row = this.#statements.referring.get(other, id);
       if (row !== undefined) throw new StillReferenced(kind, id, { kind: other, id: String(row.id) });

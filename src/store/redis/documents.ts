@@ -12,6 +12,7 @@ import {
   type DocumentKind,
   type DocumentStore,
   HashTaken,
+  isDocumentKind,
   PARENT_KIND,
   type Page,
   REFERENCE_KIND,
@@ -218,6 +219,6 @@ function texts(reply: RedisReply): string[] {
 }
 
 function kindOf(reply: RedisReply | undefined): DocumentKind {
-  if (reply === 'tenant' || reply === 'plan' || reply === 'api_key') return reply;
+  if (isDocumentKind(reply)) return reply;
   throw new UnreadableRecord(`a document of kind ${String(reply)}`);
 }

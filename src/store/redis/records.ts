@@ -1,6 +1,6 @@
-import type { Change, Document, DocumentKind } from '../store.ts';
+import { type Change, type Document, type DocumentKind, isDocumentKind } from '../store.ts';
 
-/** Larger ones are refused: a document is what a person says of a tenant, a plan or a key. */
+/** Larger ones are refused: a document is what a person says of a tenant, a plan, a key, a backend or a contract. */
 export const MAX_BODY_OCTETS = 1024 * 1024;
 
 /** Thrown when what Redis holds is none of ours, or damaged. */
@@ -38,7 +38,7 @@ export function parseChange(version: number, text: string): Change {
   const deleted: { kind: DocumentKind; id: string; hash: string | undefined }[] = [];
   const hashes = new Set<string>();
   for (const entry of entries) {
-    if (!isObject(entry) || !isKind(entry.k) || typeof entry.i !== 'string') throw new UnreadableRecord(what);
+    if (!isObject(entry) || !isDocumentKind(entry.k) || typeof entry.i !== 'string') throw new UnreadableRecord(what);
     const oldHash = optionalText(entry.o, what);
     const document = entry.d === undefined ? undefined : toDocument(entry.k, entry.i, entry.d);
     if (document === undefined) deleted.push({ kind: entry.k, id: entry.i, hash: oldHash });
@@ -78,10 +78,6 @@ function parseJson(what: string, text: string): unknown {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isKind(value: unknown): value is DocumentKind {
-  return value === 'tenant' || value === 'plan' || value === 'api_key';
 }
 
 function isCount(value: unknown): value is number {

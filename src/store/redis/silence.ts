@@ -16,7 +16,8 @@ export interface SilenceOptions {
 }
 
 export type SilenceState = 'silent' | 'back';
-export type SilenceListener = (state: SilenceState) => void;
+/** @param quietMs of silence: milliseconds that nothing had been heard, or errors only, when it was noticed */
+export type SilenceListener = (state: SilenceState, quietMs: number) => void;
 
 /** Thrown inside, when there was no answer in time. */
 export class NoAnswer extends Error {
@@ -42,6 +43,8 @@ export class SilenceGuard {
   readonly #lanes = new Map<string, Lane>();
   readonly #patience: number;
   #inARow = 0;
+  /** The first of them: monotonic milliseconds. */
+  #failingSince = 0;
   #silent = false;
   #probing = false;
   #timer: NodeJS.Timeout | undefined;
@@ -71,7 +74,6 @@ export class SilenceGuard {
     if (way.late) return Promise.resolve('silent');
     const { promise, resolve } = Promise.withResolvers<T | 'silent'>();
     const question: Question = {
-      askedAt: performance.now(),
       giveUp: (error) => {
         this.#onFailure(error);
         resolve('silent');
@@ -93,7 +95,7 @@ export class SilenceGuard {
 
   /** Told of each change of state, once. @returns ends the subscription */
   onChange(listener: SilenceListener): () => void {
-    const own: SilenceListener = (state) => listener(state);
+    const own: SilenceListener = (state, quietMs) => listener(state, quietMs);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
   }
@@ -115,9 +117,9 @@ export class SilenceGuard {
           if (!this.#silent) this.#onLate(ms);
         },
         patience: this.#patience,
-        onSilent: () => {
+        onSilent: (ms) => {
           // One node of a Cluster that is gone is not the store.
-          if ([...this.#lanes.values()].every((each) => each.late)) this.#fallSilent();
+          if ([...this.#lanes.values()].every((each) => each.late)) this.#fallSilent(ms);
         },
       });
       this.#lanes.set(name, lane);
@@ -126,15 +128,17 @@ export class SilenceGuard {
   }
 
   #failed(): void {
-    if (++this.#inARow >= this.#failures) this.#fallSilent();
+    const now = performance.now();
+    if (this.#inARow++ === 0) this.#failingSince = now;
+    if (this.#inARow >= this.#failures) this.#fallSilent(now - this.#failingSince);
   }
 
-  #fallSilent(): void {
+  #fallSilent(quietMs: number): void {
     if (this.#silent) return;
     this.#silent = true;
     for (const lane of this.#lanes.values()) lane.giveUpAll();
     this.#timer = setInterval(() => void this.#ask(), this.#probeEveryMs).unref();
-    this.#tell('silent');
+    this.#tell('silent', quietMs);
   }
 
   /** One probe at a time: a store that hangs is not heaped with them. */
@@ -149,7 +153,7 @@ export class SilenceGuard {
       this.#silent = false;
       this.#inARow = 0;
       for (const lane of this.#lanes.values()) lane.begin();
-      this.#tell('back');
+      this.#tell('back', 0);
     } catch (error) {
       this.#onFailure(error);
     } finally {
@@ -157,10 +161,10 @@ export class SilenceGuard {
     }
   }
 
-  #tell(state: SilenceState): void {
+  #tell(state: SilenceState, quietMs: number): void {
     for (const listener of [...this.#listeners]) {
       try {
-        listener(state);
+        listener(state, quietMs);
       } catch (error) {
         this.#onFailure(error);
       }

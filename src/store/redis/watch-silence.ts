@@ -39,11 +39,12 @@ export function watchSilence(probe: () => Promise<unknown>, { log, clock }: Watc
     if (!quiet) tell();
   };
   const guard = new SilenceGuard({ probe, onFailure: () => void counts.unanswered++, onLate });
-  guard.onChange((state) => {
+  guard.onChange((state, quietMs) => {
     counts.silent = state === 'silent';
     if (state === 'silent') {
       counts.silences++;
-      log.warn('Redis does not answer in time: each plan says what holds meanwhile');
+      const since = new Date(clock.now() - quietMs).toISOString();
+      log.warn({ since }, 'Redis does not answer in time: each plan says what holds meanwhile');
     } else log.warn('Redis answers again');
   });
   return { guard, counts };

@@ -33,7 +33,7 @@ export function createSampler(settings: SamplingSettings): TracePolicy {
     sample(call) {
       // A stranger's wish to be recorded is not followed: it would cost him nothing.
       if (followParent && call.parentSampled !== undefined && call.tenant !== undefined) return call.parentSampled;
-      return isWithin(call.traceIdEnd, rules.length === 0 ? ratio : ratioOf(rules, call, ratio));
+      return isWithin(call.randomBits, rules.length === 0 ? ratio : ratioOf(rules, call, ratio));
     },
   };
 }
@@ -48,7 +48,6 @@ function ratioOf(rules: readonly SamplingRule[], { tenant, method }: TracedCall,
   return otherwise;
 }
 
-function isWithin(traceIdEnd: string, ratio: number): boolean {
-  if (ratio >= 1) return true;
-  return ratio > 0 && Number.parseInt(traceIdEnd, 16) < ratio * RANGE;
+function isWithin(randomBits: number, ratio: number): boolean {
+  return randomBits < ratio * RANGE;
 }

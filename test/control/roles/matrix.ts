@@ -44,6 +44,16 @@ export const MATRIX: Readonly<Record<string, Row>> = {
   'tollgate.admin.v1.PlanService/ListPlans': look,
   'tollgate.admin.v1.PlanService/UpdatePlan': work,
   'tollgate.admin.v1.PlanService/DeletePlan': work,
+  'tollgate.admin.v1.BackendService/CreateBackend': work,
+  'tollgate.admin.v1.BackendService/GetBackend': look,
+  'tollgate.admin.v1.BackendService/ListBackends': look,
+  'tollgate.admin.v1.BackendService/UpdateBackend': work,
+  'tollgate.admin.v1.BackendService/DeleteBackend': work,
+  'tollgate.admin.v1.ContractService/CreateContract': work,
+  'tollgate.admin.v1.ContractService/GetContract': look,
+  'tollgate.admin.v1.ContractService/ListContracts': look,
+  'tollgate.admin.v1.ContractService/UpdateContract': work,
+  'tollgate.admin.v1.ContractService/DeleteContract': work,
   'tollgate.admin.v1.ApiKeyService/CreateApiKey': {
     callers: [...OPERATORS, 'tenant_keys'],
     self: ({ tenant }) =>

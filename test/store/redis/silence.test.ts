@@ -96,6 +96,33 @@ describe('the guard of a store that may fall silent', () => {
     expect(await guard.decide(async () => 7)).toBe(7);
   });
 
+  it('does not take time in which nobody looked for the silence of the store', async () => {
+    const { guard, states } = open();
+    // A machine that has no time for this process: clocks go on, timers do not.
+    const clock = performance.now.bind(performance);
+    let stalled = 0;
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => clock() + stalled);
+    try {
+      const one = ask(guard);
+      await pass(3);
+      stalled += 500;
+      await pass(4);
+      stalled += 500;
+      expect([one.outcome.decision, guard.silent]).toEqual([undefined, false]);
+      one.answer(1);
+      const other = ask(guard);
+      await pass(4);
+      stalled += 500;
+      await pass(4);
+      expect([one.outcome.decision, other.outcome.decision]).toEqual([1, undefined]);
+      await pass(12);
+      expect([other.outcome.decision, states]).toEqual(['silent', []]);
+    } finally {
+      now.mockRestore();
+      guard.close();
+    }
+  });
+
   it('falls silent when nothing is heard for long, and then asks nobody', async () => {
     const { guard, states } = open();
     ask(guard);

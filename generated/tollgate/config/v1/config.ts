@@ -28,6 +28,7 @@ export interface Config {
   telemetry?: Telemetry | undefined;
   overload?: Overload | undefined;
   authentication?: Authentication | undefined;
+  registration?: Registration | undefined;
   audit?: Audit | undefined;
 }
 
@@ -628,6 +629,12 @@ export interface Audit {
   maxAge?: Duration | undefined;
 }
 
+/** What may be registered over the admin services, beside what stands in this file. */
+export interface Registration {
+  /** Backends may have endpoints `unix:/path`: whoever registers them reaches every socket that the gateway's user may open. */
+  unixSockets: boolean;
+}
+
 function createBaseConfig(): Config {
   return {
     listeners: [],
@@ -639,6 +646,7 @@ function createBaseConfig(): Config {
     telemetry: undefined,
     overload: undefined,
     authentication: undefined,
+    registration: undefined,
     audit: undefined,
   };
 }
@@ -671,6 +679,9 @@ export const Config: MessageFns<Config> = {
     }
     if (message.authentication !== undefined) {
       Authentication.encode(message.authentication, writer.uint32(74).fork()).join();
+    }
+    if (message.registration !== undefined) {
+      Registration.encode(message.registration, writer.uint32(82).fork()).join();
     }
     if (message.audit !== undefined) {
       Audit.encode(message.audit, writer.uint32(162).fork()).join();
@@ -763,6 +774,14 @@ export const Config: MessageFns<Config> = {
             message.authentication = Authentication.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.registration = Registration.decode(reader, reader.uint32());
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -798,6 +817,7 @@ export const Config: MessageFns<Config> = {
       telemetry: isSet(object.telemetry) ? Telemetry.fromJSON(object.telemetry) : undefined,
       overload: isSet(object.overload) ? Overload.fromJSON(object.overload) : undefined,
       authentication: isSet(object.authentication) ? Authentication.fromJSON(object.authentication) : undefined,
+      registration: isSet(object.registration) ? Registration.fromJSON(object.registration) : undefined,
       audit: isSet(object.audit) ? Audit.fromJSON(object.audit) : undefined,
     };
   },
@@ -831,6 +851,9 @@ export const Config: MessageFns<Config> = {
     if (message.authentication !== undefined) {
       obj.authentication = Authentication.toJSON(message.authentication);
     }
+    if (message.registration !== undefined) {
+      obj.registration = Registration.toJSON(message.registration);
+    }
     if (message.audit !== undefined) {
       obj.audit = Audit.toJSON(message.audit);
     }
@@ -856,6 +879,9 @@ export const Config: MessageFns<Config> = {
       : undefined;
     message.authentication = (object.authentication !== undefined && object.authentication !== null)
       ? Authentication.fromPartial(object.authentication)
+      : undefined;
+    message.registration = (object.registration !== undefined && object.registration !== null)
+      ? Registration.fromPartial(object.registration)
       : undefined;
     message.audit = (object.audit !== undefined && object.audit !== null) ? Audit.fromPartial(object.audit) : undefined;
     return message;
@@ -5347,6 +5373,79 @@ export const Audit: MessageFns<Audit> = {
     message.maxAge = (object.maxAge !== undefined && object.maxAge !== null)
       ? Duration.fromPartial(object.maxAge)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseRegistration(): Registration {
+  return { unixSockets: false };
+}
+
+export const Registration: MessageFns<Registration> = {
+  encode(message: Registration, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.unixSockets !== false) {
+      writer.uint32(8).bool(message.unixSockets);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Registration {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegistration();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.unixSockets = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Registration {
+    return {
+      unixSockets: isSet(object.unixSockets)
+        ? globalThis.Boolean(object.unixSockets)
+        : isSet(object.unix_sockets)
+        ? globalThis.Boolean(object.unix_sockets)
+        : false,
+    };
+  },
+
+  toJSON(message: Registration): unknown {
+    const obj: any = {};
+    if (message.unixSockets !== false) {
+      obj.unixSockets = message.unixSockets;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Registration>, I>>(base?: I): Registration {
+    return Registration.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Registration>, I>>(object: I): Registration {
+    const message = createBaseRegistration();
+    message.unixSockets = object.unixSockets ?? false;
     return message;
   },
 };

@@ -3,11 +3,14 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Duration } from "../../../google/protobuf/duration.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { ApiKey_State, apiKey_StateFromJSON, apiKey_StateToJSON } from "../../admin/v1/api_key.ts";
+import { Backend_Breaker, Backend_Retry, Backend_Tls } from "../../admin/v1/backend.ts";
 import { ClientCertificate, Issuer } from "../../admin/v1/issuer.ts";
 import { RateLimit } from "../../admin/v1/plan.ts";
 import { PlanOverrides, Tenant_State, tenant_StateFromJSON, tenant_StateToJSON } from "../../admin/v1/tenant.ts";
+import { MethodPolicy } from "../../policy/v1/policy.ts";
 import { Plan } from "./config.ts";
 
 /**
@@ -17,6 +20,35 @@ import { Plan } from "./config.ts";
 export interface Manifest {
   plans: Plan[];
   tenants: ManifestTenant[];
+  /** What was registered over the admin API; what a gateway's own file defines is not here. */
+  backends: ManifestBackend[];
+  contracts: ManifestContract[];
+}
+
+export interface ManifestBackend {
+  name: string;
+  endpoints: string[];
+  breaker?: Backend_Breaker | undefined;
+  tls?: Backend_Tls | undefined;
+  connectTimeout?: Duration | undefined;
+  defaultTimeout?: Duration | undefined;
+  maxConnections: number;
+  retry?: Backend_Retry | undefined;
+}
+
+export interface ManifestContract {
+  name: string;
+  backend: string;
+  /** A file with a binary google.protobuf.FileDescriptorSet, relative to the manifest; or `base64:` and the set itself. */
+  descriptorSet: string;
+  /** Names of the listeners that show it. */
+  listeners: string[];
+  policy: { [key: string]: MethodPolicy };
+}
+
+export interface ManifestContract_PolicyEntry {
+  key: string;
+  value?: MethodPolicy | undefined;
 }
 
 export interface ManifestTenant {
@@ -55,7 +87,7 @@ export interface ManifestTenant_Key {
 }
 
 function createBaseManifest(): Manifest {
-  return { plans: [], tenants: [] };
+  return { plans: [], tenants: [], backends: [], contracts: [] };
 }
 
 export const Manifest: MessageFns<Manifest> = {
@@ -65,6 +97,12 @@ export const Manifest: MessageFns<Manifest> = {
     }
     for (const v of message.tenants) {
       ManifestTenant.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.backends) {
+      ManifestBackend.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.contracts) {
+      ManifestContract.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -98,6 +136,22 @@ export const Manifest: MessageFns<Manifest> = {
             message.tenants.push(ManifestTenant.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.backends.push(ManifestBackend.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.contracts.push(ManifestContract.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -116,6 +170,12 @@ export const Manifest: MessageFns<Manifest> = {
       tenants: globalThis.Array.isArray(object?.tenants)
         ? object.tenants.map((e: any) => ManifestTenant.fromJSON(e))
         : [],
+      backends: globalThis.Array.isArray(object?.backends)
+        ? object.backends.map((e: any) => ManifestBackend.fromJSON(e))
+        : [],
+      contracts: globalThis.Array.isArray(object?.contracts)
+        ? object.contracts.map((e: any) => ManifestContract.fromJSON(e))
+        : [],
     };
   },
 
@@ -127,6 +187,12 @@ export const Manifest: MessageFns<Manifest> = {
     if (message.tenants?.length) {
       obj.tenants = message.tenants.map((e) => ManifestTenant.toJSON(e));
     }
+    if (message.backends?.length) {
+      obj.backends = message.backends.map((e) => ManifestBackend.toJSON(e));
+    }
+    if (message.contracts?.length) {
+      obj.contracts = message.contracts.map((e) => ManifestContract.toJSON(e));
+    }
     return obj;
   },
 
@@ -137,6 +203,476 @@ export const Manifest: MessageFns<Manifest> = {
     const message = createBaseManifest();
     message.plans = object.plans?.map((e) => Plan.fromPartial(e)) || [];
     message.tenants = object.tenants?.map((e) => ManifestTenant.fromPartial(e)) || [];
+    message.backends = object.backends?.map((e) => ManifestBackend.fromPartial(e)) || [];
+    message.contracts = object.contracts?.map((e) => ManifestContract.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseManifestBackend(): ManifestBackend {
+  return {
+    name: "",
+    endpoints: [],
+    breaker: undefined,
+    tls: undefined,
+    connectTimeout: undefined,
+    defaultTimeout: undefined,
+    maxConnections: 0,
+    retry: undefined,
+  };
+}
+
+export const ManifestBackend: MessageFns<ManifestBackend> = {
+  encode(message: ManifestBackend, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.endpoints) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.breaker !== undefined) {
+      Backend_Breaker.encode(message.breaker, writer.uint32(26).fork()).join();
+    }
+    if (message.tls !== undefined) {
+      Backend_Tls.encode(message.tls, writer.uint32(34).fork()).join();
+    }
+    if (message.connectTimeout !== undefined) {
+      Duration.encode(message.connectTimeout, writer.uint32(42).fork()).join();
+    }
+    if (message.defaultTimeout !== undefined) {
+      Duration.encode(message.defaultTimeout, writer.uint32(50).fork()).join();
+    }
+    if (message.maxConnections !== 0) {
+      writer.uint32(56).uint32(message.maxConnections);
+    }
+    if (message.retry !== undefined) {
+      Backend_Retry.encode(message.retry, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ManifestBackend {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseManifestBackend();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.endpoints.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.breaker = Backend_Breaker.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tls = Backend_Tls.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.connectTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.defaultTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.maxConnections = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.retry = Backend_Retry.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ManifestBackend {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      endpoints: globalThis.Array.isArray(object?.endpoints)
+        ? object.endpoints.map((e: any) => globalThis.String(e))
+        : [],
+      breaker: isSet(object.breaker) ? Backend_Breaker.fromJSON(object.breaker) : undefined,
+      tls: isSet(object.tls) ? Backend_Tls.fromJSON(object.tls) : undefined,
+      connectTimeout: isSet(object.connectTimeout)
+        ? Duration.fromJSON(object.connectTimeout)
+        : isSet(object.connect_timeout)
+        ? Duration.fromJSON(object.connect_timeout)
+        : undefined,
+      defaultTimeout: isSet(object.defaultTimeout)
+        ? Duration.fromJSON(object.defaultTimeout)
+        : isSet(object.default_timeout)
+        ? Duration.fromJSON(object.default_timeout)
+        : undefined,
+      maxConnections: isSet(object.maxConnections)
+        ? globalThis.Number(object.maxConnections)
+        : isSet(object.max_connections)
+        ? globalThis.Number(object.max_connections)
+        : 0,
+      retry: isSet(object.retry) ? Backend_Retry.fromJSON(object.retry) : undefined,
+    };
+  },
+
+  toJSON(message: ManifestBackend): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.endpoints?.length) {
+      obj.endpoints = message.endpoints;
+    }
+    if (message.breaker !== undefined) {
+      obj.breaker = Backend_Breaker.toJSON(message.breaker);
+    }
+    if (message.tls !== undefined) {
+      obj.tls = Backend_Tls.toJSON(message.tls);
+    }
+    if (message.connectTimeout !== undefined) {
+      obj.connectTimeout = Duration.toJSON(message.connectTimeout);
+    }
+    if (message.defaultTimeout !== undefined) {
+      obj.defaultTimeout = Duration.toJSON(message.defaultTimeout);
+    }
+    if (message.maxConnections !== 0) {
+      obj.maxConnections = Math.round(message.maxConnections);
+    }
+    if (message.retry !== undefined) {
+      obj.retry = Backend_Retry.toJSON(message.retry);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ManifestBackend>, I>>(base?: I): ManifestBackend {
+    return ManifestBackend.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ManifestBackend>, I>>(object: I): ManifestBackend {
+    const message = createBaseManifestBackend();
+    message.name = object.name ?? "";
+    message.endpoints = object.endpoints?.map((e) => e) || [];
+    message.breaker = (object.breaker !== undefined && object.breaker !== null)
+      ? Backend_Breaker.fromPartial(object.breaker)
+      : undefined;
+    message.tls = (object.tls !== undefined && object.tls !== null) ? Backend_Tls.fromPartial(object.tls) : undefined;
+    message.connectTimeout = (object.connectTimeout !== undefined && object.connectTimeout !== null)
+      ? Duration.fromPartial(object.connectTimeout)
+      : undefined;
+    message.defaultTimeout = (object.defaultTimeout !== undefined && object.defaultTimeout !== null)
+      ? Duration.fromPartial(object.defaultTimeout)
+      : undefined;
+    message.maxConnections = object.maxConnections ?? 0;
+    message.retry = (object.retry !== undefined && object.retry !== null)
+      ? Backend_Retry.fromPartial(object.retry)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseManifestContract(): ManifestContract {
+  return { name: "", backend: "", descriptorSet: "", listeners: [], policy: {} };
+}
+
+export const ManifestContract: MessageFns<ManifestContract> = {
+  encode(message: ManifestContract, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.backend !== "") {
+      writer.uint32(18).string(message.backend);
+    }
+    if (message.descriptorSet !== "") {
+      writer.uint32(26).string(message.descriptorSet);
+    }
+    for (const v of message.listeners) {
+      writer.uint32(34).string(v!);
+    }
+    globalThis.Object.entries(message.policy).forEach(([key, value]: [string, MethodPolicy]) => {
+      ManifestContract_PolicyEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ManifestContract {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseManifestContract();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.backend = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.descriptorSet = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.listeners.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = ManifestContract_PolicyEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.policy[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ManifestContract {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      backend: isSet(object.backend) ? globalThis.String(object.backend) : "",
+      descriptorSet: isSet(object.descriptorSet)
+        ? globalThis.String(object.descriptorSet)
+        : isSet(object.descriptor_set)
+        ? globalThis.String(object.descriptor_set)
+        : "",
+      listeners: globalThis.Array.isArray(object?.listeners)
+        ? object.listeners.map((e: any) => globalThis.String(e))
+        : [],
+      policy: isObject(object.policy)
+        ? (globalThis.Object.entries(object.policy) as [string, any][]).reduce(
+          (acc: { [key: string]: MethodPolicy }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: MethodPolicy.fromJSON(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: ManifestContract): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.backend !== "") {
+      obj.backend = message.backend;
+    }
+    if (message.descriptorSet !== "") {
+      obj.descriptorSet = message.descriptorSet;
+    }
+    if (message.listeners?.length) {
+      obj.listeners = message.listeners;
+    }
+    if (message.policy) {
+      const entries = globalThis.Object.entries(message.policy) as [string, MethodPolicy][];
+      if (entries.length > 0) {
+        obj.policy = {};
+        entries.forEach(([k, v]) => {
+          obj.policy[k] = MethodPolicy.toJSON(v);
+        });
+      }
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ManifestContract>, I>>(base?: I): ManifestContract {
+    return ManifestContract.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ManifestContract>, I>>(object: I): ManifestContract {
+    const message = createBaseManifestContract();
+    message.name = object.name ?? "";
+    message.backend = object.backend ?? "";
+    message.descriptorSet = object.descriptorSet ?? "";
+    message.listeners = object.listeners?.map((e) => e) || [];
+    message.policy = (globalThis.Object.entries(object.policy ?? {}) as [string, MethodPolicy][]).reduce(
+      (acc: { [key: string]: MethodPolicy }, [key, value]: [string, MethodPolicy]) => {
+        if (value !== undefined) {
+          acc[key] = MethodPolicy.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseManifestContract_PolicyEntry(): ManifestContract_PolicyEntry {
+  return { key: "", value: undefined };
+}
+
+export const ManifestContract_PolicyEntry: MessageFns<ManifestContract_PolicyEntry> = {
+  encode(message: ManifestContract_PolicyEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      MethodPolicy.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ManifestContract_PolicyEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseManifestContract_PolicyEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = MethodPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ManifestContract_PolicyEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? MethodPolicy.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: ManifestContract_PolicyEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = MethodPolicy.toJSON(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ManifestContract_PolicyEntry>, I>>(base?: I): ManifestContract_PolicyEntry {
+    return ManifestContract_PolicyEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ManifestContract_PolicyEntry>, I>>(object: I): ManifestContract_PolicyEntry {
+    const message = createBaseManifestContract_PolicyEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? MethodPolicy.fromPartial(object.value)
+      : undefined;
     return message;
   },
 };
@@ -544,6 +1080,10 @@ function fromJsonTimestamp(o: any): Date {
   } else {
     return fromTimestamp(Timestamp.fromJSON(o));
   }
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {
