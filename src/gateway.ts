@@ -159,9 +159,13 @@ export class Gateway {
     const { contracts, methods, warnings } = await loadContracts(loaded);
     for (const warning of warnings) log.warn(warning, 'configuration');
 
-    // State: the store below, the snapshot above it.
+    // State: the store below, the snapshot above it. What takes part in a call has one idea of a turn of the event loop, and of the
+    // time in it.
     const { storePath: path, redis, retention } = settings;
-    const state = await openState({ path, redis, retention, methods, clock, log, address: () => this.#firstAddress() });
+    const flusher = new Flusher();
+    const turnClock = new TurnClock(clock, () => flusher.turn());
+    const address = () => this.#firstAddress();
+    const state = await openState({ path, redis, retention, methods, clock, turnClock, log, address });
     this.#closers.push(() => state.close());
     const onError = (error: unknown) => log.error({ err: error }, 'unexpected');
     const { sync, breakers, liveGateways } = state;
@@ -187,14 +191,11 @@ export class Gateway {
     const looks = new LookTimer({ clock, look });
     this.#closers.push(() => looks.close());
 
-    // The way of a call: these stages, then the backend. What takes part in it has one idea of a turn of the event loop, and of
-    // the time in it.
-    const flusher = new Flusher();
-    const turnClock = new TurnClock(clock, () => flusher.turn());
+    // The way of a call: these stages, then the backend.
     const authentication = new AuthenticationManager({
       documents: state.credentials,
       sync,
-      clock,
+      clock: turnClock,
       onStoreError: onError,
       ...this.#checkCredentials(settings.authentication),
       uses,
@@ -227,7 +228,7 @@ export class Gateway {
       rss: () => memory?.rss() ?? 0,
       listeners: () =>
         settings.listeners.map(({ name }, index) => ({ name, connections: open[index]?.connections ?? 0 })),
-      address: () => this.#firstAddress(),
+      address,
     });
     this.#closers.push(close);
     const instance = state.fleet === undefined ? randomUUID() : state.id;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type Breakers, FleetBreakers, LocalBreakers } from './breaker/breaker-admin.ts';
+import type { ClockSource } from './chain/turn-clock.ts';
 import type { MethodEntry } from './contracts/method-entry.ts';
 import { openEmbeddedStore } from './store/embedded/open.ts';
 import { Replica } from './store/embedded/replica.ts';
@@ -33,7 +34,9 @@ export interface StateOptions {
   /** Of the audit log. */
   readonly retention: Retention;
   readonly methods: ReadonlyMap<string, MethodEntry>;
-  readonly clock: { now(): number; monotonic(): number };
+  readonly clock: ClockSource;
+  /** The same, asked once a turn of the event loop: for what every call asks. */
+  readonly turnClock: ClockSource;
   readonly log: Logger;
   /** Of this gateway, for people; asked when it listens. */
   readonly address: () => string;
@@ -75,19 +78,19 @@ export function openState(options: StateOptions): Promise<State> {
   return options.redis === undefined ? openOwn(options) : openShared(options, options.redis);
 }
 
-async function openOwn({ path, retention, methods, clock, log, address }: StateOptions): Promise<State> {
+async function openOwn({ path, retention, methods, clock, turnClock, log, address }: StateOptions): Promise<State> {
   const store = openEmbeddedStore({ path, retention, clock });
   try {
     const onListenerError = (error: unknown) => log.error({ err: error }, 'unexpected');
     const sync = await openLocalSync({ documents: store.documents, methods, onListenerError });
-    const breakers = new LocalBreakers(clock.monotonic);
+    const breakers = new LocalBreakers(turnClock.monotonic);
     return {
       ...store,
       id: hostname(),
       credentials: store.documents,
       sync,
       breakers,
-      calendar: clock.now,
+      calendar: turnClock.now,
       liveGateways: () => 1,
       async view() {
         const { version } = sync.current;
@@ -108,7 +111,7 @@ async function openOwn({ path, retention, methods, clock, log, address }: StateO
 }
 
 async function openShared(options: StateOptions, redis: RedisSettings): Promise<State> {
-  const { path, retention, methods, clock, log, address } = options;
+  const { path, retention, methods, clock, turnClock, log, address } = options;
   const onError = (error: unknown) => log.error({ err: error }, 'unexpected');
   const closers: (() => unknown)[] = [];
   const close = async () => {
@@ -152,7 +155,7 @@ async function openShared(options: StateOptions, redis: RedisSettings): Promise<
     const time = new RedisTime(clock);
     const parts = { connection: decisions, scripts: scripts.decisions, guard };
     const breakerStore = openRedisBreakers({ connection: control, scripts: scripts.control, onError: () => {} });
-    const breakers = new FleetBreakers({ store: breakerStore, gateway: id, now: clock.monotonic });
+    const breakers = new FleetBreakers({ store: breakerStore, gateway: id, now: turnClock.monotonic });
     closers.push(() => breakers.close());
     const reports = new ReportExchange(control, () => sync.gateways.filter(({ alive }) => alive));
     closers.push(() => reports.close());
