@@ -25,6 +25,8 @@ const AMPLE_SHARE = 0.2;
 export interface MeterParts extends OverdraftParts {
   /** Gateways that were last known to live, this one included. */
   readonly liveGateways: () => number;
+  /** Unix milliseconds. */
+  readonly now: () => number;
   /** Where a store across the network is asked. */
   readonly turn: EndOfTurn;
 }
@@ -149,9 +151,8 @@ export class Meter {
       if (this.#asynchronous && this.#units < this.#size / 4) this.#prefetch({ cost, now, ahead: true, soon: true });
       return undefined;
     }
-    if (this.#parts.store.silent === true) return this.reserveAlone(cost, period, whenSilent);
-    if (isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) {
-      return whenSilent === 'open' ? this.reserveAlone(cost, period, whenSilent) : this.#advance(cost, whenSilent);
+    if (this.#parts.store.silent === true || isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) {
+      return this.reserveAlone(cost, period, whenSilent);
     }
     if (isWithin(now, this.#exhaustedUntil, RECHECK_MS) && cost - this.#units >= this.#exhaustedFor) {
       return this.#refuse();
@@ -184,11 +185,10 @@ export class Meter {
     const isCurrent = period.start === this.#period.start;
     const units = isCurrent ? this.#units : 0;
     if (units >= cost) return undefined;
-    const { store, liveGateways } = this.#parts;
+    const { store } = this.#parts;
     if (store.silent === true) {
       if (whenSilent === 'closed') return storeUnavailable();
-      const share = Math.floor((this.#left ?? this.#quota.limit) / Math.max(1, liveGateways()));
-      return whenSilent === 'open' || (isCurrent ? this.#alone : 0) + cost <= share
+      return whenSilent === 'open' || (isCurrent ? this.#alone : 0) + cost <= this.#share()
         ? undefined
         : this.#refusalOf(period);
     }
@@ -205,25 +205,29 @@ export class Meter {
   reserveAlone(cost: number, period: Period, whenSilent: WhenStoreSilent = 'local_share'): Refusal | undefined {
     if (whenSilent === 'closed') return storeUnavailable();
     if (period.start !== this.#period.start) this.#begin(period);
-    const share = Math.floor((this.#left ?? this.#quota.limit) / Math.max(1, this.#parts.liveGateways()));
-    if (whenSilent === 'local_share' && this.#alone + cost > share) return this.#refuse();
+    if (whenSilent === 'local_share') {
+      const isSilent = this.#parts.store.silent === true;
+      const share = isSilent ? this.#share() : this.#advance(cost);
+      if (this.#alone + cost > share) return isSilent ? this.#refuse() : storeUnavailable();
+    }
     this.#alone += cost;
     this.#overdraft.add(period, cost);
     return undefined;
   }
 
+  /** This gateway's part of what was left when that was last told. */
+  #share(): number {
+    return Math.floor((this.#left ?? this.#quota.limit) / Math.max(1, this.#parts.liveGateways()));
+  }
+
   /**
-   * Takes `cost` units while an answer is late. Perhaps the store is slow, and the others go on leasing: a share beside that
-   * would be more than the limit, and to refuse the first calls of everybody would be no better. So one lease, where there is
-   * plenty as far as is known: if there is not, that much is above the limit, once.
+   * What may be used while an answer is late, but the store is not known to be silent. Perhaps it is slow, and the others go
+   * on leasing: a share beside that would be more than the limit, and to refuse the first calls of everybody would be no
+   * better. So one lease, where there is plenty as far as is known: if there is not, that much is above the limit, once.
    */
-  #advance(cost: number, whenSilent: WhenStoreSilent): Refusal | undefined {
+  #advance(cost: number): number {
     const { limit } = this.#quota;
-    const isAmple = (this.#left ?? limit) >= limit * AMPLE_SHARE;
-    if (whenSilent === 'closed' || !isAmple || this.#alone + cost > this.#mostUnits(cost)) return storeUnavailable();
-    this.#alone += cost;
-    this.#overdraft.add(this.#period, cost);
-    return undefined;
+    return (this.#left ?? limit) < limit * AMPLE_SHARE ? 0 : this.#mostUnits(cost);
   }
 
   /**
@@ -328,7 +332,7 @@ export class Meter {
       }
     } catch (error) {
       if (!(error instanceof StoreSilent)) throw error;
-      this.#unansweredUntil = asked.now + UNANSWERED_MS;
+      this.#unansweredUntil = this.#parts.now() + UNANSWERED_MS;
     }
   }
 

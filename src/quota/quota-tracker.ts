@@ -85,6 +85,7 @@ export class QuotaTracker implements Stage {
       onError: options.onError ?? (() => {}),
       nextSettlement: () => ++settlements,
       liveGateways: options.liveGateways ?? (() => 1),
+      now: options.now,
       turn: options.turn ?? new EndOfTurn(),
     };
     this.#tenants = new TenantStates(
@@ -223,7 +224,8 @@ export class QuotaTracker implements Stage {
         if (!(await endsWithin(verdict, until - this.#monotonic()))) break;
         verdict = this.#reserve(state, cost);
       }
-      if (verdict instanceof Promise && this.#parts.store.silent === true) verdict = this.#reserve(state, cost, true);
+      // The time is up, silent or not: as the plan says.
+      if (verdict instanceof Promise) verdict = this.#reserve(state, cost, true);
     } catch {
       verdict = storeUnavailable();
     }

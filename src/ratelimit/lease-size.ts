@@ -1,9 +1,19 @@
 import type { RateLimit } from '../sync/snapshot.ts';
 
-/** Units that were taken from the store and not used are void after this: what the fleet may exceed a limit by. */
-export const LEASE_LIFE_MS = 100;
+/**
+ * What the fleet may exceed a limit by, as a time of its rate, is 100 ms: units that were taken from the store and not used are
+ * void after the first of these, but for those that gateways keep, which all together are no more than the limit gives in the second.
+ */
+export const LEASE_LIFE_MS = 60;
+const KEPT_MS = 40;
+/** So many times the gateways that are known share what may be kept: others may have come of which nothing is known yet. */
+const KEPT_MARGIN = 2;
+/** A lone gateway may be the first of two. */
+const LEAST_SHARERS = 2;
+/** Units to be kept are asked for to last so long. */
+const KEPT_LASTS_MS = 1000;
 /** A lease is meant to last so long: less than its life, so that little of it is void when demand falls. */
-const LEASE_LASTS_MS = 70;
+const LEASE_LASTS_MS = 45;
 /** A larger one than this lasts less: a question costs little by the unit then, and less is void when demand moves on. */
 const SMALL_LEASE = 20;
 const LARGE_LEASE_LASTS_MS = 30;
@@ -27,6 +37,20 @@ const GATHER_SHARE = 0.6;
 export function leaseSize({ rate, burst }: RateLimit, demand: number, scarce: boolean): number {
   const most = Math.min((rate * LEASE_LASTS_MS) / 1000, burst * LEASE_SHARE);
   return Math.max(1, Math.floor(Math.min(most, scarce ? (demand * SCARCE_LEASE_LASTS_MS) / 1000 : ample(demand))));
+}
+
+/**
+ * How many units one of `gateways` may keep, however long it does not use them. A tenant whose calls come far between finds them
+ * there; with leases that become void each of its calls would wait for the store.
+ */
+export function mostKept({ rate, burst }: RateLimit, gateways: number): number {
+  const sharers = KEPT_MARGIN * Math.max(LEAST_SHARERS, gateways);
+  return Math.floor(Math.min((rate * KEPT_MS) / 1000 / sharers, burst * LEASE_SHARE));
+}
+
+/** The units of a lease that is kept. @param most see `mostKept` */
+export function keptSize(most: number, demand: number): number {
+  return Math.min(most, Math.ceil((demand * KEPT_LASTS_MS) / 1000));
 }
 
 function ample(demand: number): number {

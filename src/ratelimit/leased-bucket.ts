@@ -6,7 +6,7 @@ import { type RateGrant, type RateStore, StoreSilent } from '../store/store.ts';
 import type { RateLimit, WhenStoreSilent } from '../sync/snapshot.ts';
 import { type BucketOwner, bucketName } from './bucket-owner.ts';
 import { Demand } from './demand.ts';
-import { gatherMs, leaseSize, prefetchMark, SCARCE_MS } from './lease-size.ts';
+import { gatherMs, keptSize, leaseSize, mostKept, prefetchMark, SCARCE_MS } from './lease-size.ts';
 import { Leases } from './leases.ts';
 import { LocalShare } from './local-share.ts';
 import { type RateRefusals, roundWait } from './rate-refusals.ts';
@@ -49,6 +49,9 @@ export class LeasedBucket {
   #limit: RateLimit;
   #whenSilent: WhenStoreSilent;
   readonly #leases = new Leases();
+  /** How many units may be kept, and the number of gateways that this follows from. */
+  #mostKept = 0;
+  #sharers = 0;
   readonly #demand: Demand;
   #blockedUntil = 0;
   #scarceUntil = 0;
@@ -88,6 +91,7 @@ export class LeasedBucket {
     this.#whenSilent = whenSilent;
     if (limit.rate === rate && limit.burst === burst) return;
     this.#leases.clear();
+    this.#sharers = 0;
     this.#blockedUntil = 0;
     this.#left = undefined;
     this.#alone = undefined;
@@ -108,9 +112,9 @@ export class LeasedBucket {
     return { name, used: this.isBlocked(now) ? burst : Math.max(0, burst - left), limit: burst };
   }
 
-  /** Nothing is lost when it is dropped and made again. */
+  /** Nothing is lost when it is dropped and made again, but for the few units that are kept. */
   isIdle(now: number): boolean {
-    if (now < this.#blockedUntil || this.#pending !== undefined || this.#leases.any(now)) return false;
+    if (now < this.#blockedUntil || this.#pending !== undefined || this.#leases.anyLeased(now)) return false;
     // What is owed is void when the store's bucket is full again.
     return this.#owed === 0 || now - this.#owedAt > (this.#limit.burst * 1000) / this.#limit.rate;
   }
@@ -122,6 +126,7 @@ export class LeasedBucket {
    */
   take(now: number): Refusal | Promise<void> | undefined {
     this.#demand.count();
+    if (this.#remote) this.#shareWith(this.#parts.liveGateways());
     if (this.#leases.take(now)) {
       if (this.#leases.units <= this.#prefetchAt) this.#prefetch(now);
       return undefined;
@@ -167,6 +172,14 @@ export class LeasedBucket {
   /** A unit that was taken just now and not used is there for the next call. */
   putBack(now: number): void {
     this.#leases.putBack(now);
+  }
+
+  /** Others that come take their part of what may be kept. */
+  #shareWith(gateways: number): void {
+    if (gateways === this.#sharers) return;
+    this.#sharers = gateways;
+    this.#mostKept = mostKept(this.#limit, gateways);
+    this.#leases.keepAtMost(this.#mostKept);
   }
 
   #goAlone(now: number): LocalShare {
@@ -277,7 +290,9 @@ export class LeasedBucket {
     this.#left = got.left;
     this.#leftAt = now;
     this.#backlog = Math.max(0, this.#waiting - got.granted);
-    this.#leases.add(got.granted, askedAt, now);
+    const kept = Math.max(0, Math.min(got.granted, this.#mostKept - this.#leases.kept));
+    this.#leases.keep(kept);
+    if (got.granted > kept) this.#leases.add(got.granted - kept, askedAt, now);
     // Less than was asked for: the bucket is empty. It is left alone until there is more in it than a unit or two.
     if (got.granted < want) {
       this.#block(Math.max(got.retryAfterMs, gatherMs(this.#limit)), now);
@@ -296,10 +311,12 @@ export class LeasedBucket {
     const scarce = now < this.#scarceUntil;
     const want = Math.max(
       leaseSize(this.#limit, demand, scarce),
+      scarce ? 0 : keptSize(this.#mostKept, demand) - this.#leases.kept,
       Math.min(Math.max(this.#backlog, this.#waiting), Math.floor(this.#limit.burst)),
     );
     this.#backlog = 0;
-    this.#prefetchAt = prefetchMark(want, demand, scarce);
+    // What is kept does not become void however seldom calls come.
+    this.#prefetchAt = Math.max(scarce || this.#mostKept === 0 ? -1 : 0, prefetchMark(want, demand, scarce));
     return want;
   }
 

@@ -12,6 +12,7 @@ export interface PresenceOptions {
 export class Presence {
   readonly #options: PresenceOptions;
   #gateways: readonly GatewayEntry[] = [];
+  #live = 1;
   #announcing: Promise<unknown> | undefined;
 
   constructor(options: PresenceOptions) {
@@ -25,7 +26,7 @@ export class Presence {
 
   /** Gateways that were alive when Redis last answered; at least 1. */
   get live(): number {
-    return Math.max(1, this.#gateways.filter(({ alive }) => alive).length);
+    return this.#live;
   }
 
   /** Who has which version, asked of Redis now. @throws StoreUnavailable */
@@ -50,6 +51,7 @@ export class Presence {
   async #note(answer: Promise<FleetView>): Promise<FleetView> {
     const view = await answer;
     this.#gateways = view.gateways;
+    this.#live = Math.max(1, view.gateways.filter(({ alive }) => alive).length);
     return view;
   }
 }

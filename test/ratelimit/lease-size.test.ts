@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Demand } from '../../src/ratelimit/demand.ts';
-import { gatherMs, leaseSize, prefetchMark } from '../../src/ratelimit/lease-size.ts';
+import {
+  gatherMs,
+  keptSize,
+  LEASE_LIFE_MS,
+  leaseSize,
+  mostKept,
+  prefetchMark,
+} from '../../src/ratelimit/lease-size.ts';
 import { Leases } from '../../src/ratelimit/leases.ts';
 import { LocalShare } from '../../src/ratelimit/local-share.ts';
 
@@ -21,7 +28,7 @@ describe('the size of a lease', () => {
 
   it('follows demand, and is smaller where units are scarce', () => {
     const limit = { name: 'calls', rate: 10_000, burst: 10_000 };
-    expect([100, 200, 1000, 4000].map((demand) => leaseSize(limit, demand, false))).toEqual([7, 14, 30, 120]);
+    expect([100, 200, 1000, 4000].map((demand) => leaseSize(limit, demand, false))).toEqual([4, 9, 30, 120]);
     expect([100, 200, 1000, 4000].map((demand) => leaseSize(limit, demand, true))).toEqual([2, 4, 20, 80]);
   });
 
@@ -31,10 +38,25 @@ describe('the size of a lease', () => {
         const size = leaseSize(limit, demand, scarce);
         expect(Number.isInteger(size)).toBe(true);
         expect(size).toBeGreaterThanOrEqual(1);
-        expect(size).toBeLessThanOrEqual(Math.max(1, Math.min(limit.burst / 2, limit.rate * 0.1)));
+        expect(size).toBeLessThanOrEqual(Math.max(1, Math.min(limit.burst / 2, (limit.rate * LEASE_LIFE_MS) / 1000)));
         expect(prefetchMark(size, demand, scarce)).toBeLessThanOrEqual(size / 2);
       }),
     );
+  });
+
+  it('that is kept is, with those of all others and with what becomes void, no more than the limit gives in 0.1 s', () => {
+    fc.assert(
+      fc.property(limits, fc.integer({ min: 1, max: 50 }), (limit, gateways) => {
+        // Twice as many as are known: some may have just come.
+        const kept = mostKept(limit, gateways) * Math.max(2, 2 * gateways);
+        expect(kept + (limit.rate * LEASE_LIFE_MS) / 1000).toBeLessThanOrEqual(limit.rate * 0.1 + 1e-9);
+        expect(mostKept(limit, gateways)).toBeLessThanOrEqual(limit.burst / 2);
+      }),
+    );
+    expect([1, 2, 4].map((gateways) => mostKept({ name: 'calls', rate: 1000, burst: 100 }, gateways))).toEqual([
+      10, 10, 5,
+    ]);
+    expect([0, 3.2, 1000].map((demand) => keptSize(10, demand))).toEqual([0, 4, 10]);
   });
 
   it('never lets an empty bucket fill up while it gathers', () => {
@@ -47,24 +69,42 @@ describe('the size of a lease', () => {
 });
 
 describe('leases in hand', () => {
-  it('are void a tenth of a second after they were asked for', () => {
+  it('are void when their life is over, which began when they were asked for', () => {
     const leases = new Leases();
     leases.add(5, 1000, 1004);
-    expect(leases.take(1099.9)).toBe(true);
-    expect(leases.take(1100)).toBe(false);
-    expect(leases.any(1100)).toBe(false);
+    expect(leases.take(999.9 + LEASE_LIFE_MS)).toBe(true);
+    expect(leases.take(1000 + LEASE_LIFE_MS)).toBe(false);
+    expect(leases.any(1000 + LEASE_LIFE_MS)).toBe(false);
   });
 
   it('are used in the order in which they become void, and none is used twice', () => {
     const leases = new Leases();
+    const last = 1030 + LEASE_LIFE_MS - 1;
     leases.add(2, 1000, 1001);
-    leases.add(3, 1050, 1051);
-    for (let i = 0; i < 2; i++) expect(leases.take(1060)).toBe(true);
+    leases.add(3, 1030, 1031);
+    for (let i = 0; i < 2; i++) expect(leases.take(1040)).toBe(true);
     expect(leases.units).toBe(3);
-    expect(leases.take(1120)).toBe(true);
-    leases.putBack(1120);
-    for (let i = 0; i < 3; i++) expect(leases.take(1149)).toBe(true);
-    expect(leases.take(1149)).toBe(false);
+    expect(leases.take(last - 10)).toBe(true);
+    leases.putBack(last - 10);
+    for (let i = 0; i < 3; i++) expect(leases.take(last)).toBe(true);
+    expect(leases.take(last)).toBe(false);
+  });
+
+  it('that are kept do not become void, are used last, and are let go of when others come', () => {
+    const leases = new Leases();
+    leases.keep(5);
+    leases.add(1, 1000, 1001);
+    expect([leases.take(1001), leases.kept]).toEqual([true, 5]);
+    expect([leases.take(99_999), leases.kept, leases.anyLeased(99_999), leases.any(99_999)]).toEqual([
+      true,
+      4,
+      false,
+      true,
+    ]);
+    leases.putBack(99_999);
+    expect(leases.kept).toBe(5);
+    leases.keepAtMost(2);
+    expect([leases.take(99_999), leases.take(99_999), leases.take(99_999)]).toEqual([true, true, false]);
   });
 
   it('that overlap are each good for no longer than their own life', () => {
@@ -78,7 +118,7 @@ describe('leases in hand', () => {
           now += wait;
           if (add > 0) {
             leases.add(add, now - 1, now);
-            live.push({ until: now + 99, units: add });
+            live.push({ until: now - 1 + LEASE_LIFE_MS, units: add });
           }
           const good = live.filter((lease) => lease.until > now && lease.units > 0);
           if (!leases.take(now)) continue;
