@@ -9,7 +9,7 @@ import type { Period } from './period.ts';
 /** No lease takes more than this share of the limit: what kill -9 may burn. */
 const LEASE_SHARE = 0.01;
 /** Units of the first lease, twice. One by one the first calls of each tenant would cost a transaction (14 us) each. */
-const FIRST_LEASE = 32;
+const FIRST_LEASE = 128;
 /** As a limit comes near, leases shrink to this share of what this gateway has not yet leased of it. */
 const REST_SHARE = 0.1;
 /** A lease that lasts less is followed by one of twice its size, one that lasts twice as long by half. */
