@@ -53,13 +53,19 @@ export function addTenantCommands(program: Command, io: Io): void {
 function addList(tenants: Command, io: Io): void {
   addAdminOptions(tenants.command('list').description('list the tenants'))
     .option('--limit <count>', 'at most this many', parseCount, 1000)
-    .action((options: AdminOptions & { limit: number }) =>
+    .option('--plan <id>', 'only tenants of this plan')
+    .addOption(new Option('--state <state>', 'only tenants in this state').choices(Object.keys(STATES)))
+    .action((options: AdminOptions & { limit: number; plan?: string; state?: keyof typeof STATES }) =>
       withAdminClient(options, io, async (client) => {
+        const { plan } = options;
+        const state = options.state && STATES[options.state];
         const list = await listAll(options.limit, async (pageSize, pageToken) => {
-          const page = await client.call(service.listTenants, { pageSize, pageToken });
+          const page = await client.call(service.listTenants, { pageSize, pageToken, plan, state });
           return { items: page.tenants, nextPageToken: page.nextPageToken };
         });
-        printList(io, options.output, VIEW, list, 'No tenants yet: tollgate tenants create ID --plan PLAN');
+        const isAny = plan === undefined && state === undefined;
+        const nothing = isAny ? 'No tenants yet: tollgate tenants create ID --plan PLAN' : 'No such tenants.';
+        printList(io, options.output, VIEW, list, nothing);
       }),
     );
 }

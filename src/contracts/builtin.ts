@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { MethodPolicy } from '../../generated/tollgate/policy/v1/policy.ts';
 import { buildContract, type Contract } from './contract.ts';
-import type { MethodEntry } from './method-entry.ts';
+import type { MethodEntry, OwnLimit } from './method-entry.ts';
 import { packagePath } from './package-root.ts';
 
 /** The backend that answers the gateway's own services. */
@@ -27,6 +27,20 @@ export const SELF_SERVICE: ReadonlySet<string> = new Set([
   `${ADMIN}UsageService/GetUsage`,
 ]);
 
+/**
+ * A tenant that has used up its limits wants to know it, so looking at its usage neither spends them nor is refused by them. It
+ * is bounded all the same: a look asks the store about each limit and quota.
+ */
+const USAGE_LIMIT: OwnLimit = { name: 'tollgate.usage', rate: 2, burst: 20 };
+const USAGE = `${ADMIN}UsageService/GetUsage`;
+
+function withOwnLimit(contract: Contract): Contract {
+  const methods = contract.methods.map((method) =>
+    method.path === USAGE ? { ...method, policy: { ...method.policy, ownLimit: USAGE_LIMIT } } : method,
+  );
+  return { ...contract, methods };
+}
+
 export function isSelfService(method: MethodEntry): boolean {
   return method.contract === TOLLGATE_CONTRACT && SELF_SERVICE.has(method.path);
 }
@@ -51,12 +65,14 @@ export function builtinContracts(descriptorSet: Uint8Array = readOwnDescriptors(
   const free = MethodPolicy.fromPartial({ cost: 0, idempotent: true });
   const open = MethodPolicy.fromPartial({ cost: 0, idempotent: true, public: true });
   return [
-    buildContract({
-      name: TOLLGATE_CONTRACT,
-      backend,
-      descriptorSet,
-      includes: (service) => /^tollgate\.(admin|metrics)\./.test(service),
-    }),
+    withOwnLimit(
+      buildContract({
+        name: TOLLGATE_CONTRACT,
+        backend,
+        descriptorSet,
+        includes: (service) => /^tollgate\.(admin|metrics)\./.test(service),
+      }),
+    ),
     buildContract({
       name: 'health',
       backend,

@@ -15,8 +15,18 @@ export interface MethodPolicy {
   readonly limit: string | undefined;
   /** No credential needed. */
   readonly public: boolean;
+  /** Of who has no role, instead of all that plan and key say of rates and concurrency: of each tenant its calls of this method. */
+  readonly ownLimit?: OwnLimit | undefined;
   /** Names of request metadata that are never logged, in lower case; undefined for none. */
   readonly sensitiveMetadata?: readonly string[] | undefined;
+}
+
+/** As `RateLimit` of the snapshot; its name is none that a plan can have. */
+export interface OwnLimit {
+  readonly name: string;
+  /** Calls per second. */
+  readonly rate: number;
+  readonly burst: number;
 }
 
 /** What the data plane knows of a method: everything later stages need, resolved once per snapshot. */

@@ -22,6 +22,7 @@ export const DEFAULT_POLICY: MethodPolicy = {
   idempotent: false,
   limit: undefined,
   public: false,
+  ownLimit: undefined,
 };
 
 /** Timers take no more (2^31 - 1 ms, some 24 days); also the longest deadline a policy may name. */
@@ -74,6 +75,7 @@ function overlay(below: MethodPolicy, layer: PolicyLayer): MethodPolicy {
     idempotent: layer.idempotent ?? below.idempotent,
     limit: layer.limit ?? below.limit,
     public: layer.public ?? below.public,
+    ownLimit: below.ownLimit,
     sensitiveMetadata: joined(below.sensitiveMetadata, layer.sensitiveMetadata),
   };
 }

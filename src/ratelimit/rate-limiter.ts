@@ -3,9 +3,11 @@ import { EndOfTurn } from '../chain/end-of-turn.ts';
 import { concurrencyLimited, storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
 import { endsWithin, MAX_STORE_WAIT_MS } from '../chain/within.ts';
+import type { OwnLimit } from '../contracts/method-entry.ts';
 import type { RateLedger } from '../store/ledger.ts';
 import type { RateStore } from '../store/store.ts';
 import type { Plan } from '../sync/snapshot.ts';
+import { roleOf } from '../tenants/roles.ts';
 import { BucketSet } from './bucket-set.ts';
 import type { BucketParts } from './leased-bucket.ts';
 import { RateRefusals } from './rate-refusals.ts';
@@ -64,6 +66,8 @@ export class RateLimiter implements Stage {
   readonly #now: () => number;
   readonly #tenants: TenantStates<LimiterState>;
   readonly #keys: TenantStates<KeyState>;
+  /** Of methods that have a limit of their own, by its name and the tenant. */
+  readonly #apart: TenantStates<KeyState>;
 
   constructor(options: RateLimiterOptions) {
     this.#now = options.now;
@@ -77,6 +81,7 @@ export class RateLimiter implements Stage {
     const max = options.maxTenants ?? 100_000;
     this.#tenants = new TenantStates(max, ({ running, buckets }) => running === 0 && buckets.isIdle(this.#now()));
     this.#keys = new TenantStates(max, ({ buckets }) => buckets.isIdle(this.#now()));
+    this.#apart = new TenantStates(max, ({ buckets }) => buckets.isIdle(this.#now()));
   }
 
   /** Tenants whose state is kept. */
@@ -118,12 +123,23 @@ export class RateLimiter implements Stage {
   admit(call: Call): Verdict {
     const { tenant, plan, principal } = call;
     if (tenant === undefined || plan === undefined) return undefined;
+    const own = ownLimitOf(call);
+    if (own !== undefined) return this.#admitApart(call, tenant.id, own, plan);
     const state = this.#stateOf(tenant.id, plan);
     if (plan.concurrency > 0 && state.running >= plan.concurrency) return refuseConcurrency(state, plan.concurrency);
     const key = principal?.limits === undefined ? undefined : this.#keyBuckets(principal, plan);
-    const verdict = draw(key, state.buckets, this.#now(), call.method?.policy.limit);
-    if (verdict instanceof Promise) return this.#wait(call, state, key, verdict);
-    if (verdict === undefined) count(call, state);
+    const limit = call.method?.policy.limit;
+    const verdict = draw(key, state.buckets, this.#now(), limit);
+    if (verdict !== undefined && !(verdict instanceof Promise)) return verdict;
+    count(call, state);
+    return verdict && this.#wait(call, key, state.buckets, limit, verdict);
+  }
+
+  /** Concurrency is not counted: so few calls as its rate admits, and so short, need no other bound. */
+  #admitApart(call: Call, tenantId: string, own: OwnLimit, plan: Plan): Verdict {
+    const buckets = this.#apartBuckets(tenantId, own, plan);
+    const verdict = draw(undefined, buckets, this.#now(), own.name);
+    if (verdict instanceof Promise) return this.#wait(call, undefined, buckets, own.name, verdict);
     return verdict;
   }
 
@@ -131,6 +147,8 @@ export class RateLimiter implements Stage {
   async explain(call: Call): Promise<readonly Finding[]> {
     const { tenant, plan, principal } = call;
     if (tenant === undefined || plan === undefined) return [];
+    const own = ownLimitOf(call);
+    if (own !== undefined) return this.#apartBuckets(tenant.id, own, plan).explain(this.#now(), own.name, 'limit');
     const state = this.#stateOf(tenant.id, plan);
     const key = principal?.limits === undefined ? undefined : this.#keyBuckets(principal, plan);
     const now = this.#now();
@@ -153,27 +171,26 @@ export class RateLimiter implements Stage {
     if (state !== undefined && state.running > 0) state.running--;
   }
 
-  /** The store answers later. The call counts as running meanwhile: many that wait must not pass the bound together. */
+  /** The store answers later. The call counts as running already: many that wait must not pass the bound together. */
   async #wait(
     call: Call,
-    state: LimiterState,
     key: BucketSet | undefined,
+    tenant: BucketSet,
+    limit: string | undefined,
     first: Promise<void>,
   ): Promise<Refusal | undefined> {
-    count(call, state);
-    const limit = call.method?.policy.limit;
     const until = this.#now() + MAX_STORE_WAIT_MS;
     let verdict: Refusal | Promise<void> | undefined = first;
     try {
       // The store bounds each wait; all of them together are bounded here.
       await first;
-      verdict = draw(key, state.buckets, this.#now(), limit);
+      verdict = draw(key, tenant, this.#now(), limit);
       for (let i = 1; i < MAX_WAITS && verdict instanceof Promise; i++) {
         if (!(await endsWithin(verdict, until - this.#now()))) break;
-        verdict = draw(key, state.buckets, this.#now(), limit);
+        verdict = draw(key, tenant, this.#now(), limit);
       }
       // The time is up, silent or not: as the plan says.
-      if (verdict instanceof Promise) verdict = drawAlone(key, state.buckets, this.#now(), limit);
+      if (verdict instanceof Promise) verdict = drawAlone(key, tenant, this.#now(), limit);
     } catch {
       verdict = storeUnavailable();
     }
@@ -206,6 +223,15 @@ export class RateLimiter implements Stage {
     return state;
   }
 
+  #apartBuckets(tenantId: string, own: OwnLimit, { whenStoreSilent }: Plan): BucketSet {
+    const name = `${own.name}/${tenantId}`;
+    const known = this.#apart.get(name);
+    if (known !== undefined) return known.buckets;
+    const buckets = new BucketSet(this.#parts, { tenantId, keyId: undefined }, [own], whenStoreSilent);
+    this.#apart.set(name, { buckets, recentlyUsed: true });
+    return buckets;
+  }
+
   #keyBuckets({ id, tenantId, limits = [] }: Principal, { whenStoreSilent }: Plan): BucketSet {
     const known = this.#keys.get(id);
     if (known !== undefined) {
@@ -216,6 +242,13 @@ export class RateLimiter implements Stage {
     this.#keys.set(id, { buckets, recentlyUsed: true });
     return buckets;
   }
+}
+
+/** Who administers asks about many tenants, by the limits of his own. */
+function ownLimitOf({ method, principal }: Call): OwnLimit | undefined {
+  const own = method?.policy.ownLimit;
+  if (own === undefined || (principal !== undefined && roleOf(principal.scopes) !== undefined)) return undefined;
+  return own;
 }
 
 /** Takes a unit of each limit that applies, of the key and of the tenant, or of none. */

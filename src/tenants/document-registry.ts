@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   type Document,
   type DocumentKind,
@@ -16,6 +17,9 @@ import { decodePageToken, encodePageToken, type PageRequest, pageLimit } from '.
 
 /** Writers without an etag that keep losing the race are told so at last. */
 const ATTEMPTS = 20;
+/** Documents that are looked at at once where not all are wanted, and how often for one page. */
+const LOOK = 500;
+const MAX_LOOKS = 10;
 
 export type Put = Extract<Write, { op: 'put' }>;
 /** A put without what the registry adds. */
@@ -60,6 +64,36 @@ export class DocumentRegistry {
     const after = decodePageToken(name, request.pageToken);
     const { documents, next } = await this.#documents.list(this.#kind, { after, limit, parent });
     return { documents, nextPageToken: encodePageToken(name, next) };
+  }
+
+  /**
+   * Like `list`, of those alone that `keeps` keeps. So many are looked at for one page that it may be short, and not the last.
+   * @param filter names what is kept, so that a token is not taken for that of another list
+   * @throws InvalidArgument
+   */
+  async listWhere(
+    request: PageRequest,
+    filter: string,
+    keeps: (document: Document) => boolean,
+  ): Promise<{ documents: Page['documents']; nextPageToken: string }> {
+    const name = `${this.#kind}?${filter}`;
+    const limit = pageLimit(request.pageSize);
+    const documents: Document[] = [];
+    let after = decodePageToken(name, request.pageToken);
+    for (let looks = 0; looks < MAX_LOOKS; looks++) {
+      const page = await this.#documents.list(this.#kind, { after, limit: LOOK });
+      for (const document of page.documents) {
+        if (keeps(document)) {
+          if (documents.length === limit) return { documents, nextPageToken: encodePageToken(name, after) };
+          documents.push(document);
+        }
+        after = document.id;
+      }
+      if (page.next === undefined) return { documents, nextPageToken: '' };
+      // A store that answers at once would hold up calls meanwhile.
+      await setImmediate();
+    }
+    return { documents, nextPageToken: encodePageToken(name, after) };
   }
 
   /**

@@ -8,6 +8,7 @@ import {
   Tenant_State,
   type UpdateTenantRequest,
 } from '../../generated/tollgate/admin/v1/tenant.ts';
+import type { Document } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
 import type { DocumentRegistry } from './document-registry.ts';
 import { InvalidArgument } from './errors.ts';
@@ -54,7 +55,14 @@ export class TenantRegistry {
 
   /** @throws InvalidArgument */
   async list(request: ListTenantsRequest): Promise<ListTenantsResponse> {
-    const { documents, nextPageToken } = await this.#documents.list(request);
+    const { plan = '', state = Tenant_State.STATE_UNSPECIFIED } = request;
+    const isAny = plan === '' && state === Tenant_State.STATE_UNSPECIFIED;
+    const keeps = (document: Document) =>
+      (plan === '' || document.reference === plan) &&
+      (state === Tenant_State.STATE_UNSPECIFIED || tenantOf(document).state === state);
+    const { documents, nextPageToken } = isAny
+      ? await this.#documents.list(request)
+      : await this.#documents.listWhere(request, `plan=${plan},state=${state}`, keeps);
     return { tenants: documents.map(tenantOf), nextPageToken };
   }
 

@@ -6,7 +6,7 @@ import {
   type QuotaUsage,
   UsageServiceService as Usage,
 } from '../../generated/tollgate/admin/v1/usage.ts';
-import { Plan, Store_Redis, Tenant } from '../../generated/tollgate/config/v1/config.ts';
+import { Listener, Plan, Store_Redis, Tenant } from '../../generated/tollgate/config/v1/config.ts';
 import { Code } from '../../src/grpc/status.ts';
 import { AdminClient } from '../support/admin-client.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
@@ -44,6 +44,14 @@ describe.each(['embedded', 'redis'] as const)('with the %s store', (kind) => {
             concurrency: 7,
           }),
         );
+        config.listeners.push(
+          Listener.fromPartial({ name: 'self', address: '127.0.0.1:0', contracts: ['everything', 'tollgate-self'] }),
+        );
+        config.plans.push(
+          Plan.fromPartial({ name: 'rare', limits: [{ name: 'calls', rate: 0.001, burst: 3 }], concurrency: 1 }),
+        );
+        config.tenants.push(Tenant.fromPartial({ id: 'limited', plan: 'rare' }));
+        config.tenants.push(Tenant.fromPartial({ id: 'curious', plan: 'rare' }));
         for (const id of ['looked-at', 'adjusted', 'corrected', 'repeated']) {
           config.tenants.push(Tenant.fromPartial({ id, plan: 'small' }));
         }
@@ -80,6 +88,35 @@ describe.each(['embedded', 'redis'] as const)('with the %s store', (kind) => {
   const make = async (client: GrpcClient, calls: number): Promise<void> => {
     for (let made = 0; made < calls; ) if ((await client.call('Unary')).code === Code.OK) made++;
   };
+
+  /** Of a tenant about itself. */
+  const selfOf = (tenant: string) => {
+    const client = new AdminClient(gateway.port('self'), gateway.key(tenant));
+    closers.push(() => client.close());
+    return () => client.call(Usage.getUsage, { tenantId: '' });
+  };
+
+  test('a tenant looks at its usage when its limits are used up, and spends none of them by it', async () => {
+    const ask = selfOf('limited');
+    for (let i = 0; i < 5; i++) expect((await ask()).limits).toMatchObject([{ name: 'calls', available: 3 }]);
+    await useUp(clientOf('limited'), 3);
+    const { limits } = await ask();
+    expect(limits).toMatchObject([{ name: 'calls', available: 0, retryAfter: { seconds: expect.any(Number) } }]);
+  });
+
+  test('but not for ever: looks have a limit of their own, which its calls do not notice', async () => {
+    const ask = selfOf('curious');
+    const looks = await Promise.allSettled(Array.from({ length: 200 }, ask));
+    const refused = looks
+      .filter((look) => look.status === 'rejected')
+      .map(({ reason }) => reason)
+      .filter(({ code }) => code === Code.RESOURCE_EXHAUSTED);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const error of refused) expect(error.details).toContain('tollgate.usage');
+    expect((await clientOf('curious').call('Unary')).code).toBe(Code.OK);
+    // Who administers asks as often as he likes.
+    await Promise.all(Array.from({ length: 50 }, () => usageOf('curious')));
+  });
 
   test('GetUsage says what was used, and spends nothing', async () => {
     const client = clientOf('looked-at');

@@ -115,6 +115,44 @@ describe('tenants', () => {
     await expect(manager.listTenants({ pageSize: 3, pageToken: 'x' })).rejects.toMatchObject({ field: 'page_token' });
   });
 
+  /** All pages of a list: the ids, with `|` where one ended. */
+  async function pagesOf(request: { pageSize: number; plan?: string; state?: Tenant_State }): Promise<string> {
+    let [ids, pageToken] = ['', ''];
+    do {
+      const page = await manager.listTenants({ ...request, pageToken });
+      ids += `${page.tenants.map(({ id }) => id).join(' ')}|`;
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+    return ids;
+  }
+
+  it('are listed by plan and state, in pages of those alone', async () => {
+    await manager.createPlan({ planId: 'gold', plan: plan() });
+    for (const tenantId of ['a', 'b', 'c', 'd']) {
+      const state = tenantId < 'c' ? Tenant_State.STATE_SUSPENDED : Tenant_State.STATE_ACTIVE;
+      await manager.createTenant({ tenantId, tenant: tenant({ plan: tenantId === 'd' ? 'free' : 'gold', state }) });
+    }
+    expect(await pagesOf({ pageSize: 2, plan: 'gold' })).toBe('a b|c|');
+    expect(await pagesOf({ pageSize: 9, plan: 'free', state: Tenant_State.STATE_ACTIVE })).toBe('d demo|');
+    expect(await pagesOf({ pageSize: 1, state: Tenant_State.STATE_SUSPENDED })).toBe('a|b|');
+    expect(await pagesOf({ pageSize: 9, plan: 'none' })).toBe('|');
+    // The token of one list is none of another.
+    const { nextPageToken: pageToken } = await manager.listTenants({ pageSize: 1, pageToken: '', plan: 'gold' });
+    const other = manager.listTenants({ pageSize: 1, pageToken, plan: 'free' });
+    await expect(other).rejects.toMatchObject({ field: 'page_token' });
+  });
+
+  it('are looked at in bounded numbers for one page: it may be empty, and not the last', async () => {
+    await manager.createPlan({ planId: 'gold', plan: plan() });
+    const { body } = (await registry.store.documents.get('tenant', 'demo'))!;
+    const many = Array.from({ length: 5_100 }, (_, i) => `a${String(i).padStart(5, '0')}`);
+    await registry.store.documents.commit(
+      many.map((id) => ({ op: 'put', kind: 'tenant', id, body, reference: 'free' })),
+    );
+    await manager.createTenant({ tenantId: 'last', tenant: tenant({ plan: 'gold' }) });
+    expect(await pagesOf({ pageSize: 9, plan: 'gold' })).toBe('|last|');
+  });
+
   it('take their keys with them', async () => {
     const { apiKey: key } = await manager.createApiKey({ tenantId: 'demo', apiKey: apiKey() });
     await manager.deleteTenant({ id: 'demo', etag: '' });

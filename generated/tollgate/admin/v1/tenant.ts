@@ -123,10 +123,17 @@ export interface GetTenantRequest {
   id: string;
 }
 
+/** With a filter a page may have less than was asked for, or nothing, and not be the last. */
 export interface ListTenantsRequest {
   /** At most 1000; 0 is 100. */
   pageSize: number;
   pageToken: string;
+  /** Only tenants of this plan. */
+  plan?:
+    | string
+    | undefined;
+  /** Only tenants in this state. */
+  state?: Tenant_State | undefined;
 }
 
 export interface ListTenantsResponse {
@@ -786,7 +793,7 @@ export const GetTenantRequest: MessageFns<GetTenantRequest> = {
 };
 
 function createBaseListTenantsRequest(): ListTenantsRequest {
-  return { pageSize: 0, pageToken: "" };
+  return { pageSize: 0, pageToken: "", plan: undefined, state: undefined };
 }
 
 export const ListTenantsRequest: MessageFns<ListTenantsRequest> = {
@@ -796,6 +803,12 @@ export const ListTenantsRequest: MessageFns<ListTenantsRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
+    }
+    if (message.plan !== undefined) {
+      writer.uint32(26).string(message.plan);
+    }
+    if (message.state !== undefined) {
+      writer.uint32(32).int32(message.state);
     }
     return writer;
   },
@@ -829,6 +842,22 @@ export const ListTenantsRequest: MessageFns<ListTenantsRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.plan = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -853,6 +882,8 @@ export const ListTenantsRequest: MessageFns<ListTenantsRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      plan: isSet(object.plan) ? globalThis.String(object.plan) : undefined,
+      state: isSet(object.state) ? tenant_StateFromJSON(object.state) : undefined,
     };
   },
 
@@ -864,6 +895,12 @@ export const ListTenantsRequest: MessageFns<ListTenantsRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.plan !== undefined) {
+      obj.plan = message.plan;
+    }
+    if (message.state !== undefined) {
+      obj.state = tenant_StateToJSON(message.state);
+    }
     return obj;
   },
 
@@ -874,6 +911,8 @@ export const ListTenantsRequest: MessageFns<ListTenantsRequest> = {
     const message = createBaseListTenantsRequest();
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.plan = object.plan ?? undefined;
+    message.state = object.state ?? undefined;
     return message;
   },
 };
