@@ -83,8 +83,9 @@ export class Meter {
   #backlog = 0;
   /** Units that nobody had leased, as the store last said of this period. */
   #left: number | undefined = undefined;
-  /** The same, of whatever store. For metrics. */
+  /** The same, of whatever store, and what an admin added to the limit. For metrics. */
   #told: number | undefined = undefined;
+  #adjusted = 0;
   #unansweredUntil = 0;
   /** Used without the store. `#alone` are those of this period since the store last said what is left. */
   readonly #overdraft: Overdraft;
@@ -103,9 +104,12 @@ export class Meter {
     return this.#units;
   }
 
-  /** How far the quota is used as this gateway knows it: what others hold leased counts. For metrics. */
+  /**
+   * How far the quota is used as this gateway knows it: what others hold leased counts, and so does what an admin added to the
+   * limit. For metrics.
+   */
   get use(): { readonly name: string; readonly used: number; readonly limit: number } {
-    const { limit } = this.#quota;
+    const limit = Math.max(0, this.#quota.limit + this.#adjusted);
     const left = this.#told === undefined ? limit - this.#leased : this.#told;
     return { name: counterOf(this.#quota), used: Math.max(0, limit - left - this.#units), limit };
   }
@@ -265,6 +269,7 @@ export class Meter {
     this.#leased = 0;
     this.#left = undefined;
     this.#told = undefined;
+    this.#adjusted = 0;
     this.#alone = 0;
     this.#scarce = false;
     this.#exhaustedUntil = 0;
@@ -279,6 +284,7 @@ export class Meter {
     const grant = this.#ask(asked);
     if (typeof grant === 'number') {
       this.#told = this.#parts.store.left;
+      this.#adjusted = this.#parts.store.adjusted ?? 0;
       this.#apply(grant, asked);
       return undefined;
     }
@@ -320,12 +326,13 @@ export class Meter {
     const [quota, period] = [this.#quota, this.#period];
     try {
       const grant = await answer;
-      const { granted, left, otherPeriod } = typeof grant === 'number' ? grantOf(grant) : grant;
+      const { granted, left, adjusted, otherPeriod } = typeof grant === 'number' ? grantOf(grant) : grant;
       // Of a period that is over, or under a limit that has changed: not ours to use any more.
       if (period !== this.#period || quota.limit !== this.#quota.limit) this.#giveBack(granted, period.start);
       else if (!otherPeriod) {
         this.#left = left;
         this.#told = left;
+        this.#adjusted = adjusted;
         this.#alone = 0;
         this.#apply(granted, asked);
         this.#backlog = Math.max(0, this.#waiting - this.#units);
@@ -422,5 +429,5 @@ function isWithin(now: number, end: number, ms: number): boolean {
 
 /** A store that answers at once does not say what is left. */
 function grantOf(granted: number): QuotaGrant {
-  return { granted, left: Number.POSITIVE_INFINITY, otherPeriod: false };
+  return { granted, left: Number.POSITIVE_INFINITY, adjusted: 0, otherPeriod: false };
 }

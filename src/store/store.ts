@@ -131,6 +131,8 @@ export interface QuotaGrant {
   readonly granted: number;
   /** Units that nobody has leased. */
   readonly left: number;
+  /** Units that an admin added to the limit in this period; below 0 when they were taken away. */
+  readonly adjusted: number;
   /** By the store's clock it is another period than the one that was asked for: work it out anew, and ask again. */
   readonly otherPeriod: boolean;
 }
@@ -143,6 +145,8 @@ export interface QuotaStore {
   readonly silent?: boolean;
   /** A store that answers at once: units that nobody had leased after the last lease. */
   readonly left?: number;
+  /** Likewise: units that an admin had added to the limit. */
+  readonly adjusted?: number;
   /**
    * Takes up to `want` units from what is left; 0 when less than `least` is left. Throws (or rejects) when the store fails;
    * with StoreSilent when it does not answer.

@@ -21,7 +21,7 @@ export class FakeQuotas implements QuotaStore {
     const units = granted < request.least || granted <= 0 ? 0 : granted;
     this.counters.set(key, used + units);
     const left = Math.max(0, request.limit - used - units);
-    return this.later ? Promise.resolve({ granted: units, left, otherPeriod: false }) : units;
+    return this.later ? Promise.resolve({ granted: units, left, adjusted: 0, otherPeriod: false }) : units;
   }
 
   giveBack(counter: Counter, units: number): void | Promise<void> {

@@ -26,6 +26,7 @@ export class EmbeddedQuotas implements QuotaStore, QuotaLedger {
   readonly #noteAdjustment: StatementSync;
   #purgeAt = 0;
   #left = 0;
+  #adjusted = 0;
 
   constructor(db: DatabaseSync, clock: { now(): number }) {
     this.#clock = clock;
@@ -52,6 +53,10 @@ export class EmbeddedQuotas implements QuotaStore, QuotaLedger {
     return this.#left;
   }
 
+  get adjusted(): number {
+    return this.#adjusted;
+  }
+
   lease(request: QuotaLeaseRequest): number {
     this.#purgeSome();
     const { tenantId, metric, periodStart, periodEnd, limit, want, least } = request;
@@ -59,6 +64,7 @@ export class EmbeddedQuotas implements QuotaStore, QuotaLedger {
       const { used, adjusted } = this.#read(request);
       const left = limit + adjusted - used;
       this.#left = left;
+      this.#adjusted = adjusted;
       const granted = Math.min(Math.floor(want), left);
       if (granted <= 0 || granted < least) return 0;
       this.#left -= granted;

@@ -13,20 +13,20 @@
 -- ARGV[7]  its end
 -- ARGV[8]  milliseconds that the lease lives: after that it counts as used
 -- ARGV[9]  milliseconds that the counter is kept after the period
--- Reply:   {granted, units left, now in Unix milliseconds}; granted is -1 when it is another period now
+-- Reply:   {granted, units left, now in Unix milliseconds, adjusted}; granted is -1 when it is another period now
 local CLOCK_SLACK_MS = 50
 local MANY_LEASES = 64
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local starts, ends = tonumber(ARGV[6]), tonumber(ARGV[7])
-if now < starts - CLOCK_SLACK_MS or now >= ends + CLOCK_SLACK_MS then return { -1, 0, now } end
+if now < starts - CLOCK_SLACK_MS or now >= ends + CLOCK_SLACK_MS then return { -1, 0, now, 0 } end
 
 local total = tonumber(redis.call('HGET', KEYS[1], 'total') or '0')
 local adjusted = tonumber(redis.call('HGET', KEYS[1], 'adjusted') or '0')
 local left = math.max(0, tonumber(ARGV[2]) + adjusted - total)
 local granted = math.min(math.floor(tonumber(ARGV[3])), left)
-if granted <= 0 or granted < tonumber(ARGV[4]) then return { 0, left, now } end
+if granted <= 0 or granted < tonumber(ARGV[4]) then return { 0, left, now, adjusted } end
 
 -- Gateways that are gone leave their leases behind.
 if redis.call('HLEN', KEYS[1]) > MANY_LEASES then
@@ -43,4 +43,4 @@ local settled = lease and string.match(lease, '^%S+ %S+ (%S+)$') or '0'
 redis.call('HSET', KEYS[1], 'total', string.format('%.0f', total + granted),
   field, string.format('%.0f %.0f %s', tonumber(ARGV[5]) + granted, now + tonumber(ARGV[8]), settled))
 redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', ends + tonumber(ARGV[9])))
-return { granted, left - granted, now }
+return { granted, left - granted, now, adjusted }

@@ -41,9 +41,9 @@ export class RedisQuotas implements QuotaStore, QuotaLedger {
       this.#parts.connection.lane(this.#key(request)),
     );
     if (reply === 'silent') throw new StoreSilent();
-    const [granted, left, now] = numbersOf(reply, 3);
+    const [granted, left, now, adjusted] = numbersOf(reply, 4);
     time.observe(now!, askedAt);
-    return { granted: Math.max(0, granted!), left: left!, otherPeriod: granted! < 0 };
+    return { granted: Math.max(0, granted!), left: left!, adjusted: adjusted!, otherPeriod: granted! < 0 };
   }
 
   /** Waits as long as the connection does: no decision hangs on it. */
@@ -90,7 +90,7 @@ export class RedisQuotas implements QuotaStore, QuotaLedger {
   }
 
   #returnLate(counter: Counter, reply: RedisReply): void {
-    const [granted] = numbersOf(reply, 3);
+    const [granted] = numbersOf(reply, 4);
     if (granted! <= 0) return;
     const { tenantId, metric, periodStart } = counter;
     this.giveBack({ tenantId, metric, periodStart }, granted!).catch(this.#parts.onError);

@@ -90,7 +90,7 @@ describe('quota counters in Redis', () => {
     const time = new RedisTime(late);
     const quotas = quotasOf(fixture, 'one', time);
     const period = { start: time.now() - DAY / 2, end: time.now() + DAY / 2 };
-    expect(await quotas.lease(request(period))).toEqual({ granted: 0, left: 0, otherPeriod: true });
+    expect(await quotas.lease(request(period))).toEqual({ granted: 0, left: 0, adjusted: 0, otherPeriod: true });
     expect(Math.abs(time.now() - Date.now())).toBeLessThan(5000);
     fixture.close();
   });
@@ -102,7 +102,7 @@ describe('quota counters in Redis', () => {
     await quotas.lease(request(period, { want: 95 }));
     for (const settlement of [1, 1, 2, 1, 2]) await quotas.settle(request(period), 4, settlement);
     expect(await quotas.used(request(period))).toBe(103);
-    expect(await quotas.lease(request(period))).toEqual({ granted: 0, left: 0, otherPeriod: false });
+    expect(await quotas.lease(request(period))).toEqual({ granted: 0, left: 0, adjusted: 0, otherPeriod: false });
     fixture.close();
   });
 
