@@ -3,6 +3,8 @@ import type { Call, Finding, Outcome, Refusal, Stage } from './call.ts';
 /** A call on its way through the chain: how many stages have admitted it. */
 export interface ChainedCall extends Call {
   admittedStages: number;
+  /** How it ended; a stage may still be at work on it then. */
+  endedWith?: Outcome | undefined;
 }
 
 export interface StageFindings {
@@ -51,8 +53,12 @@ export class MiddlewareChain {
     return all;
   }
 
-  /** Tells the stages that admitted the call how it ended, the last first. */
+  /**
+   * Tells the stages that admitted the call how it ended, the last first. One that has not answered yet is told when it has; those
+   * behind it are not asked any more.
+   */
   settle(call: ChainedCall, outcome: Outcome): void {
+    call.endedWith = outcome;
     for (let i = call.admittedStages - 1; i >= 0; i--) this.#stages[i]!.settle?.(call, outcome);
     call.admittedStages = 0;
   }
@@ -64,6 +70,10 @@ export class MiddlewareChain {
     call.waits ??= [];
     call.waits.push({ name: this.#stages[index]!.name, startedAt, endedAt: this.#now() });
     if (refusal !== undefined) return refusal;
+    if (call.endedWith !== undefined) {
+      this.#stages[index]!.settle?.(call, call.endedWith);
+      return undefined;
+    }
     call.admittedStages = index + 1;
     return this.admit(call);
   }

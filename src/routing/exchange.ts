@@ -39,6 +39,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   reservedUnits = 0;
   countsConcurrency = false;
   admittedStages = 0;
+  endedWith: Outcome | undefined = undefined;
   deadlineAt = 0;
   deadlineNext: Deadline | undefined = undefined;
   deadlinePrevious: Deadline | undefined = undefined;
@@ -134,9 +135,11 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   #waitFor(verdict: Promise<Refusal | undefined>): void {
     this.#openAttempts();
     this.#waiting = true;
+    this.#limitWait();
     verdict
       .then((refusal) => {
         this.#waiting = false;
+        if (this.#ended) return;
         if (this.#clientGone) this.#end(Code.CANCELLED, undefined, true);
         else if (this.#cutOff !== undefined) this.cutOff(this.#cutOff);
         else if (refusal !== undefined) this.#refuse(refusal);
@@ -149,9 +152,27 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
       });
   }
 
+  /**
+   * Stages wait no longer than the caller does. For as long as it is not known who calls, only the caller's own word counts: what a
+   * method allows would tell a stranger that there is one.
+   */
+  #limitWait(): void {
+    const { method } = this;
+    const backend = this.#backend;
+    const isKnown = this.principal !== undefined && method !== undefined && backend !== undefined;
+    const timeout = isKnown ? this.#timeout(method, backend) : this.#head.timeoutMs;
+    if (timeout === undefined) return;
+    this.deadlineAt = this.startedAt + timeout;
+    this.#parts.deadlines.add(this);
+  }
+
+  get #backend(): Backend | undefined {
+    return this.method === undefined ? undefined : this.#parts.backends.get(this.method.backend);
+  }
+
   #forward(): void {
     const { method } = this;
-    const backend = method === undefined ? undefined : this.#parts.backends.get(method.backend);
+    const backend = this.#backend;
     if (method === undefined) {
       this.#fault(new Error('no backend for a call without a method'));
       return;
@@ -170,6 +191,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     }
     const timeout = this.#timeout(method, backend);
     if (timeout !== undefined) {
+      this.#parts.deadlines.remove(this);
       this.deadlineAt = this.startedAt + timeout;
       if (this.deadlineAt <= now) {
         this.onDeadline();
@@ -235,6 +257,8 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   onDeadline(): void {
+    // A stage that still waits ends the call when it answers, and nobody is there to be told before.
+    if (this.#clientGone) return;
     this.#refuse(deadlineExceeded());
   }
 

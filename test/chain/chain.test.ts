@@ -67,3 +67,32 @@ test('a stage that has to wait is waited for, and the stages after it run then',
   chain.settle(it, OUTCOME);
   expect(log).toEqual(['admit a', 'admit b', 'settle a']);
 });
+
+test('what a stage takes for a call that has ended meanwhile goes back, and the stages behind it are not asked', async () => {
+  const log: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<Refusal | undefined>();
+  const chain = new MiddlewareChain([
+    stage('a', log, () => undefined),
+    stage('b', log, () => promise),
+    stage('c', log, () => undefined),
+  ]);
+  const it = call();
+  const verdict = chain.admit(it);
+  chain.settle(it, OUTCOME);
+  expect(log).toEqual(['admit a', 'admit b', 'settle a']);
+  resolve(undefined);
+  expect(await verdict).toBeUndefined();
+  expect(log).toEqual(['admit a', 'admit b', 'settle a', 'settle b']);
+});
+
+test('a stage that refuses a call which has ended meanwhile holds nothing', async () => {
+  const log: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<Refusal | undefined>();
+  const chain = new MiddlewareChain([stage('a', log, () => promise)]);
+  const it = call();
+  const verdict = chain.admit(it);
+  chain.settle(it, OUTCOME);
+  resolve(REFUSAL);
+  expect(await verdict).toBe(REFUSAL);
+  expect(log).toEqual(['admit a']);
+});

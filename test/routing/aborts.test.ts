@@ -72,6 +72,8 @@ class World {
   /** Shares of the calls whose caller is known at once, and of those that a stage behind keeps waiting or refuses. */
   knows = 0.5;
   late = 0.4;
+  /** That stage answers only when this is done. */
+  held: Promise<void> | undefined;
   begun = 0;
   ended = 0;
   listener: Listener | undefined;
@@ -151,6 +153,7 @@ class World {
   /** A stage behind those that reserve: late, or refusing, or both. */
   #sometimesLate(random: () => number): Stage {
     const admit = () => {
+      if (this.held !== undefined) return this.held.then(() => undefined);
       const drawn = random();
       if (drawn >= this.late) return undefined;
       if (drawn < this.late / 8) return REFUSAL;
@@ -260,6 +263,32 @@ test.each([
   expect(codes.sort()).toEqual([0, 13]);
   expect(world.faults).toHaveLength(1);
   expect([world.limiter.running('t'), world.deadlines.size, world.backend.outstanding]).toEqual([0, 0, 0]);
+  client.close();
+});
+
+test.each([
+  ['whose caller is known', 1],
+  ['whose caller is not known yet', 0],
+])('a stage waits no longer than the deadline of a call %s, which has given everything back then', async (_, knows) => {
+  world.knows = knows;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  world.held = promise;
+  raw.behaviour = healthy;
+  const client = await H2Client.connect(`http://127.0.0.1:${world.listener!.address.port}`);
+  const timeouts = ['1n', '20m', '30m'];
+  const answers = timeouts.map((timeout) =>
+    client.request({ ...grpcRequest('/t.S/unary', 'key'), 'grpc-timeout': timeout }, HELLO),
+  );
+  // Answered at once, as refusals are: all in the headers.
+  expect((await Promise.all(answers)).map((answer) => answer.headers['grpc-status'])).toEqual(['4', '4', '4']);
+  expect([world.ended, world.limiter.running('t'), world.deadlines.size]).toEqual([3, 0, 0]);
+  resolve();
+  world.held = undefined;
+  world.late = 0;
+  expect(await client.grpc('/t.S/unary', 'key')).toBe(0);
+  expect([raw.requests, world.limiter.running('t'), world.faults]).toEqual([1, 0, []]);
+  await world.quota.drain();
+  expect(world.quotas.total()).toBe(COST);
   client.close();
 });
 
