@@ -44,6 +44,7 @@ import { OverloadStage } from './overload/overload-stage.ts';
 import { QuotaTracker } from './quota/quota-tracker.ts';
 import { RateLimiter } from './ratelimit/rate-limiter.ts';
 import { Answers } from './routing/answers.ts';
+import { countMessages } from './routing/count-messages.ts';
 import { HEADER_NAMES } from './routing/header-names.ts';
 import { ListenerView } from './routing/listener-view.ts';
 import { RecentOctets } from './routing/recent-octets.ts';
@@ -257,6 +258,12 @@ export class Gateway {
       },
       breakers,
       fleet: state,
+      channelz: {
+        listeners: () =>
+          settings.listeners.flatMap(({ name }, index) => (open[index] ? [{ name, listener: open[index] }] : [])),
+        backends: () => [...backends.all.values()],
+        now: clock.monotonic,
+      },
       diagnostics: {
         findCall: (requestId) => telemetry.recent.find(requestId),
         epoch: () => clock.now() - clock.monotonic(),
@@ -309,6 +316,7 @@ export class Gateway {
       page: (view, request) => pages.get(view.name)?.(request),
       onEnd: [
         ...(settings.metrics === undefined ? [] : [metrics.observe]),
+        countMessages,
         recordRefusals(changes.audit),
         decided.observe,
         ...telemetry.onEnd,

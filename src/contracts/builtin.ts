@@ -16,6 +16,8 @@ export const TOLLGATE_CONTRACT = 'tollgate';
  */
 export const SELF_CONTRACT = 'tollgate-self';
 
+const CHANNELZ = 'grpc.channelz.v1.Channelz';
+const ROLES = ['owner', 'admin', 'operator', 'viewer'].map((role) => `tollgate.${role}`);
 const ADMIN = '/tollgate.admin.v1.';
 const METRICS = '/tollgate.metrics.v1.MetricsService';
 /** By `:path`: what a tenant's credential may call without a role, about its own tenant. */
@@ -64,13 +66,16 @@ export function builtinContracts(descriptorSet: Uint8Array = readOwnDescriptors(
   const backend = CONTROL_BACKEND;
   const free = MethodPolicy.fromPartial({ cost: 0, idempotent: true });
   const open = MethodPolicy.fromPartial({ cost: 0, idempotent: true, public: true });
+  const look = MethodPolicy.fromPartial({ cost: 0, idempotent: true, anyScopes: ROLES });
   return [
     withOwnLimit(
       buildContract({
         name: TOLLGATE_CONTRACT,
         backend,
         descriptorSet,
-        includes: (service) => /^tollgate\.(admin|metrics)\./.test(service),
+        includes: (service) => /^tollgate\.(admin|metrics)\./.test(service) || service === CHANNELZ,
+        // Its proto is not ours, so its policy stands here.
+        overrides: new Map([[CHANNELZ, look]]),
       }),
     ),
     buildContract({

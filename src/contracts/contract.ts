@@ -36,7 +36,7 @@ export interface ContractOptions {
 
 /** Services that every gateway answers itself; descriptor sets of users often carry them along. */
 const OWN_SERVICES =
-  /^(grpc\.health\.v1|grpc\.reflection\.v1|grpc\.reflection\.v1alpha|tollgate\.(admin|metrics)\.v1)\./;
+  /^(grpc\.channelz\.v1|grpc\.health\.v1|grpc\.reflection\.v1|grpc\.reflection\.v1alpha|tollgate\.(admin|metrics)\.v1)\./;
 
 /**
  * Builds a contract from descriptors.

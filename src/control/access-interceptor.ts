@@ -7,6 +7,9 @@ import { ControlError } from './control-error.ts';
 import { toErrorStatus } from './error-status.ts';
 import type { ContractSource } from './visible-contracts.ts';
 
+/** Health and reflection are for all. */
+const ADMINISTRATION = /^\/(tollgate|grpc\.channelz)\./;
+
 /**
  * Refuses callers without a role all that is not for tenants themselves. The chain has refused those who lack the scopes of
  * the method's policy; this is for the method whose policy somebody forgot: what is not in `SELF_SERVICE` is nobody's by
@@ -20,7 +23,7 @@ export function createAccessInterceptor(contracts: ContractSource, log: Logger):
     return anyScopes.get(path)?.some((scope) => scopes.has(scope)) ?? false;
   };
   return (method, call) => {
-    if (!method.path.startsWith('/tollgate.')) return new ServerInterceptingCall(call);
+    if (!ADMINISTRATION.test(method.path)) return new ServerInterceptingCall(call);
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({

@@ -1,6 +1,7 @@
 import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { ChannelzService } from '../../generated/grpc/channelz/v1/channelz.ts';
 import { HealthService } from '../../generated/grpc/health/v1/health.ts';
 import { ServerReflectionService } from '../../generated/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionService as ServerReflectionServiceAlpha } from '../../generated/grpc/reflection/v1alpha/reflection.ts';
@@ -28,6 +29,8 @@ import { createAuditService } from './audit-service.ts';
 import { createBackendService } from './backend-service.ts';
 import { createBreakerService } from './breaker-service.ts';
 import type { Changes } from './changes.ts';
+import { ChannelzRegistry, type ChannelzSource } from './channelz/registry.ts';
+import { createChannelzService } from './channelz/service.ts';
 import { createContractService } from './contract-service.ts';
 import type { EvidenceSource } from './decision/evidence.ts';
 import type { DecisionSource } from './decision/explain.ts';
@@ -64,6 +67,7 @@ export interface ControlServerOptions {
   readonly breakers: BreakerAdmin;
   readonly fleet: FleetSource;
   readonly diagnostics: DiagnosticsSource;
+  readonly channelz: ChannelzSource;
   /** Milliseconds of the Unix epoch. */
   readonly now: () => number;
   /** By name, those of the gateway itself (`tollgate`, `health`, `reflection`) among them. Asked anew for each call. */
@@ -140,6 +144,7 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
     [AuditServiceService, createAuditService(options.changelog, log)],
     [FleetServiceService, createFleetService(fleet, changes, now, log)],
     [DiagnosticsServiceService, createDiagnosticsService(options.diagnostics, log)],
+    [ChannelzService, createChannelzService(new ChannelzRegistry(options.channelz), log)],
     [HealthService, createHealthService(health, visibleTo, log)],
     [ServerReflectionService, reflection],
     [ServerReflectionServiceAlpha, reflection],

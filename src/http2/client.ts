@@ -9,6 +9,7 @@ import { Flusher } from './flusher.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { IGNORE_EVENTS } from './ignore-events.ts';
 import { CLIENT_LIMITS, type Limits } from './limits.ts';
+import { type OpenConnection, type StreamCounts, StreamTotals } from './open-connection.ts';
 import { CLIENT_SETTINGS, type LocalSettings } from './settings.ts';
 import { ResetCause, type Stream, type StreamHandler } from './stream.ts';
 import { StreamList } from './stream-list.ts';
@@ -53,6 +54,7 @@ export class Client {
   readonly #maxConnections: number;
   readonly #maxWaiting: number;
   readonly #sweeper: Sweeper;
+  readonly #gone = new StreamTotals();
   readonly #owner: ConnectionOwner;
   readonly #waiting = new StreamList();
   /** Connections that take streams, or will when they are ready. */
@@ -99,6 +101,16 @@ export class Client {
   /** Connections there are, retired ones included. */
   get connections(): number {
     return this.#sweeper.connections.size;
+  }
+
+  /** The same one by one, the oldest first. */
+  get openConnections(): Iterable<OpenConnection> {
+    return this.#sweeper.connections;
+  }
+
+  /** All streams since the start. */
+  get streamTotals(): StreamCounts {
+    return this.#gone.with(this.#sweeper.connections);
   }
 
   /**
@@ -238,6 +250,7 @@ export class Client {
 
   #onClosed(connection: Connection): void {
     this.#sweeper.delete(connection);
+    this.#gone.add(connection.counts);
     if (this.#sweeper.connections.size === 0) this.#onEmpty?.();
     this.#reconnect();
   }

@@ -12,6 +12,7 @@ import { HeldRequests } from './held-requests.ts';
 import { HpackError } from './hpack/hpack-error.ts';
 import { Http1Conversation } from './http1-conversation.ts';
 import type { Limits } from './limits.ts';
+import type { OpenConnection, StreamCounts } from './open-connection.ts';
 import { Output, type OutputUser } from './output.ts';
 import { PrefaceReader } from './preface-reader.ts';
 import { ReceiveWindow } from './receive-window.ts';
@@ -47,7 +48,7 @@ const NOT_YET = MAX_STREAM_ID;
  * One HTTP/2 connection of either role: its life from preface to close. What it sends and receives is in `Sender` and
  * `Receiver`, timeouts are in `Watch`.
  */
-export class Connection implements OutputUser {
+export class Connection implements OutputUser, OpenConnection {
   readonly server: boolean;
   readonly settings: LocalSettings;
   readonly limits: Limits;
@@ -67,6 +68,8 @@ export class Connection implements OutputUser {
   state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
   /** What the headers of open streams keep alive, in octets, roughly. */
   headerMemory = 0;
+  #started = 0;
+  #succeeded = 0;
   /** The highest stream that the peer opened. */
   lastPeerId = 0;
   readonly #socket: Socket;
@@ -97,6 +100,8 @@ export class Connection implements OutputUser {
       remotePort: socket.remotePort ?? 0,
       tls: options.tls,
       peerIdentity: options.peerIdentity,
+      messagesReceived: 0,
+      messagesSent: 0,
     };
     this.retireAt = options.retireAt ?? Number.POSITIVE_INFINITY;
     this.receiveWindow = new ReceiveWindow(this.settings.connectionWindowSize, DEFAULT_WINDOW);
@@ -176,6 +181,26 @@ export class Connection implements OutputUser {
     return this.#output.unsent;
   }
 
+  get counts(): StreamCounts {
+    return { started: this.#started, succeeded: this.#succeeded, open: this.streams.count };
+  }
+
+  get localAddress(): string {
+    return this.#socket.localAddress ?? '';
+  }
+
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
+  }
+
+  get windowToSend(): number {
+    return this.sender.window;
+  }
+
+  get windowToReceive(): number {
+    return this.receiveWindow.left;
+  }
+
   /** Rises with every stream. */
   get begun(): number {
     return this.server ? this.lastPeerId : this.#nextId;
@@ -214,6 +239,7 @@ export class Connection implements OutputUser {
     // Until the peer knows our SETTINGS it counts with the default (section 6.9.3).
     stream.receiveLeft = this.receiver.acknowledged ? window : Math.max(window, DEFAULT_WINDOW);
     this.streams.add(stream);
+    this.#started++;
   }
 
   /** No stream of this id was opened yet (section 5.1.1). */
@@ -255,6 +281,7 @@ export class Connection implements OutputUser {
   /** A stream left: from `EngineStream.close` only. */
   streamClosed(stream: EngineStream, unconsumed: number): void {
     this.streams.delete(stream);
+    if ((stream.state & (this.server ? State.LOCAL_ENDED : State.REMOTE_ENDED)) !== 0) this.#succeeded++;
     this.sender.forget(stream);
     this.receiver.forget(stream);
     this.headerMemory -= stream.headerMemory;

@@ -14,6 +14,7 @@ export { HeaderBlock } from './header-block.ts';
 export { type Http1Answer, type Http1Request, MAX_PIECE, PLAIN_TEXT } from './http1.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { Listener, type ListenerOptions, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_SOURCE } from './listener.ts';
+export type { OpenConnection, StreamCounts } from './open-connection.ts';
 export { type PeerIdentity, parseSubjectAltName } from './peer-identity.ts';
 export { type LocalSettings, SERVER_SETTINGS } from './settings.ts';
 export type { ConnectionInfo, Stream, StreamHandler } from './stream.ts';

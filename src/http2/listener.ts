@@ -15,6 +15,7 @@ import { Flusher } from './flusher.ts';
 import type { HeaderBlock } from './header-block.ts';
 import type { Http1Answer, Http1Request } from './http1.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { type OpenConnection, type StreamCounts, StreamTotals } from './open-connection.ts';
 import { type PeerIdentity, readPeerIdentity } from './peer-identity.ts';
 import { type LocalSettings, SERVER_SETTINGS } from './settings.ts';
 import { canMoveHandles, moveToOnread, type Reader, readByEvents } from './socket-reading.ts';
@@ -83,6 +84,7 @@ export class Listener {
   readonly #settings: LocalSettings;
   readonly #limits: Limits;
   readonly #sweeper: Sweeper;
+  readonly #gone = new StreamTotals();
   readonly #census: Census;
   readonly #owner: ConnectionOwner;
   readonly #moves: boolean;
@@ -137,6 +139,16 @@ export class Listener {
   /** Open connections. */
   get connections(): number {
     return this.#sweeper.connections.size;
+  }
+
+  /** The same one by one, the oldest first. */
+  get openConnections(): Iterable<OpenConnection> {
+    return this.#sweeper.connections;
+  }
+
+  /** All streams since the start. */
+  get streamTotals(): StreamCounts {
+    return this.#gone.with(this.#sweeper.connections);
   }
 
   /**
@@ -280,6 +292,7 @@ export class Listener {
     // Those of TLS are counted from before the handshake on.
     if (!connection.info.tls) this.#census.leave(connection.info.remoteAddress);
     this.#sweeper.delete(connection);
+    this.#gone.add(connection.counts);
     this.#checkEmpty();
   }
 

@@ -71,4 +71,7 @@ export interface ConnectionInfo {
   readonly tls: boolean;
   /** Mutual TLS: who the client's verified certificate says it is. */
   readonly peerIdentity: PeerIdentity | undefined;
+  /** Messages of calls that have ended, counted by whoever knows what a message is. */
+  messagesReceived: number;
+  messagesSent: number;
 }

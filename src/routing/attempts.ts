@@ -5,6 +5,7 @@ import { MESSAGE_PREFIX } from '../grpc/message-prefix.ts';
 import { Code } from '../grpc/status.ts';
 import { formatTimeout } from '../grpc/timeout.ts';
 import {
+  type ConnectionInfo,
   ErrorCode,
   Field,
   type HeaderBlock,
@@ -87,6 +88,8 @@ export class Attempts implements StreamHandler, Deadline {
   #permit: Permit | undefined = undefined;
   #endpoint: Endpoint | undefined = undefined;
   #stream: Stream | undefined = undefined;
+  /** What carried the stream that was dropped. */
+  #carrier: ConnectionInfo | undefined = undefined;
   /** Attempts after a failure; and attempts that failed, and that the backend may have processed. */
   #retried = 0;
   #failed = 0;
@@ -131,6 +134,11 @@ export class Attempts implements StreamHandler, Deadline {
   /** Where the present attempt is, or the last one was. */
   get endpointName(): string | undefined {
     return this.#endpoint?.name ?? this.past?.at(-1)?.endpoint;
+  }
+
+  /** What carries the present attempt, or carried the last one. */
+  get connection(): ConnectionInfo | undefined {
+    return this.#stream?.connection ?? this.#carrier;
   }
 
   /** When the first attempt was handed to a connection, monotonic milliseconds; undefined when none was. */
@@ -197,6 +205,7 @@ export class Attempts implements StreamHandler, Deadline {
   /** Forgets the backend's stream, and all that is kept of the request. @param code why */
   drop(code: number): void {
     const stream = this.#stream;
+    if (stream !== undefined) this.#carrier = stream.connection;
     this.#stream = undefined;
     this.#letGo();
     stream?.reset(code);

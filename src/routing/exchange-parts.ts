@@ -1,7 +1,7 @@
 import type { Call, Outcome } from '../chain/call.ts';
 import type { MiddlewareChain } from '../chain/chain.ts';
 import type { Deadlines } from '../chain/deadlines.ts';
-import type { Http1Answer } from '../http2/index.ts';
+import type { ConnectionInfo, Http1Answer } from '../http2/index.ts';
 import type { Answers } from './answers.ts';
 import type { PastAttempt } from './attempts.ts';
 import type { Backend } from './backend.ts';
@@ -45,6 +45,7 @@ export interface ExchangeParts {
 export interface EndedCall extends Call {
   readonly requestId: string;
   readonly listener: ListenerView;
+  readonly connection?: ConnectionInfo | undefined;
   /** Metadata of the request that is passed on: the first value of this name, in lower case. */
   metadata(name: string): string | undefined;
   /** Undefined when tracing is off. */
@@ -64,4 +65,6 @@ export interface AttemptsMade {
   readonly sentTo: string | undefined;
   /** `host:port` or `unix:/path` of the last; undefined when none was sent. */
   readonly endpointName: string | undefined;
+  /** What carried the last; undefined when none was sent. */
+  readonly connection: ConnectionInfo | undefined;
 }

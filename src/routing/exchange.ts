@@ -4,7 +4,14 @@ import type { Deadline } from '../chain/deadlines.ts';
 import { backendUnavailable, deadlineExceeded, gatewayError } from '../chain/refusal.ts';
 import type { MethodEntry } from '../contracts/method-entry.ts';
 import { Code } from '../grpc/status.ts';
-import { ErrorCode, type HeaderBlock, type ResetCause, type Stream, type StreamHandler } from '../http2/index.ts';
+import {
+  type ConnectionInfo,
+  ErrorCode,
+  type HeaderBlock,
+  type ResetCause,
+  type Stream,
+  type StreamHandler,
+} from '../http2/index.ts';
 import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
 import { type AttemptedCall, Attempts } from './attempts.ts';
 import type { Backend } from './backend.ts';
@@ -91,7 +98,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     return this.#client.connection?.remoteAddress ?? '';
   }
 
-  get connection(): object | undefined {
+  get connection(): ConnectionInfo | undefined {
     return this.#client.connection;
   }
 

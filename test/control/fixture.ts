@@ -112,6 +112,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     decisions: options.decisions ?? withoutDecisions(store),
     breakers: options.breakers ?? new LocalBreakers(() => performance.now()),
     fleet: options.fleet ?? { view: async () => ({ version: 0, nonce: '', gateways: [] }), restore: async () => false },
+    channelz: { listeners: () => [], backends: () => [], now: () => performance.now() },
     diagnostics: { findCall: () => undefined, epoch: () => 0, state: async () => GetStateResponse.fromPartial({}) },
     now,
     contracts: new Map(contracts.map((contract) => [contract.name, contract])),

@@ -95,7 +95,7 @@ describe.each([
     const [shop] = await ask(service, 'shop', list);
     expect(services(shop)).toEqual([...ALWAYS, 'shop.v1.ShopService']);
     const [both] = await ask(service, 'shop, tollgate,unknown', list);
-    expect(services(both)).toEqual([...ALWAYS, 'shop.v1.ShopService', ...ADMIN]);
+    expect(services(both)).toEqual(['grpc.channelz.v1.Channelz', ...ALWAYS, 'shop.v1.ShopService', ...ADMIN]);
   });
 
   test('describes a service with the files that it needs, in a set that stands by itself', async () => {

@@ -93,6 +93,13 @@ export const MATRIX: Readonly<Record<string, Row>> = {
   'tollgate.admin.v1.DiagnosticsService/GetCall': look,
   'tollgate.admin.v1.DiagnosticsService/GetState': look,
   'tollgate.admin.v1.DiagnosticsService/GetCpuProfile': own,
+  'grpc.channelz.v1.Channelz/GetTopChannels': look,
+  'grpc.channelz.v1.Channelz/GetServers': look,
+  'grpc.channelz.v1.Channelz/GetServer': look,
+  'grpc.channelz.v1.Channelz/GetServerSockets': look,
+  'grpc.channelz.v1.Channelz/GetChannel': look,
+  'grpc.channelz.v1.Channelz/GetSubchannel': look,
+  'grpc.channelz.v1.Channelz/GetSocket': look,
   'tollgate.admin.v1.UsageService/GetUsage': {
     callers: [...ALL_ROLES, 'tenant', 'tenant_keys'],
     self: ({ tenant }) => GetUsageRequest.encode({ tenantId: tenant }).finish(),
