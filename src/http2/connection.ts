@@ -5,8 +5,9 @@ import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
 import type { Field, NameTable } from './field.ts';
 import { FloodGuard, type FloodKind } from './flood.ts';
-import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, FrameType, MAX_STREAM_ID, PREFACE, putUint32 } from './frame.ts';
+import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, FrameType, MAX_STREAM_ID, PREFACE } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
+import { Goaway } from './goaway.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { HeldRequests } from './held-requests.ts';
 import { HpackError } from './hpack/hpack-error.ts';
@@ -34,15 +35,8 @@ const LINGER_MS = 1_000;
 /** Milliseconds of silence after which the kernel asks whether the peer's machine is there. */
 const TCP_KEEPALIVE_MS = 60_000;
 
-/** Milliseconds for a connection that drains before the peer's preface is here: what is on its way is still served. */
-const SETTLE_MS = 1_000;
-
-/** First octet of the PINGs that ask whether the peer lives, and whether it has seen our GOAWAY. */
+/** First octet of the PINGs that ask whether the peer lives. */
 const PING_ALIVE = 0;
-const PING_DRAIN = 1;
-
-/** What a GOAWAY says that is followed by another with the last stream (section 6.8). */
-const NOT_YET = MAX_STREAM_ID;
 
 /**
  * One HTTP/2 connection of either role: its life from preface to close. What it sends and receives is in `Sender` and
@@ -62,6 +56,7 @@ export class Connection implements OutputUser, OpenConnection {
   readonly sender: Sender;
   readonly receiver: Receiver;
   readonly watch: Watch;
+  readonly goaway = new Goaway(this);
   /** Milliseconds of the owner's clock at which the connection is to be drained. */
   readonly retireAt: number;
   /** `closing`: our last words are said, the socket is to end. */
@@ -78,11 +73,7 @@ export class Connection implements OutputUser, OpenConnection {
   #preface: PrefaceReader | undefined;
   /** The request of a peer that speaks HTTP/1. */
   #http1: Http1Conversation | undefined;
-  /** To be drained once the peer's SETTINGS are here. */
-  #drainWhenSettled = false;
   #nextId = 1;
-  /** Server: the last stream that our final GOAWAY promised to process. */
-  #goawayId = NOT_YET;
   #paused = false;
   readonly #share: TurnShare;
   /** Made for the first: hardly any connection resets that much. */
@@ -227,7 +218,7 @@ export class Connection implements OutputUser, OpenConnection {
     this.attach(stream, id);
     this.sender.writeHeaders(id, block, extra, endStream);
     if (endStream) stream.endLocal();
-    if (this.#nextId > MAX_STREAM_ID) this.#startDraining(); // Ids are used up (section 5.1.1).
+    if (this.#nextId > MAX_STREAM_ID) this.retire(); // Ids are used up (section 5.1.1).
   }
 
   /** Puts a stream into the table, with its windows. */
@@ -246,11 +237,6 @@ export class Connection implements OutputUser, OpenConnection {
   isIdle(id: number): boolean {
     if ((id & 1) === 0) return true; // Pushed streams do not exist.
     return this.server ? id > this.lastPeerId : id >= this.#nextId;
-  }
-
-  /** Server: the stream came after our last GOAWAY, which said that we ignore it. */
-  isAboveGoaway(id: number): boolean {
-    return this.server && id > this.#goawayId;
   }
 
   /** Octets were taken, or thrown away: the peer may send as many again. */
@@ -286,44 +272,18 @@ export class Connection implements OutputUser, OpenConnection {
     this.receiver.forget(stream);
     this.headerMemory -= stream.headerMemory;
     if (unconsumed > 0) this.consume(unconsumed);
-    if (this.state === 'draining') this.#finishWhenDone();
+    if (this.state === 'draining') this.goaway.finishWhenDone();
     else if (this.state === 'open') this.owner.onRoom(this);
   }
 
   onPeerSettings(first: boolean): void {
-    if (first && this.#drainWhenSettled) {
-      this.watch.closeWithin(0);
-      this.drain();
-    } else if (first && this.state === 'draining') this.#finishWhenDone();
-    else this.owner.onRoom(this);
-  }
-
-  /** GOAWAY of the peer (section 6.8). */
-  onGoaway(lastId: number, _code: ErrorCode): void {
-    if (this.server) return; // The client opens no streams any more, and closes when it likes.
-    this.#startDraining();
-    for (const stream of this.streams.list()) {
-      if (stream.id <= lastId) continue;
-      // Who has answered has processed the request, whatever the id says.
-      const answered = (stream.state & State.HEADERS_RECEIVED) !== 0;
-      stream.fail(ErrorCode.REFUSED_STREAM, answered ? ResetCause.CONNECTION : ResetCause.UNPROCESSED);
-    }
-    this.#finishWhenDone();
+    if (!first || !this.goaway.onSettled()) this.owner.onRoom(this);
   }
 
   /** @param opaque the first octet of the payload, which is ours */
   onPingAck(opaque: number): void {
     this.watch.sawPingAck();
-    // The client has seen the first GOAWAY a round trip ago: now it is known which stream is the last.
-    if (opaque === PING_DRAIN) this.confirmDrain();
-  }
-
-  /** Server, draining: says which stream is the last; those above it are ignored from here on. */
-  confirmDrain(): void {
-    if (this.state !== 'draining' || !this.server || this.#goawayId !== NOT_YET) return;
-    this.#goawayId = this.lastPeerId;
-    this.#writeGoaway(this.lastPeerId, ErrorCode.NO_ERROR, '');
-    this.#finishWhenDone();
+    this.goaway.onPingAck(opaque);
   }
 
   /** Sends a PING that asks whether the peer lives. */
@@ -333,17 +293,7 @@ export class Connection implements OutputUser, OpenConnection {
 
   /** Graceful close: no new streams; those open go on, then the connection ends (section 6.8). */
   drain(): void {
-    if (this.state !== 'open') return;
-    if (this.server && !this.receiver.settled) {
-      // Its first requests may be on their way, and the peer could not know that nobody has seen them.
-      this.#drainWhenSettled = true;
-      this.watch.closeWithin(SETTLE_MS);
-      return;
-    }
-    this.#writeGoaway(this.server ? NOT_YET : 0, ErrorCode.NO_ERROR, '');
-    if (this.server) this.sender.writeFrame(FrameType.PING, 0, 0, Buffer.alloc(8, PING_DRAIN));
-    this.#startDraining();
-    if (!this.server) this.#finishWhenDone();
+    this.goaway.begin();
   }
 
   /**
@@ -353,7 +303,7 @@ export class Connection implements OutputUser, OpenConnection {
   finish(endStream: (stream: Stream) => void): void {
     if (this.state === 'open') this.drain();
     if (this.state !== 'draining') return;
-    this.confirmDrain();
+    this.goaway.confirm();
     this.#held?.release();
     for (const stream of this.streams.list()) endStream(stream);
     if (this.state === 'draining') this.watch.closeWithin(LINGER_MS);
@@ -370,13 +320,8 @@ export class Connection implements OutputUser, OpenConnection {
       this.#http1.giveUp();
       return;
     }
-    // What a GOAWAY said of the last stream must not grow (section 6.8).
-    this.#writeGoaway(
-      Math.min(this.lastPeerId, this.#goawayId),
-      code,
-      error instanceof ConnectionError ? error.message : '',
-    );
-    this.#startDraining();
+    this.goaway.sayError(code, error instanceof ConnectionError ? error.message : '');
+    this.retire();
     this.state = 'closing';
     this.#failStreams(code);
     this.end();
@@ -414,26 +359,11 @@ export class Connection implements OutputUser, OpenConnection {
     if (increment > 0) this.sender.writeWindowUpdate(0, increment);
   }
 
-  #writeGoaway(lastId: number, code: ErrorCode, debug: string): void {
-    const text = Buffer.from(debug, 'latin1');
-    const payload = Buffer.alloc(8 + text.length);
-    putUint32(payload, 0, lastId);
-    putUint32(payload, 4, code);
-    text.copy(payload, 8);
-    this.sender.writeFrame(FrameType.GOAWAY, 0, 0, payload);
-  }
-
-  #startDraining(): void {
+  /** Takes no new streams from here on. */
+  retire(): void {
     if (this.state !== 'open') return;
     this.state = 'draining';
     this.owner.onUnusable(this);
-  }
-
-  #finishWhenDone(): void {
-    if (this.state !== 'draining' || this.streams.count > 0) return;
-    if (this.server && this.#goawayId === NOT_YET) return;
-    this.state = 'closing';
-    this.end();
   }
 
   /** Ends the socket behind what is to be written, and gives the peer a moment to read it. */

@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
-import { Flag, FrameType, getUint31, getUint32 } from './frame.ts';
+import { Flag, FrameType, getUint31 } from './frame.ts';
 import type { HeaderReceiver } from './header-receiver.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -34,7 +34,7 @@ export class ControlReceiver {
         if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'GOAWAY on a stream (section 6.8)');
         if (end - start < 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'GOAWAY length (section 6.8)');
         this.#connection.flood.countControl('other_frames');
-        this.#connection.onGoaway(getUint31(buffer, start), getUint32(buffer, start + 4));
+        this.#connection.goaway.onGoaway(getUint31(buffer, start));
         break;
       case FrameType.PRIORITY:
         this.#onPriority(id, end - start);

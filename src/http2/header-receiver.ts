@@ -82,7 +82,7 @@ export class HeaderReceiver {
     if (connection.isIdle(id)) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'HEADERS on an idle stream (section 5.1)');
     }
-    if (connection.recentResets.has(id) || connection.isAboveGoaway(id)) {
+    if (connection.recentResets.has(id) || connection.goaway.ignores(id)) {
       connection.flood.countControl('closed_stream');
       return;
     }
@@ -97,7 +97,7 @@ export class HeaderReceiver {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a client opened an even stream (section 5.1.1)');
     }
     connection.lastPeerId = id;
-    if (connection.isAboveGoaway(id)) {
+    if (connection.goaway.ignores(id)) {
       connection.flood.countControl('closed_stream');
       return;
     }

@@ -138,7 +138,7 @@ export class Receiver implements FrameSink {
     if (this.#connection.isIdle(id)) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'DATA on an idle stream (section 5.1)');
     }
-    const ignored = this.#connection.recentResets.has(id) || this.#connection.isAboveGoaway(id);
+    const ignored = this.#connection.recentResets.has(id) || this.#connection.goaway.ignores(id);
     return ignored ? ErrorCode.NO_ERROR : ErrorCode.STREAM_CLOSED;
   }
 

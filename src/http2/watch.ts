@@ -78,7 +78,7 @@ export class Watch {
   /** A client that never acknowledges the PING of a drain has had time enough to see the GOAWAY before it. */
   #checkDrain(now: number): void {
     if (this.#drainingSince === 0) this.#drainingSince = now;
-    else if (now - this.#drainingSince > this.#connection.limits.keepaliveTimeoutMs) this.#connection.confirmDrain();
+    else if (now - this.#drainingSince > this.#connection.limits.keepaliveTimeoutMs) this.#connection.goaway.confirm();
   }
 
   #linger(now: number): void {

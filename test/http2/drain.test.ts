@@ -74,7 +74,7 @@ describe('a connection that drains', () => {
     const bench = new WorkBench().greet();
     bench.feed(call(bench, 1));
     bench.connection.drain();
-    bench.connection.confirmDrain();
+    bench.connection.goaway.confirm();
     bench.feed(call(bench, 3));
     bench.feed(frame(0, 0, 0, 'DATA on stream 0'));
     expect(lastStreams(await bench.frames())).toEqual([NOT_YET, 1, 1]);
