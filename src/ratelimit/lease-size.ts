@@ -4,8 +4,8 @@ import type { RateLimit } from '../sync/snapshot.ts';
  * What the fleet may exceed a limit by, as a time of its rate, is 100 ms: units that were taken from the store and not used are
  * void after the first of these, but for those that gateways keep, which all together are no more than the limit gives in the second.
  */
-export const LEASE_LIFE_MS = 60;
-const KEPT_MS = 40;
+export const LEASE_LIFE_MS = 80;
+const KEPT_MS = 20;
 /** So many times the gateways that are known share what may be kept: others may have come of which nothing is known yet. */
 const KEPT_MARGIN = 2;
 /** A lone gateway may be the first of two. */
@@ -13,7 +13,7 @@ const LEAST_SHARERS = 2;
 /** Units to be kept are asked for to last so long. */
 const KEPT_LASTS_MS = 1000;
 /** A lease is meant to last so long: less than its life, so that little of it is void when demand falls. */
-const LEASE_LASTS_MS = 45;
+const LEASE_LASTS_MS = 60;
 /** A larger one than this lasts less: a question costs little by the unit then, and less is void when demand moves on. */
 const SMALL_LEASE = 20;
 const LARGE_LEASE_LASTS_MS = 30;

@@ -237,7 +237,7 @@ export class LeasedBucket {
       return undefined;
     }
     const want = how.want ?? this.#wish(now);
-    const grant = this.#take(want);
+    const grant = this.#take(want, now);
     if (grant instanceof Promise) {
       this.#remote = true;
       this.#wait(this.#await(grant, want, now));
@@ -248,9 +248,17 @@ export class LeasedBucket {
     return grant;
   }
 
-  #take(want: number): RateGrant | Promise<RateGrant> {
-    const { rate, burst } = this.#limit;
-    return this.#parts.store.take(this.#key, rate, burst, want, Math.min(this.#owed, Math.floor(burst)));
+  #take(want: number, askedAt: number): RateGrant | Promise<RateGrant> {
+    const { store } = this.#parts;
+    const limit = this.#limit;
+    const owed = this.#owed;
+    const charged = Math.min(owed, Math.floor(limit.burst));
+    if (store.remote !== true) return store.take(this.#key, limit.rate, limit.burst, want, charged);
+    return store.take(this.#key, limit.rate, limit.burst, want, charged, (late) => {
+      // Nobody waits for it any more, but its units were taken, and may be good for a while.
+      this.#owed = Math.max(0, this.#owed - owed);
+      if (limit === this.#limit) this.#apply(late, want, askedAt);
+    });
   }
 
   #wait(answer: Promise<void>): void {
@@ -268,7 +276,7 @@ export class LeasedBucket {
     await new Promise<void>((resolve) => (soon ? turn.addSoon(resolve) : turn.add(resolve)));
     const askedAt = now();
     const wanted = want ?? this.#wish(askedAt);
-    await this.#await(this.#take(wanted), wanted, askedAt);
+    await this.#await(this.#take(wanted, askedAt), wanted, askedAt);
   }
 
   async #await(grant: RateGrant | Promise<RateGrant>, want: number, askedAt: number): Promise<void> {

@@ -210,8 +210,16 @@ export interface RateStore {
    * @param rate units per second, above 0
    * @param burst whole units, at least 1
    * @param owed units that were used while the store was silent: taken first, as far as the bucket has any
+   * @param late told of an answer that comes after the promise was rejected with StoreSilent
    */
-  take(bucket: string, rate: number, burst: number, want: number, owed?: number): RateGrant | Promise<RateGrant>;
+  take(
+    bucket: string,
+    rate: number,
+    burst: number,
+    want: number,
+    owed?: number,
+    late?: (grant: RateGrant) => void,
+  ): RateGrant | Promise<RateGrant>;
   /** Units left, where that can be said at once; `burst` for a bucket that nobody has drawn on. */
   left?(bucket: string, burst: number): number;
 }

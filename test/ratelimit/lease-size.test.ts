@@ -28,7 +28,7 @@ describe('the size of a lease', () => {
 
   it('follows demand, and is smaller where units are scarce', () => {
     const limit = { name: 'calls', rate: 10_000, burst: 10_000 };
-    expect([100, 200, 1000, 4000].map((demand) => leaseSize(limit, demand, false))).toEqual([4, 9, 30, 120]);
+    expect([100, 200, 1000, 4000].map((demand) => leaseSize(limit, demand, false))).toEqual([6, 12, 30, 120]);
     expect([100, 200, 1000, 4000].map((demand) => leaseSize(limit, demand, true))).toEqual([2, 4, 20, 80]);
   });
 
@@ -54,7 +54,7 @@ describe('the size of a lease', () => {
       }),
     );
     expect([1, 2, 4].map((gateways) => mostKept({ name: 'calls', rate: 1000, burst: 100 }, gateways))).toEqual([
-      10, 10, 5,
+      5, 5, 2,
     ]);
     expect([0, 3.2, 1000].map((demand) => keptSize(10, demand))).toEqual([0, 4, 10]);
   });

@@ -4,7 +4,7 @@ import type { Refusal, Verdict } from '../../src/chain/call.ts';
 import { RateLimiter } from '../../src/ratelimit/rate-limiter.ts';
 import { roundWait } from '../../src/ratelimit/rate-refusals.ts';
 import { MemoryRates } from '../../src/store/embedded/rates.ts';
-import type { RateGrant, RateStore } from '../../src/store/store.ts';
+import { type RateGrant, type RateStore, StoreSilent } from '../../src/store/store.ts';
 import type { Plan } from '../../src/sync/snapshot.ts';
 import { fakeCall, fakePlan } from '../chain/fake-call.ts';
 
@@ -265,6 +265,35 @@ describe('a store across the network', () => {
     await someCalls(f, plan);
     f.time += 3_600_000;
     for (let i = 0; i < 3; i++) expect(f.limiter.admit(fakeCall('demo', plan))).toBeUndefined();
+  });
+
+  it('may answer late: units that come then are good while their lease lives', async () => {
+    let time = 0;
+    let answer: ((grant: RateGrant) => void) | undefined;
+    let asked = 0;
+    let wanted = 0;
+    const rates: RateStore = {
+      remote: true,
+      take: (_bucket, _rate, _burst, want, _owed, late) => {
+        asked++;
+        wanted = want;
+        answer = late;
+        return Promise.reject(new StoreSilent());
+      },
+    };
+    const limiter = new RateLimiter({ rates, now: () => time });
+    const plan = fakePlan({ limits: [{ name: 'calls', rate: 100, burst: 100 }], whenStoreSilent: 'closed' });
+    const admit = () => limiter.admit(fakeCall('demo', plan));
+    expect((await admit())?.reason).toBe('STORE_UNAVAILABLE');
+    time += 5;
+    answer?.({ granted: 2, retryAfterMs: 0, left: 90 });
+    expect([admit(), admit(), (await admit())?.reason]).toEqual([undefined, undefined, 'STORE_UNAVAILABLE']);
+    time += 20;
+    expect((await admit())?.reason).toBe('STORE_UNAVAILABLE');
+    time += 500;
+    answer?.({ granted: wanted, retryAfterMs: 0, left: 90 });
+    expect((await admit())?.reason).toBe('STORE_UNAVAILABLE');
+    expect(asked).toBe(3);
   });
 
   it('that fails is told as such, and no call stays counted', async () => {

@@ -24,6 +24,7 @@ interface Question {
   readonly args: readonly [rate: number, burst: number, want: number, owed: number];
   readonly answer: (grant: RateGrant) => void;
   readonly fail: (error: unknown) => void;
+  readonly late: ((grant: RateGrant) => void) | undefined;
 }
 
 /**
@@ -43,11 +44,17 @@ export class RedisRates implements RateStore, RateLedger {
     return this.#parts.guard.silent;
   }
 
-  /** An answer that comes too late is dropped, and so are the units: the limit holds, a few calls less are admitted. */
-  take(bucket: string, rate: number, burst: number, want: number, owed = 0): Promise<RateGrant> {
+  take(
+    bucket: string,
+    rate: number,
+    burst: number,
+    want: number,
+    owed = 0,
+    late?: (grant: RateGrant) => void,
+  ): Promise<RateGrant> {
     const { promise, resolve, reject } = Promise.withResolvers<RateGrant>();
     const key = this.#parts.connection.key(bucketKey(bucket));
-    this.#asked.push({ key, args: [rate, burst, want, owed], answer: resolve, fail: reject });
+    this.#asked.push({ key, args: [rate, burst, want, owed], answer: resolve, fail: reject, late });
     // Before anything else is done: whoever puts off his questions to the end of the turn asks them all at once.
     if (this.#asked.length === 1) queueMicrotask(this.#ask);
     return promise;
@@ -67,15 +74,11 @@ export class RedisRates implements RateStore, RateLedger {
     try {
       const reply = await guard.decide(
         () => scripts.run('take-rates', keys, args),
-        undefined,
+        (reply) => grantsOf(reply, questions.length).forEach((grant, i) => void questions[i]!.late?.(grant)),
         connection.lane(keys[0] ?? ''),
       );
       if (reply === 'silent') throw new StoreSilent();
-      const numbers = numbersOf(reply, questions.length * REPLY_SIZE);
-      questions.forEach(({ answer }, i) => {
-        const at = i * REPLY_SIZE;
-        answer({ granted: numbers[at]!, retryAfterMs: numbers[at + 1]! / 1000, left: numbers[at + 2]! });
-      });
+      grantsOf(reply, questions.length).forEach((grant, i) => void questions[i]!.answer(grant));
     } catch (error) {
       for (const { fail } of questions) fail(error);
     }
@@ -88,6 +91,14 @@ export class RedisRates implements RateStore, RateLedger {
     const [, waitMicros, left] = numbersOf(reply, 3);
     return { left: left!, retryAfterMs: waitMicros! / 1000 };
   }
+}
+
+function grantsOf(reply: RedisReply, questions: number): RateGrant[] {
+  const numbers = numbersOf(reply, questions * REPLY_SIZE);
+  return Array.from({ length: questions }, (_, i) => {
+    const at = i * REPLY_SIZE;
+    return { granted: numbers[at]!, retryAfterMs: numbers[at + 1]! / 1000, left: numbers[at + 2]! };
+  });
 }
 
 /** All of a tenant lies in one slot of a Cluster. */
