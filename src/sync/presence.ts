@@ -1,6 +1,11 @@
 import type { FleetView, GatewayEntry, Gateways } from '../store/redis/gateways.ts';
 
+/** Fewer gateways than are remembered are believed after so long: a fleet that is being stopped is not one of one gateway. */
+const FEWER_FOR_MS = 600_000;
+
 export interface PresenceOptions {
+  /** Where a gateway that starts while the store is away finds how many there were. */
+  readonly replica: { readonly gateways: number; noteGateways(gateways: number): void };
   readonly gateways: Gateways;
   /** Unique in the fleet, and new with each start. */
   readonly id: string;
@@ -12,14 +17,17 @@ export interface PresenceOptions {
 export class Presence {
   readonly #options: PresenceOptions;
   #gateways: readonly GatewayEntry[] = [];
-  #live = 1;
+  #live: number;
+  /** Monotonic milliseconds. */
+  #fewerSince: number | undefined;
   #announcing: Promise<unknown> | undefined;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
+    this.#live = options.replica.gateways;
   }
 
-  /** Gateways of the fleet, this one among them, as they were last known. */
+  /** Gateways of the fleet, this one among them, as they were last known; none before the store has answered. */
   get gateways(): readonly GatewayEntry[] {
     return this.#gateways;
   }
@@ -52,6 +60,19 @@ export class Presence {
     const view = await answer;
     this.#gateways = view.gateways;
     this.#live = Math.max(1, view.gateways.filter(({ alive }) => alive).length);
+    this.#remember(this.#live);
     return view;
+  }
+
+  #remember(live: number): void {
+    const { replica } = this.#options;
+    const known = replica.gateways;
+    const now = performance.now();
+    if (live < known) {
+      this.#fewerSince ??= now;
+      if (now - this.#fewerSince < FEWER_FOR_MS) return;
+    }
+    this.#fewerSince = undefined;
+    if (live !== known) replica.noteGateways(live);
   }
 }

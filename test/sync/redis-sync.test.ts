@@ -126,6 +126,8 @@ describe('the sync of a fleet', () => {
       expect(b.sync.status.state).toBe('away');
       expect(b.sync.current.tenants.get('t')?.plan).toBe('free');
       expect((await b.replica.getByHash('api_key', 'h1'))?.id).toBe('k');
+      // Of what is for the whole fleet it takes its part, and not all.
+      expect(b.sync.liveGateways).toBe(2);
       await expect(b.sync.change([plan('x')])).rejects.toThrow(StoreUnavailable);
       await own.restart();
       await b.reached(version + 1);

@@ -30,6 +30,9 @@ const SCHEMA = `
     one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, nonce TEXT NOT NULL, reading INTEGER NOT NULL
   ) STRICT;
   INSERT OR IGNORE INTO head VALUES (1, 0, '', 0);
+  -- How many gateways the fleet had when that was last noted.
+  CREATE TABLE IF NOT EXISTS fleet (one INTEGER PRIMARY KEY CHECK (one = 1), gateways INTEGER NOT NULL) STRICT;
+  INSERT OR IGNORE INTO fleet VALUES (1, 1);
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};`;
 
@@ -75,6 +78,16 @@ export class Replica {
     const row = this.#statements.head.get();
     if (row === undefined) throw new TypeError('the copy has no head');
     return { version: integer(row, 'version'), nonce: text(row, 'nonce') };
+  }
+
+  /** Gateways of the fleet as they were last noted; 1 before. */
+  get gateways(): number {
+    const row = this.#statements.fleet.get();
+    return row === undefined ? 1 : integer(row, 'gateways');
+  }
+
+  noteGateways(gateways: number): void {
+    this.#statements.setFleet.run(gateways);
   }
 
   get(kind: DocumentKind, id: string): Document | undefined {
@@ -238,6 +251,8 @@ interface Statements {
   readonly put: StatementSync;
   readonly delete: StatementSync;
   readonly unseen: StatementSync;
+  readonly fleet: StatementSync;
+  readonly setFleet: StatementSync;
 }
 
 function prepare(db: DatabaseSync): Statements {
@@ -251,5 +266,7 @@ function prepare(db: DatabaseSync): Statements {
     put: db.prepare('INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     delete: db.prepare('DELETE FROM documents WHERE kind = ? AND id = ?'),
     unseen: db.prepare('SELECT * FROM documents WHERE reading <> ?'),
+    fleet: db.prepare('SELECT gateways FROM fleet'),
+    setFleet: db.prepare('UPDATE fleet SET gateways = ?'),
   };
 }
