@@ -1,4 +1,4 @@
-import { type Call, NO_CREDENTIAL, type Refusal, type Stage, type Verdict } from '../chain/call.ts';
+import { type Call, NO_CREDENTIAL, noteWait, type Refusal, type Stage, type Verdict } from '../chain/call.ts';
 import { credentialInvalid, credentialUnverified, storeUnavailable } from '../chain/refusal.ts';
 import { type DocumentStore, KEY_USE_STEP_MS } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
@@ -12,7 +12,7 @@ import { AMBIGUOUS, ClientCertificates } from './client-certificates.ts';
 import { CredentialCache, type CredentialCacheStats } from './credential-cache.ts';
 import { EvenAnswer } from './even-answer.ts';
 import type { FailedCredentials } from './failed-credentials.ts';
-import { KeysUnavailable } from './jwt/key-source.ts';
+import { type KeyFetch, KeysUnavailable } from './jwt/key-source.ts';
 import type { TokenVerdict, TokenVerifier } from './jwt/token-verifier.ts';
 import { type FoundKey, KeyLookup } from './key-lookup.ts';
 import type { KeyUses } from './key-uses.ts';
@@ -22,7 +22,7 @@ import { TokenLookup } from './token-lookup.ts';
 export interface AuthenticationOptions {
   readonly documents: Pick<DocumentStore, 'getByHash'>;
   readonly sync: Pick<ConfigSync, 'onChange'>;
-  readonly clock: { now(): number };
+  readonly clock: { now(): number; readonly monotonic?: () => number };
   /** Told why the store could not be asked; the caller learns only that. */
   readonly onStoreError: (error: unknown) => void;
   /** Asks for a look at all running calls by this time (Unix milliseconds), to end those that may not go on: `judge` knows. */
@@ -87,12 +87,14 @@ export class AuthenticationManager implements Stage {
   readonly #tokenCacheMs: number;
   readonly #refuseAfterMs: number;
   readonly #running: RunningCalls;
+  readonly #monotonic: () => number;
   readonly #uses: Pick<KeyUses, 'used'> | undefined;
   readonly #unsubscribe: () => void;
 
   constructor(options: AuthenticationOptions) {
     const { documents, sync, clock } = options;
     this.#clock = clock;
+    this.#monotonic = clock.monotonic ?? (() => performance.now());
     this.#onStoreError = options.onStoreError;
     this.#negativeTtlMs = options.negativeTtlMs ?? 10_000;
     this.#cache = new CredentialCache(options.maxPositives ?? 65_536, options.maxNegatives ?? 65_536);
@@ -197,12 +199,14 @@ export class AuthenticationManager implements Stage {
   }
 
   async #lookUp(call: Call, hash: string): Promise<Refusal | undefined> {
+    const begun = this.#monotonic();
     try {
       for (let round = 0; round < MAX_ROUNDS; round++) {
         const found = this.#find(call, hash);
         // So many misses at once are a flood, or a store that hangs: neither gets better by a longer queue.
         if (found === undefined) break;
         const entry = await found;
+        this.#noteFetch(call, entry.fetch, begun);
         // Revoked between the answer and now.
         if (!entry.valid || !entry.holdsIn(call.snapshot)) continue;
         if (entry.guess > 0) {
@@ -214,10 +218,19 @@ export class AuthenticationManager implements Stage {
         return this.#identify(call, entry, this.#clock.now()) ?? this.#running.admitLate(call);
       }
     } catch (error) {
-      if (error instanceof KeysUnavailable) return credentialUnverified();
+      if (error instanceof KeysUnavailable) {
+        this.#noteFetch(call, error.fetch, begun);
+        return credentialUnverified();
+      }
       this.#onStoreError(error);
     }
     return isTokenShaped(call.credential.text) ? credentialUnverified() : storeUnavailable();
+  }
+
+  /** A call that came while keys were being fetched has waited for the rest of that. @param begun when it began to wait */
+  #noteFetch(call: Call, fetch: KeyFetch | undefined, begun: number): void {
+    if (fetch === undefined || fetch.endedAt < begun) return;
+    noteWait(call, { ...fetch, name: 'key_set', within: this.name, startedAt: Math.max(begun, fetch.startedAt) });
   }
 
   #find({ credential, snapshot }: Call, hash: string): Promise<CachedCredential> | undefined {
@@ -253,6 +266,7 @@ export class AuthenticationManager implements Stage {
           basis: ({ identities }) => identities.generation === generation,
           guess: verdict.expired ? GUESS_OF_EXPIRED : 1,
         });
+    entry.fetch = verdict.fetch;
     this.#cache.set(entry);
     return entry;
   }

@@ -1,5 +1,6 @@
 import type { Principal } from '../chain/call.ts';
 import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
+import type { KeyFetch } from './jwt/key-source.ts';
 import { LruEntry } from './lru.ts';
 
 export interface CredentialFacts {
@@ -30,6 +31,8 @@ export class CachedCredential extends LruEntry {
   endsAt: number;
   readonly basis: ((snapshot: Snapshot) => boolean) | undefined;
   guess: number;
+  /** The fetch of keys that its verification waited for, and with it all who asked for it meanwhile. */
+  fetch: KeyFetch | undefined = undefined;
   /** False once it has left the cache, evicted or revoked: then whoever still holds it must not use it. */
   valid = true;
   /** The snapshot version that `tenant` and `plan` are of; saves two look-ups a call. Not the snapshot itself: it would be kept alive. */

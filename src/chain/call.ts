@@ -71,6 +71,17 @@ export interface StageWait {
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   readonly endedAt: number;
+  /** What a stage asked: `store`, a server across the network, or `key_set`. Absent: the stage itself. */
+  readonly within?: string;
+  /** Whom, where there are several. No secret. */
+  readonly of?: string;
+  readonly failed?: boolean;
+}
+
+/** Notes what a stage waits for, once it is over. */
+export function noteWait(call: Pick<Call, 'waits'>, wait: StageWait): void {
+  call.waits ??= [];
+  call.waits.push(wait);
 }
 
 /** How a call ended; one value for breaker, quota, metrics, spans and logs. */

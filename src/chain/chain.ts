@@ -1,4 +1,4 @@
-import type { Call, Finding, Outcome, Refusal, Stage } from './call.ts';
+import { type Call, type Finding, noteWait, type Outcome, type Refusal, type Stage } from './call.ts';
 
 /** A call on its way through the chain: how many stages have admitted it. */
 export interface ChainedCall extends Call {
@@ -67,8 +67,10 @@ export class MiddlewareChain {
     for (let i = index + 1; i < this.#stages.length; i++) this.#stages[i]!.prepare?.(call);
     const startedAt = this.#now();
     const refusal = await verdict;
-    call.waits ??= [];
-    call.waits.push({ name: this.#stages[index]!.name, startedAt, endedAt: this.#now() });
+    const { name } = this.#stages[index]!;
+    // It asked before it gave its promise.
+    const asked = call.waits?.filter(({ within }) => within === name).map((wait) => wait.startedAt) ?? [];
+    noteWait(call, { name, startedAt: Math.min(startedAt, ...asked), endedAt: this.#now() });
     if (refusal !== undefined) return refusal;
     if (call.endedWith !== undefined) {
       this.#stages[index]!.settle?.(call, call.endedWith);

@@ -100,8 +100,8 @@ function toEndedCall(record: CallRecord, epoch: number): EndedCall {
     duration: toDuration(record.durationMs),
     backendDuration: record.backendMs === undefined ? undefined : toDuration(record.backendMs),
     cancelled: record.cancelled,
-    waits: (record.waits ?? []).map(({ name, startedAt, endedAt }) => ({
-      name,
+    waits: (record.waits ?? []).map(({ name, within, startedAt, endedAt }) => ({
+      name: within === undefined ? name : `${within}/${name}`,
       duration: toDuration(endedAt - startedAt),
     })),
     backend: record.backend,

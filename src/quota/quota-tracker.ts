@@ -1,4 +1,12 @@
-import type { Call, Finding, Outcome, Refusal, Stage, Verdict } from '../chain/call.ts';
+import {
+  type Call,
+  type Finding,
+  noteWait,
+  type Outcome,
+  type Refusal,
+  type Stage,
+  type Verdict,
+} from '../chain/call.ts';
 import { EndOfTurn } from '../chain/end-of-turn.ts';
 import { storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
@@ -214,7 +222,8 @@ export class QuotaTracker implements Stage {
   }
 
   async #wait(call: Call, state: TrackerState, cost: number, first: Promise<void>): Promise<Refusal | undefined> {
-    const until = this.#monotonic() + MAX_STORE_WAIT_MS;
+    const begun = this.#monotonic();
+    const until = begun + MAX_STORE_WAIT_MS;
     let verdict: Refusal | Promise<void> | undefined = first;
     try {
       // The store bounds each wait; all of them together are bounded here.
@@ -229,6 +238,7 @@ export class QuotaTracker implements Stage {
     } catch {
       verdict = storeUnavailable();
     }
+    noteWait(call, { name: 'store', within: this.name, startedAt: begun, endedAt: this.#monotonic() });
     if (verdict === undefined) call.reservedUnits = cost;
     return verdict instanceof Promise ? storeUnavailable() : verdict;
   }

@@ -1,4 +1,12 @@
-import type { Call, Finding, Principal, Refusal, Stage, Verdict } from '../chain/call.ts';
+import {
+  type Call,
+  type Finding,
+  noteWait,
+  type Principal,
+  type Refusal,
+  type Stage,
+  type Verdict,
+} from '../chain/call.ts';
 import { EndOfTurn } from '../chain/end-of-turn.ts';
 import { concurrencyLimited, storeUnavailable } from '../chain/refusal.ts';
 import { type TenantState, TenantStates } from '../chain/tenant-states.ts';
@@ -179,7 +187,8 @@ export class RateLimiter implements Stage {
     limit: string | undefined,
     first: Promise<void>,
   ): Promise<Refusal | undefined> {
-    const until = this.#now() + MAX_STORE_WAIT_MS;
+    const begun = this.#now();
+    const until = begun + MAX_STORE_WAIT_MS;
     let verdict: Refusal | Promise<void> | undefined = first;
     try {
       // The store bounds each wait; all of them together are bounded here.
@@ -194,6 +203,7 @@ export class RateLimiter implements Stage {
     } catch {
       verdict = storeUnavailable();
     }
+    noteWait(call, { name: 'store', within: this.name, startedAt: begun, endedAt: this.#now() });
     if (verdict === undefined) return undefined;
     this.settle(call);
     return verdict instanceof Promise ? storeUnavailable() : verdict;

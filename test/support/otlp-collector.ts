@@ -117,13 +117,13 @@ export class OtlpCollector {
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** Those of a call, by its request id; waits until the call's own is there. */
+  /** Those of a call's trace, by its request id; waits until the call's own is there. */
   async trace(requestId: string): Promise<CollectedSpan[]> {
     const own = (): CollectedSpan | undefined =>
       this.spans.find(({ attributes }) => attributes['tollgate.request_id'] === requestId);
     await this.watch.until(() => own() !== undefined);
-    const { spanId } = own()!;
-    return this.spans.filter((span) => span.spanId === spanId || span.parentSpanId === spanId);
+    const { traceId } = own()!;
+    return this.spans.filter((span) => span.traceId === traceId);
   }
 
   async stop(): Promise<void> {

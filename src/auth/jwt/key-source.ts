@@ -22,8 +22,20 @@ export interface KeySourceOptions {
   readonly onFailure: (place: KeyPlace, error: unknown) => void;
 }
 
+/** A fetch that is over. Monotonic milliseconds. */
+export interface KeyFetch {
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** What the place is called. */
+  readonly of: string;
+  readonly failed: boolean;
+}
+
 /** The keys of an issuer cannot be had: nothing can be said of its tokens. */
 export class KeysUnavailable extends Error {
+  /** The fetch that failed, if that is why. */
+  fetch: KeyFetch | undefined = undefined;
+
   constructor(cause?: unknown) {
     super('the keys of the issuer cannot be had', { cause });
     this.name = 'KeysUnavailable';
@@ -61,6 +73,8 @@ export class KeySource {
   #waiting = 0;
   /** Fetches that were begun; for metrics. */
   fetches = 0;
+  /** The last that is over: another object each time. */
+  lastFetch: KeyFetch | undefined = undefined;
 
   constructor(options: KeySourceOptions) {
     this.#options = options;
@@ -143,12 +157,16 @@ export class KeySource {
     const begun = this.#options.now();
     this.#fetchedAt = begun;
     this.fetches++;
+    let failed = true;
     try {
       await this.#set.reload();
       this.#loadedAt = begun;
+      failed = false;
     } catch (error) {
       if (!this.#closed.signal.aborted) this.#options.onFailure(this.#options.place, error);
       throw error;
+    } finally {
+      this.lastFetch = { startedAt: begun, endedAt: this.#options.now(), of: this.#options.place.text, failed };
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { JWTVerifyGetKey } from 'jose';
 import type { KeyPlace } from '../../sync/trusted-names.ts';
 import { Lru, LruEntry } from '../lru.ts';
-import { givenKeys, KeySource, type KeySourceOptions } from './key-source.ts';
+import { givenKeys, type KeyFetch, KeySource, type KeySourceOptions } from './key-source.ts';
 
 /** Places whose keys are kept. Only what tenants are configured with comes in here: strangers cannot fill it. */
 const MAX_SOURCES = 10_000;
@@ -53,6 +53,11 @@ export class KeySources {
     const entry = new Entry(place.id, source?.key ?? givenKeys(place.text), source);
     this.#sources.set(entry);
     return entry.find;
+  }
+
+  /** The last fetch of a place's keys that is over. */
+  lastFetch(place: KeyPlace): KeyFetch | undefined {
+    return this.#sources.get(place.id)?.source?.lastFetch;
   }
 
   close(): void {

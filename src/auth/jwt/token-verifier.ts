@@ -2,12 +2,12 @@ import { errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Principal } from '../../chain/call.ts';
 import type { IdentityIndex } from '../../sync/identity-index.ts';
 import { normalizeType, type TokenIssuer } from '../../sync/trusted-names.ts';
-import { KeysUnavailable } from './key-source.ts';
+import { type KeyFetch, KeysUnavailable } from './key-source.ts';
 import { readToken, type UnverifiedToken } from './token.ts';
 import { principalOfToken } from './token-principal.ts';
 
-/** What came of a token. */
-export type TokenVerdict =
+/** What came of a token; and the fetch of keys that its verification waited for. */
+export type TokenVerdict = { readonly fetch?: KeyFetch | undefined } & (
   | {
       readonly valid: true;
       readonly principal: Principal;
@@ -19,14 +19,19 @@ export type TokenVerdict =
       readonly valid: false;
       /** It was good once, as far as it says itself: who sends it is late, and guesses nothing. */
       readonly expired: boolean;
-    };
+    }
+);
 
 const INVALID: TokenVerdict = { valid: false, expired: false };
 const EXPIRED: TokenVerdict = { valid: false, expired: true };
 
 export interface TokenVerifierOptions {
   /** The keys of a place. */
-  readonly keys: { of(place: TokenIssuer['keys']): JWTVerifyGetKey };
+  readonly keys: {
+    of(place: TokenIssuer['keys']): JWTVerifyGetKey;
+    /** Another object after each fetch; absent where none are made. */
+    lastFetch?(place: TokenIssuer['keys']): KeyFetch | undefined;
+  };
   /** Unix milliseconds. */
   readonly now: () => number;
 }
@@ -53,13 +58,31 @@ export class TokenVerifier {
     const { exp } = token.claims;
     if (typeof exp !== 'number' || !Number.isFinite(exp)) return INVALID;
     if (exp * 1000 <= this.#options.now()) return EXPIRED;
+    const { keys } = this.#options;
+    const before = keys.lastFetch?.(issuer.keys);
+    return this.#judge(text, issuer, exp, () => {
+      const last = keys.lastFetch?.(issuer.keys);
+      return last === before ? undefined : last;
+    });
+  }
+
+  /** @param fetched what was fetched meanwhile */
+  async #judge(
+    text: string,
+    issuer: TokenIssuer,
+    exp: number,
+    fetched: () => KeyFetch | undefined,
+  ): Promise<TokenVerdict> {
     try {
       const { payload } = await this.#verify(text, issuer);
-      return this.#accept(issuer, payload, exp);
+      return { ...this.#accept(issuer, payload, exp), fetch: fetched() };
     } catch (error) {
-      if (error instanceof KeysUnavailable) throw error;
+      if (error instanceof KeysUnavailable) {
+        error.fetch = fetched();
+        throw error;
+      }
       // jose's errors, KeyUnknown, and what Web Crypto throws of a key that is none: all of them say that this token is not valid.
-      return error instanceof errors.JWTExpired ? EXPIRED : INVALID;
+      return { ...(error instanceof errors.JWTExpired ? EXPIRED : INVALID), fetch: fetched() };
     }
   }
 

@@ -1,7 +1,7 @@
 import { type Attributes, type HrTime, SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
-import type { Outcome } from '../../chain/call.ts';
+import type { Outcome, StageWait } from '../../chain/call.ts';
 import { Code, codeName } from '../../grpc/status.ts';
 import type { CallTrace } from '../../routing/call-trace.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
@@ -70,17 +70,30 @@ function serverSpan(call: EndedCall, trace: CallTrace, { status, refusal, cancel
   };
 }
 
+/** Waits of stages, and inside them what the stages asked. */
 function waitSpans(call: EndedCall, trace: CallTrace): SpanFacts[] {
-  return (call.waits ?? []).slice(0, MAX_WAITS).map(({ name, startedAt, endedAt }, index) => ({
-    name: `tollgate.${name}`,
-    kind: SpanKind.INTERNAL,
-    spanId: trace.spanId(FIRST_WAIT + index),
-    parentSpanId: trace.spanId(0),
-    startedAt,
-    endedAt,
-    error: undefined,
-    attributes: {},
-  }));
+  const waits = (call.waits ?? []).slice(0, MAX_WAITS);
+  return waits.map((wait, index) => {
+    const { name, within, startedAt, endedAt, failed } = wait;
+    // A stage's own wait is over, and noted, after those for what it asked.
+    const parent = within === undefined ? -1 : waits.findIndex((other, at) => at > index && other.name === within);
+    return {
+      name: `tollgate.${name}`,
+      kind: within === undefined ? SpanKind.INTERNAL : SpanKind.CLIENT,
+      spanId: trace.spanId(FIRST_WAIT + index),
+      parentSpanId: trace.spanId(parent < 0 ? 0 : FIRST_WAIT + parent),
+      startedAt,
+      endedAt,
+      error: failed === true ? 'failed' : undefined,
+      attributes: within === undefined ? {} : askedOf(wait),
+    };
+  });
+}
+
+/** By the semantic conventions for HTTP and for databases: the one store across the network is Redis. */
+function askedOf({ name, of }: StageWait): Attributes {
+  if (name === 'store') return { 'db.system.name': 'redis' };
+  return defined({ 'http.request.method': 'GET', 'url.full': of });
 }
 
 function attemptSpans(call: EndedCall, trace: CallTrace, outcome: Outcome): SpanFacts[] {
