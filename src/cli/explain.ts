@@ -23,6 +23,8 @@ interface ExplainOptions extends AdminOptions {
   readonly scope?: string[];
   readonly apiKey?: string;
   readonly credentialFromEnv?: string;
+  readonly certificateUri?: string[];
+  readonly certificateDns?: string[];
   readonly header?: ReadonlyMap<string, string>;
   readonly listener?: string;
 }
@@ -42,6 +44,16 @@ export function addExplainCommand(program: Command, io: Io): void {
         'apiKey',
       ]),
     )
+    .addOption(
+      option('--certificate-uri <uri>', 'made with a client certificate that has this URI, such as spiffe://...')
+        .conflicts(['tenant', 'apiKey'])
+        .argParser(parseList),
+    )
+    .addOption(
+      option('--certificate-dns <name>', 'likewise, with this DNS name')
+        .conflicts(['tenant', 'apiKey'])
+        .argParser(parseList),
+    )
     .addOption(option('-H, --header <name:value>', 'metadata of the call; may be repeated').argParser(parseHeader))
     .addOption(option('--listener <name>', 'made through this listener; any that shows the method, when not given'))
     .action(async (method: string, options: ExplainOptions) => {
@@ -57,17 +69,18 @@ export function addExplainCommand(program: Command, io: Io): void {
 
 /** Whoever asks for nobody has most likely forgotten to say for whom. */
 function requireCaller(command: Command, options: ExplainOptions): void {
-  const { tenant, apiKey, credentialFromEnv, header, scope } = options;
+  const { tenant, apiKey, credentialFromEnv, header, scope, certificateUri, certificateDns } = options;
   if (scope !== undefined && tenant === undefined) command.error('error: --scope goes with --tenant alone');
   if (header?.has('authorization') && credentialFromEnv !== undefined) {
     command.error('error: --credential-from-env is sent as authorization: leave out that header, or the option');
   }
-  if (tenant ?? apiKey ?? credentialFromEnv ?? header) return;
+  if (tenant ?? apiKey ?? credentialFromEnv ?? header ?? certificateUri ?? certificateDns) return;
   command.error('error: who calls? Give --tenant ID, --api-key ID or --credential-from-env NAME (see --help)');
 }
 
 async function toRequest(method: string, options: ExplainOptions, io: Io): Promise<ExplainDecisionRequest> {
   const { tenant, scope = [], apiKey, credentialFromEnv, header, listener = '' } = options;
+  const { certificateUri: uris, certificateDns: dnsNames } = options;
   const metadata = Object.fromEntries(header ?? []);
   if (credentialFromEnv !== undefined) {
     metadata.authorization = `Bearer ${readVariable(credentialFromEnv, io, '--credential-from-env')}`;
@@ -77,6 +90,9 @@ async function toRequest(method: string, options: ExplainOptions, io: Io): Promi
     method: method.replace(/^\//, ''),
     ...(tenant === undefined ? {} : { caller: { $case: 'tenantId', tenantId: tenant } }),
     ...(apiKey === undefined ? {} : { caller: { $case: 'apiKeyId', apiKeyId: apiKey } }),
+    ...(uris === undefined && dnsNames === undefined
+      ? {}
+      : { clientCertificate: { uris: uris ?? [], dnsNames: dnsNames ?? [] } }),
     scopes: scope,
     metadata,
     listener,

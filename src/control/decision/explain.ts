@@ -1,6 +1,9 @@
-import type { ExplainDecisionRequest } from '../../../generated/tollgate/admin/v1/decision.ts';
+import type {
+  ExplainDecisionRequest,
+  ExplainDecisionRequest_CertificateNames,
+} from '../../../generated/tollgate/admin/v1/decision.ts';
 import type { AuthenticationManager } from '../../auth/authentication-manager.ts';
-import type { Call, Credential, Finding, Principal, Refusal } from '../../chain/call.ts';
+import type { Call, Credential, Finding, PeerIdentity, Principal, Refusal } from '../../chain/call.ts';
 import type { MiddlewareChain, StageFindings } from '../../chain/chain.ts';
 import { credentialInvalid } from '../../chain/refusal.ts';
 import type { MethodEntry } from '../../contracts/method-entry.ts';
@@ -29,11 +32,13 @@ export interface Explanation {
   readonly version: number;
 }
 
+const IMAGINED_LIFE_MS = 3600_000;
+
 /** A call that is not made. */
 class ImaginedCall implements Call {
   readonly startedAt = performance.now();
   readonly remoteAddress = '';
-  readonly peerIdentity = undefined;
+  readonly peerIdentity: PeerIdentity | undefined;
   readonly snapshot: Snapshot;
   readonly method: MethodEntry | undefined;
   readonly credential: Credential;
@@ -43,7 +48,13 @@ class ImaginedCall implements Call {
   reservedUnits = 0;
   countsConcurrency = false;
 
-  constructor(snapshot: Snapshot, method: MethodEntry | undefined, credential: Credential) {
+  constructor(
+    snapshot: Snapshot,
+    method: MethodEntry | undefined,
+    credential: Credential,
+    peerIdentity: PeerIdentity | undefined,
+  ) {
+    this.peerIdentity = peerIdentity;
     this.snapshot = snapshot;
     this.method = method;
     this.credential = credential;
@@ -60,7 +71,8 @@ export async function explain(request: ExplainDecisionRequest, source: DecisionS
   const methods = request.listener === '' ? snapshot.methods : source.methodsOf(request.listener);
   if (methods === undefined) throw new InvalidArgument('listener', `there is no listener "${request.listener}"`);
   const head = new RequestHead(toBlock(request), methods);
-  const call = new ImaginedCall(snapshot, head.method, head.credential);
+  const peer = request.clientCertificate && toPeer(request.clientCertificate);
+  const call = new ImaginedCall(snapshot, head.method, head.credential, peer);
   const authentication = await authenticate(call, request, source);
   const first = { stage: 'authenticate', findings: [authentication] };
   const isOver = authentication.refusal !== undefined;
@@ -84,8 +96,23 @@ async function authenticate(call: Call, request: ExplainDecisionRequest, source:
     case 'apiKeyId':
       return ofKey(call, request.caller.apiKeyId, source);
     default:
-      return { rule: 'credential', detail: 'of the metadata', refusal: await source.authentication.admit(call) };
+      return {
+        rule: 'credential',
+        detail: call.peerIdentity === undefined ? 'of the metadata' : 'of the metadata, or the client certificate',
+        refusal: await source.authentication.admit(call),
+      };
   }
+}
+
+/** A certificate with these names that is valid for as long as anybody looks. */
+function toPeer({ uris, dnsNames }: ExplainDecisionRequest_CertificateNames): PeerIdentity {
+  return {
+    uris,
+    dnsNames: dnsNames.map((name) => name.toLowerCase()),
+    commonName: undefined,
+    fingerprint: 'imagined',
+    expiresAt: Date.now() + IMAGINED_LIFE_MS,
+  };
 }
 
 /** Any credential of a tenant. */

@@ -34,11 +34,19 @@ export interface ExplainDecisionRequest {
   metadata: { [key: string]: string };
   /** The listener that the call comes through; when empty, any that shows the method. */
   listener: string;
+  /** Without `tenant_id` and `api_key_id`: what a client certificate that was verified says of who calls. */
+  clientCertificate?: ExplainDecisionRequest_CertificateNames | undefined;
 }
 
 export interface ExplainDecisionRequest_MetadataEntry {
   key: string;
   value: string;
+}
+
+export interface ExplainDecisionRequest_CertificateNames {
+  /** Of the subject's alternative names; a SPIFFE ID is one. */
+  uris: string[];
+  dnsNames: string[];
 }
 
 export interface ExplainDecisionResponse {
@@ -119,7 +127,7 @@ export interface ExplainDecisionResponse_Rule {
 }
 
 function createBaseExplainDecisionRequest(): ExplainDecisionRequest {
-  return { method: "", caller: undefined, scopes: [], metadata: {}, listener: "" };
+  return { method: "", caller: undefined, scopes: [], metadata: {}, listener: "", clientCertificate: undefined };
 }
 
 export const ExplainDecisionRequest: MessageFns<ExplainDecisionRequest> = {
@@ -143,6 +151,9 @@ export const ExplainDecisionRequest: MessageFns<ExplainDecisionRequest> = {
     });
     if (message.listener !== "") {
       writer.uint32(50).string(message.listener);
+    }
+    if (message.clientCertificate !== undefined) {
+      ExplainDecisionRequest_CertificateNames.encode(message.clientCertificate, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -211,6 +222,14 @@ export const ExplainDecisionRequest: MessageFns<ExplainDecisionRequest> = {
             message.listener = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.clientCertificate = ExplainDecisionRequest_CertificateNames.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -251,6 +270,11 @@ export const ExplainDecisionRequest: MessageFns<ExplainDecisionRequest> = {
         )
         : {},
       listener: isSet(object.listener) ? globalThis.String(object.listener) : "",
+      clientCertificate: isSet(object.clientCertificate)
+        ? ExplainDecisionRequest_CertificateNames.fromJSON(object.clientCertificate)
+        : isSet(object.client_certificate)
+        ? ExplainDecisionRequest_CertificateNames.fromJSON(object.client_certificate)
+        : undefined,
     };
   },
 
@@ -278,6 +302,9 @@ export const ExplainDecisionRequest: MessageFns<ExplainDecisionRequest> = {
     }
     if (message.listener !== "") {
       obj.listener = message.listener;
+    }
+    if (message.clientCertificate !== undefined) {
+      obj.clientCertificate = ExplainDecisionRequest_CertificateNames.toJSON(message.clientCertificate);
     }
     return obj;
   },
@@ -313,6 +340,9 @@ export const ExplainDecisionRequest: MessageFns<ExplainDecisionRequest> = {
       {},
     );
     message.listener = object.listener ?? "";
+    message.clientCertificate = (object.clientCertificate !== undefined && object.clientCertificate !== null)
+      ? ExplainDecisionRequest_CertificateNames.fromPartial(object.clientCertificate)
+      : undefined;
     return message;
   },
 };
@@ -402,6 +432,99 @@ export const ExplainDecisionRequest_MetadataEntry: MessageFns<ExplainDecisionReq
     const message = createBaseExplainDecisionRequest_MetadataEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainDecisionRequest_CertificateNames(): ExplainDecisionRequest_CertificateNames {
+  return { uris: [], dnsNames: [] };
+}
+
+export const ExplainDecisionRequest_CertificateNames: MessageFns<ExplainDecisionRequest_CertificateNames> = {
+  encode(message: ExplainDecisionRequest_CertificateNames, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.uris) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.dnsNames) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainDecisionRequest_CertificateNames {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainDecisionRequest_CertificateNames();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.uris.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.dnsNames.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainDecisionRequest_CertificateNames {
+    return {
+      uris: globalThis.Array.isArray(object?.uris) ? object.uris.map((e: any) => globalThis.String(e)) : [],
+      dnsNames: globalThis.Array.isArray(object?.dnsNames)
+        ? object.dnsNames.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.dns_names)
+        ? object.dns_names.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ExplainDecisionRequest_CertificateNames): unknown {
+    const obj: any = {};
+    if (message.uris?.length) {
+      obj.uris = message.uris;
+    }
+    if (message.dnsNames?.length) {
+      obj.dnsNames = message.dnsNames;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExplainDecisionRequest_CertificateNames>, I>>(
+    base?: I,
+  ): ExplainDecisionRequest_CertificateNames {
+    return ExplainDecisionRequest_CertificateNames.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainDecisionRequest_CertificateNames>, I>>(
+    object: I,
+  ): ExplainDecisionRequest_CertificateNames {
+    const message = createBaseExplainDecisionRequest_CertificateNames();
+    message.uris = object.uris?.map((e) => e) || [];
+    message.dnsNames = object.dnsNames?.map((e) => e) || [];
     return message;
   },
 };
