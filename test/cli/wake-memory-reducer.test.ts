@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 const MODULE = new URL('../../src/cli/wake-memory-reducer.ts', import.meta.url);
 
-/** Allocates until V8 has made a full collection, from when on the reducer looks every 8 s; then has nothing to do. */
+/** Allocates, has V8 make a full collection, from when on the reducer looks every 8 s, and then has nothing to do. */
 const PROGRAM = `
   import { wakeMemoryReducer } from '${MODULE.href}';
   wakeMemoryReducer();
@@ -13,12 +13,19 @@ const PROGRAM = `
     kept.length = 0;
     for (let index = 0; index < 50_000; index++) kept.push({ index });
   }
+  gc();
   setTimeout(() => {}, 120_000);
 `;
 
 // Without it V8 says "high alloc" at every look, and collects 100 s after the last full collection, or never.
 test('V8 sees that little is allocated, and gives memory back', { timeout: 60_000 }, async () => {
-  const flags = ['--trace-memory-reducer', '--gc-memory-reducer-start-delay-ms=100', '--input-type=module', '-e'];
+  const flags = [
+    '--expose-gc',
+    '--trace-memory-reducer',
+    '--gc-memory-reducer-start-delay-ms=100',
+    '--input-type=module',
+    '-e',
+  ];
   const child = spawn(process.execPath, [...flags, PROGRAM], { stdio: ['ignore', 'pipe', 'inherit'] });
   const said: string[] = [];
   try {
