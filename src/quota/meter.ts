@@ -3,23 +3,17 @@ import type { EndOfTurn } from '../chain/end-of-turn.ts';
 import { quotaExhausted, storeUnavailable } from '../chain/refusal.ts';
 import { type QuotaGrant, StoreSilent } from '../store/store.ts';
 import type { Quota, WhenStoreSilent } from '../sync/snapshot.ts';
-import { Overdraft, type OverdraftParts } from './overdraft.ts';
+import { LeaseSize, mostUnits } from './lease-size.ts';
+import type { OverdraftParts } from './overdraft.ts';
 import type { Period } from './period.ts';
+import { advanceOf, shareOf, UsedAlone } from './used-alone.ts';
 
-/** No lease takes more than this share of the limit: what kill -9 may burn. */
-const LEASE_SHARE = 0.01;
-/** Units of the first lease, twice. One by one the first calls of each tenant would cost a transaction (14 us) each. */
-const FIRST_LEASE = 128;
 /** As a limit comes near, leases shrink to this share of what this gateway has not yet leased of it. */
 const REST_SHARE = 0.1;
-/** A lease that lasts less is followed by one of twice its size, one that lasts twice as long by half. */
-const LEASE_LASTS_MS = 1000;
 /** A counter that had too few units is asked again after this: others may have given some back. */
 const RECHECK_MS = 1000;
 /** After a question that was not answered in time nothing is asked for so long. */
 const UNANSWERED_MS = 30;
-/** Of a quota of which so much was left, when that was last told, a lease is served in advance of an answer that is late. */
-const AMPLE_SHARE = 0.2;
 
 /** What meters share. `onError` is told when units could not be given back: they stay counted as used. */
 export interface MeterParts extends OverdraftParts {
@@ -62,9 +56,7 @@ export class Meter {
   #period: Period;
   /** Units in hand: counted as used in the store, and not used yet. */
   #units = 0;
-  /** The size of the next lease, by how long the last ones lasted; the first is half of this. */
-  #size = FIRST_LEASE;
-  #leasedAt = 0;
+  readonly #size = new LeaseSize();
   /** Units leased in this period, given back ones included. */
   #leased = 0;
   /** The store gave less than was wished for: the end is near, leases are exact. */
@@ -87,16 +79,14 @@ export class Meter {
   #told: number | undefined = undefined;
   #adjusted = 0;
   #unansweredUntil = 0;
-  /** Used without the store. `#alone` are those of this period since the store last said what is left. */
-  readonly #overdraft: Overdraft;
-  #alone = 0;
+  readonly #alone: UsedAlone;
 
   constructor(parts: MeterParts, tenantId: string, quota: Quota, period: Period) {
     this.#parts = parts;
     this.#tenantId = tenantId;
     this.#quota = quota;
     this.#period = period;
-    this.#overdraft = new Overdraft(parts, tenantId, counterOf(quota));
+    this.#alone = new UsedAlone(parts, tenantId, counterOf(quota));
   }
 
   /** Units in hand. */
@@ -152,7 +142,8 @@ export class Meter {
     if (period.start !== this.#period.start) this.#begin(period);
     if (this.#units >= cost) {
       this.#units -= cost;
-      if (this.#asynchronous && this.#units < this.#size / 4) this.#prefetch({ cost, now, ahead: true, soon: true });
+      if (this.#asynchronous && this.#units < this.#size.units / 4)
+        this.#prefetch({ cost, now, ahead: true, soon: true });
       return undefined;
     }
     if (this.#parts.store.silent === true || isWithin(now, this.#unansweredUntil, UNANSWERED_MS)) {
@@ -174,7 +165,7 @@ export class Meter {
   /** Told of a call that will want `cost` units when an earlier stage lets it: they are asked for at once. */
   prepare(cost: number, period: Period, now: number): void {
     if (period.start !== this.#period.start) this.#begin(period);
-    if (this.#units >= this.#mostUnits(cost)) return;
+    if (this.#units >= mostUnits(this.#quota.limit, cost)) return;
     this.#expected += cost;
     if (this.#units < this.#expected && this.#prefetch({ cost, now, ahead: true })) this.#parts.turn.hurry();
   }
@@ -192,9 +183,9 @@ export class Meter {
     const { store } = this.#parts;
     if (store.silent === true) {
       if (whenSilent === 'closed') return storeUnavailable();
-      return whenSilent === 'open' || (isCurrent ? this.#alone : 0) + cost <= this.#share()
-        ? undefined
-        : this.#refusalOf(period);
+      const share = shareOf(this.#quota, this.#left, this.#parts.liveGateways());
+      const fits = whenSilent === 'open' || (isCurrent ? this.#alone.fits(cost, share) : cost <= share);
+      return fits ? undefined : this.#refusalOf(period);
     }
     const isExhausted = isWithin(now, this.#exhaustedUntil, RECHECK_MS) && cost - units >= this.#exhaustedFor;
     if (isCurrent && isExhausted) return this.#refuse();
@@ -209,29 +200,17 @@ export class Meter {
   reserveAlone(cost: number, period: Period, whenSilent: WhenStoreSilent = 'local_share'): Refusal | undefined {
     if (whenSilent === 'closed') return storeUnavailable();
     if (period.start !== this.#period.start) this.#begin(period);
-    if (whenSilent === 'local_share') {
-      const isSilent = this.#parts.store.silent === true;
-      const share = isSilent ? this.#share() : this.#advance(cost);
-      if (this.#alone + cost > share) return isSilent ? this.#refuse() : storeUnavailable();
+    if (whenSilent === 'local_share' && !this.#alone.fits(cost, this.#mostAlone(cost))) {
+      return this.#parts.store.silent === true ? this.#refuse() : storeUnavailable();
     }
-    this.#alone += cost;
-    this.#overdraft.add(period, cost);
+    this.#alone.add(cost, period);
     return undefined;
   }
 
-  /** This gateway's part of what was left when that was last told. */
-  #share(): number {
-    return Math.floor((this.#left ?? this.#quota.limit) / Math.max(1, this.#parts.liveGateways()));
-  }
-
-  /**
-   * What may be used while an answer is late, but the store is not known to be silent. Perhaps it is slow, and the others go
-   * on leasing: a share beside that would be more than the limit, and to refuse the first calls of everybody would be no
-   * better. So one lease, where there is plenty as far as is known: if there is not, that much is above the limit, once.
-   */
-  #advance(cost: number): number {
-    const { limit } = this.#quota;
-    return (this.#left ?? limit) < limit * AMPLE_SHARE ? 0 : this.#mostUnits(cost);
+  #mostAlone(cost: number): number {
+    const { store, liveGateways } = this.#parts;
+    if (store.silent === true) return shareOf(this.#quota, this.#left, liveGateways());
+    return advanceOf(this.#quota, this.#left, mostUnits(this.#quota.limit, cost));
   }
 
   /**
@@ -243,7 +222,7 @@ export class Meter {
     if (begunAt < this.#period.start) return;
     this.#units += cost;
     this.#exhaustedUntil = 0;
-    const most = this.#closed ? 0 : this.#mostUnits(cost);
+    const most = this.#closed ? 0 : mostUnits(this.#quota.limit, cost);
     if (this.#units <= most || (this.#parts.store.silent === true && !this.#closed)) return;
     const surplus = this.#units - most;
     this.#units = most;
@@ -255,7 +234,7 @@ export class Meter {
     this.#closed = true;
     this.#parts.turn.hurry();
     await this.#pending?.catch(() => {});
-    if (this.#overdraft.any) await this.#overdraft.settle();
+    if (this.#alone.any) await this.#alone.settle();
     const units = this.#units;
     this.#units = 0;
     await this.#tryGiveBack(units, this.#period.start);
@@ -270,7 +249,7 @@ export class Meter {
     this.#left = undefined;
     this.#told = undefined;
     this.#adjusted = 0;
-    this.#alone = 0;
+    this.#alone.begin();
     this.#scarce = false;
     this.#exhaustedUntil = 0;
     this.#refusal = undefined;
@@ -278,7 +257,7 @@ export class Meter {
 
   /** @returns undefined when the store has answered at once */
   #lease(asking: Asking): Promise<void> | undefined {
-    if (this.#overdraft.any) void this.#overdraft.settle();
+    if (this.#alone.any) void this.#alone.settle();
     if (this.#parts.store.remote === true) return this.#wait(this.#leaseInTurn(asking));
     const asked = this.#wish(asking);
     const grant = this.#ask(asked);
@@ -333,7 +312,7 @@ export class Meter {
         this.#left = left;
         this.#told = left;
         this.#adjusted = adjusted;
-        this.#alone = 0;
+        this.#alone.begin();
         this.#apply(granted, asked);
         this.#backlog = Math.max(0, this.#waiting - this.#units);
       }
@@ -371,26 +350,17 @@ export class Meter {
 
   /** How many units to ask for: by demand, within what a crash may burn, and exactly what is needed when few are left. */
   #wish({ cost, now, ahead }: Asking): Asked {
-    const lasted = now - this.#leasedAt;
-    if (lasted < LEASE_LASTS_MS) this.#size *= 2;
-    else if (lasted > 2 * LEASE_LASTS_MS) this.#size = Math.floor(this.#size / 2);
-    this.#leasedAt = now;
-    const most = this.#mostUnits(cost);
-    this.#size = Math.max(cost, Math.min(this.#size, most));
+    const most = mostUnits(this.#quota.limit, cost);
+    const lease = this.#size.next(now, cost, most);
     const least = ahead ? cost : Math.max(1, cost - this.#units);
     const known = this.#left ?? Number.POSITIVE_INFINITY;
     const waiting = Math.max(least, Math.min(Math.max(this.#backlog, this.#waiting - this.#units), known));
-    const size = Math.max(this.#size, Math.min(this.#expected, most));
+    const size = Math.max(lease, Math.min(this.#expected, most));
     this.#backlog = 0;
     this.#expected = 0;
     if (this.#scarce || this.#closed) return { want: waiting, least, now };
     const rest = Math.floor(Math.min(this.#quota.limit - this.#leased, known) * REST_SHARE);
     return { want: Math.max(waiting, Math.min(size, rest) - this.#units), least, now };
-  }
-
-  /** The most units that are held at once. */
-  #mostUnits(cost: number): number {
-    return Math.max(Math.floor(this.#quota.limit * LEASE_SHARE), cost);
   }
 
   #refuse(): Refusal {
