@@ -54,7 +54,7 @@ export interface EndedCall {
   /** From when it was handed to a backend; absent when it was not. */
   backendDuration?: Duration | undefined;
   cancelled: boolean;
-  /** The stages of the chain that made it wait, and for how long. */
+  /** The stages of the chain that made it wait, and for how long; `stage/what` is what that stage asked: `authenticate/key_set`. */
   waits: EndedCall_Wait[];
   backend: string;
   attempts: EndedCall_Attempt[];
