@@ -44,14 +44,24 @@ export class Distribution {
 
   /** The duration that this share (0 to 1) of the calls did not exceed, within 2 %; 0 when there are none. */
   quantile(share: number): number {
-    if (this.#count === 0) return 0;
-    const rank = Math.max(1, Math.ceil(share * this.#count));
+    return this.quantiles([share])[0]!;
+  }
+
+  /** Those of several shares, in one pass: the lowest share first. */
+  quantiles(shares: readonly number[]): number[] {
+    const found: number[] = [];
     let seen = 0;
-    for (let i = this.#lowest; i <= this.#highest; i++) {
-      seen += this.#counts[i]!;
-      if (seen >= rank) return this.max > 0 ? Math.min(durationOf(i), this.max) : durationOf(i);
+    let bucket = this.#lowest - 1;
+    for (const share of shares) {
+      const rank = Math.max(1, Math.ceil(share * this.#count));
+      while (seen < rank && bucket < this.#highest) seen += this.#counts[++bucket]!;
+      found.push(this.#count === 0 ? 0 : this.#durationOf(bucket));
     }
-    return this.max;
+    return found;
+  }
+
+  #durationOf(bucket: number): number {
+    return this.max > 0 ? Math.min(durationOf(bucket), this.max) : durationOf(bucket);
   }
 
   /** Each bucket that has any, from the shortest durations on. */

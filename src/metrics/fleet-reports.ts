@@ -63,9 +63,13 @@ export class FleetReports {
     return this.#ask(channel, asked, request, audience, cursors);
   }
 
-  #own(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Progress {
+  async #own(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Promise<Progress> {
     const { id } = this.#reporter;
-    const { response, cursor, sinceStart } = this.#reporter.report(request, audience, cursors?.get(id));
+    const known = cursors?.get(id);
+    const { response, cursor, sinceStart } =
+      known === undefined
+        ? this.#reporter.report(request, audience)
+        : await this.#reporter.follow(request, audience, known);
     return { response, cursors: new Map([[id, cursor]]), sinceStart };
   }
 

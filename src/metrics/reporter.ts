@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   BackendMetrics_BreakerState as BreakerState,
+  type CallSeries,
   type GetMetricsRequest,
   GetMetricsRequest_Label,
   type GetMetricsResponse,
@@ -28,6 +30,9 @@ const BREAKER_STATES = {
 } as const;
 
 const KINDS = { counter: Instrument_Kind.KIND_COUNTER, gauge: Instrument_Kind.KIND_GAUGE } as const;
+/** About half a millisecond's work. */
+const SERIES_OF_TURN = 100;
+
 /** What a report says beside calls. */
 export interface ReportParts {
   readonly metrics: GatewayMetrics;
@@ -54,8 +59,9 @@ export interface LocalReport {
 /** Answers questions about this gateway. */
 export class Reporter {
   readonly #parts: ReportParts;
-  /** What watchers were told of the last frame, by question: those who ask the same are told the same object. */
+  /** What those who follow were told of the last frame, by question: who asks the same is told the same object. */
   readonly #told = new Map<string, LocalReport>();
+  readonly #followed = new Map<string, Promise<LocalReport>>();
   #toldFrame = -1;
   /** A watcher asks the same each time. */
   readonly #keys = new WeakMap<GetMetricsRequest, string>();
@@ -75,18 +81,37 @@ export class Reporter {
   /** @param cursor of an earlier report: only what was counted since */
   report(request: GetMetricsRequest, audience: Audience, cursor?: number): LocalReport {
     if (cursor === undefined) return this.#make(request, audience, undefined);
-    const { metrics } = this.#parts;
-    metrics.refresh();
-    const frame = metrics.table.log.last;
-    if (frame !== this.#toldFrame) this.#told.clear();
-    this.#toldFrame = frame;
-    const key = `${audience} ${cursor} ${this.#keyOf(request)}`;
+    const key = this.#keyAt(request, audience, cursor);
     let report = this.#told.get(key);
     if (report === undefined) {
       report = this.#make(request, audience, cursor);
       this.#told.set(key, report);
     }
     return report;
+  }
+
+  /** As `report`, but some series in each turn of the event loop, with calls in between: a thousand take several milliseconds. */
+  follow(request: GetMetricsRequest, audience: Audience, cursor: number): Promise<LocalReport> {
+    const key = this.#keyAt(request, audience, cursor);
+    let report = this.#followed.get(key);
+    if (report === undefined) {
+      report = this.#makeInTurns(request, audience, cursor);
+      this.#followed.set(key, report);
+    }
+    return report;
+  }
+
+  /** The key of a question at the last frame, which is new enough; of those before nothing is kept. */
+  #keyAt(request: GetMetricsRequest, audience: Audience, cursor: number): string {
+    const { metrics } = this.#parts;
+    metrics.refresh();
+    const frame = metrics.table.log.last;
+    if (frame !== this.#toldFrame) {
+      this.#told.clear();
+      this.#followed.clear();
+    }
+    this.#toldFrame = frame;
+    return `${audience} ${cursor} ${this.#keyOf(request)}`;
   }
 
   #keyOf(request: GetMetricsRequest): string {
@@ -101,6 +126,26 @@ export class Reporter {
   #make(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): LocalReport {
     const reading = this.#read(request, cursor);
     const series = reading.groups.map((group) => reportSeries(group, reading.latency, request.withHistograms));
+    return this.#tell(request, audience, reading, series);
+  }
+
+  async #makeInTurns(request: GetMetricsRequest, audience: Audience, cursor: number): Promise<LocalReport> {
+    const { log } = this.#parts.metrics.table;
+    const reading = this.#read(request, cursor);
+    const series: CallSeries[] = [];
+    for (const group of reading.groups) {
+      // Totals, for who is behind, would change under the reader.
+      if (!reading.sinceStart && series.length > 0 && series.length % SERIES_OF_TURN === 0) {
+        await setImmediate();
+        // The log is a ring, and was written on meanwhile.
+        if (!log.has(cursor)) return this.#make(request, audience, cursor);
+      }
+      series.push(reportSeries(group, reading.latency, request.withHistograms));
+    }
+    return this.#tell(request, audience, reading, series);
+  }
+
+  #tell(request: GetMetricsRequest, audience: Audience, reading: Reading, series: CallSeries[]): LocalReport {
     const tenantId = request.tenantId || undefined;
     const response: GetMetricsResponse = {
       series,

@@ -1,0 +1,59 @@
+import { beforeEach, expect, test } from 'vitest';
+import { GetMetricsRequest } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { leastMemory } from '../../src/metrics/budget.ts';
+import { GatewayMetrics } from '../../src/metrics/gateway-metrics.ts';
+import { Reporter } from '../../src/metrics/reporter.ts';
+
+const SERIES = 250;
+const QUERY = GetMetricsRequest.fromPartial({});
+
+let metrics: GatewayMetrics;
+let reporter: Reporter;
+let time = 0;
+
+beforeEach(() => {
+  time = 0;
+  const limits = { maxSeries: 1000, memory: leastMemory(1000) };
+  metrics = new GatewayMetrics({ now: () => 0, monotonic: () => time, limits });
+  const nothing = { floods: () => [], store: () => undefined, limits: () => [] };
+  reporter = new Reporter({ ...nothing, metrics, id: 'one', address: () => '' });
+});
+
+function record(rounds: number): void {
+  for (let i = 0; i < rounds * SERIES; i++) {
+    metrics.table.record(`tenant-${i % SERIES}`, 'x.S/M', 0, { durationMs: 1 + (i % 7) });
+  }
+  time += 1000;
+  metrics.flush();
+}
+
+test('what was counted since is told over several turns, and is what is told in one; those who ask alike share it', async () => {
+  record(1);
+  const { cursor } = reporter.report(QUERY, 'administrator');
+  record(2);
+  let turns = 0;
+  const count = () => {
+    turns++;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  const following = reporter.follow(QUERY, 'administrator', cursor);
+  expect(reporter.follow(QUERY, 'administrator', cursor)).toBe(following);
+  const followed = await following;
+  clearImmediate(next);
+  expect(turns).toBeGreaterThanOrEqual(2);
+  expect(followed.response.series).toHaveLength(SERIES);
+  expect(followed).toEqual(reporter.report(QUERY, 'administrator', cursor));
+  expect([followed.sinceStart, followed.response.series[0]?.calls]).toEqual([false, 2]);
+});
+
+test('who follows while the log goes over what is being told begins anew from the totals', async () => {
+  record(1);
+  const { cursor } = reporter.report(QUERY, 'administrator');
+  record(1);
+  const following = reporter.follow(QUERY, 'administrator', cursor);
+  let rounds = 2;
+  for (; metrics.table.log.has(cursor); rounds++) record(1);
+  const { sinceStart, response } = await following;
+  expect([sinceStart, response.series.reduce((sum, { calls }) => sum + calls, 0)]).toEqual([true, rounds * SERIES]);
+});
