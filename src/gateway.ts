@@ -246,6 +246,7 @@ export class Gateway {
       usage: {
         ...state,
         running: (tenantId) => limiter.running(tenantId),
+        runningInFleet: (tenantId) => reports.running(tenantId),
         leased: (tenantId, counter) => quota.leased(tenantId, counter),
         recheck: (tenantId) => quota.recheck(tenantId),
       },

@@ -72,7 +72,7 @@ export function openMetrics(parts: MetricsParts): OpenMetrics {
   });
   return {
     metrics,
-    reports: new FleetReports(reporter, state.fleet?.reports),
+    reports: new FleetReports(reporter, state.fleet?.reports, (tenantId) => limiter.running(tenantId)),
     close() {
       metrics.close();
       loop.close();

@@ -49,10 +49,11 @@ function addGet(usage: Command, io: Io): void {
     usage
       .command('get [tenant]', { isDefault: true })
       .description("a tenant's rate limits, quotas and concurrency as they stand; spends nothing")
+      .option('--fleet', 'ask the other gateways, too, how many of its calls run there')
       .addHelpText('after', "\nThe tenant may be left out with a key of the tenant's own."),
-  ).action((tenantId = '', options: AdminOptions) =>
+  ).action((tenantId = '', options: AdminOptions & { fleet?: boolean }) =>
     withAdminClient(options, io, async (client) => {
-      const found = await client.call(service.getUsage, { tenantId });
+      const found = await client.call(service.getUsage, { tenantId, fleet: options.fleet });
       if (options.output === 'json') printJson(io, toJson(found));
       else io.stdout.write(format(found));
     }),
@@ -88,11 +89,13 @@ function parseUnits(text: string): number {
 }
 
 function format({ tenantId, plan, limits, quotas, concurrency }: Usage): string {
-  const { limit = 0, running = 0 } = concurrency ?? {};
+  const { limit = 0, running = 0, fleetRunning, silentGateways = 0 } = concurrency ?? {};
+  const silent = silentGateways === 0 ? '' : `, but for ${silentGateways} gateways that did not answer`;
   const head = formatFields([
     ['tenant', tenantId],
     ['plan', plan],
     ['running', `${running} on this gateway, ${limit === 0 ? 'without a limit' : `of ${limit}`}`],
+    ...(fleetRunning === undefined ? [] : [['in the fleet', `${fleetRunning}${silent}`] as const]),
   ]);
   return [head, formatLimits(limits), formatQuotas(quotas)].filter((part) => part !== '').join('\n');
 }

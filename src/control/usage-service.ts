@@ -20,7 +20,7 @@ export function createUsageService(source: UsageSource, changes: Changes, log: L
     getUsage: createUnaryHandler(log, (request: GetUsageRequest, caller) => {
       const tenantId = tenantFor(caller, request.tenantId);
       if (tenantId === '') throw new InvalidArgument('tenant_id', 'is missing');
-      return usage.get(tenantId);
+      return usage.get(tenantId, request.fleet);
     }),
     adjustQuota: changes.handler(Methods.adjustQuota, {
       async run(request: AdjustQuotaRequest, { principalId }) {

@@ -27,16 +27,27 @@ export interface Progress {
   readonly sinceStart: boolean;
 }
 
+/** Calls of a tenant that run in the fleet, and the gateways that did not say how many there. */
+export interface FleetRunning {
+  readonly running: number;
+  readonly silent: number;
+}
+
 /** Answers questions about this gateway, another one, or the fleet. */
 export class FleetReports {
   readonly #reporter: Reporter;
   readonly #channel: FleetChannel | undefined;
+  readonly #running: (tenantId: string) => number;
   /** Questions of this gateway that are under way: it hears them, too. */
   readonly #asking = new Set<string>();
 
-  /** @param channel undefined where a gateway is alone */
-  constructor(reporter: Reporter, channel: FleetChannel | undefined) {
+  /**
+   * @param channel undefined where a gateway is alone
+   * @param running calls of a tenant that run here
+   */
+  constructor(reporter: Reporter, channel: FleetChannel | undefined, running: (tenantId: string) => number) {
     this.#reporter = reporter;
+    this.#running = running;
     this.#channel = channel;
     channel?.onQuestion((question) => this.#answer(question));
   }
@@ -48,6 +59,28 @@ export class FleetReports {
   /** What was counted since the cursors were given. @param request without a window @param cursors empty: all since the start */
   advance(request: GetMetricsRequest, audience: Audience, cursors: Cursors): Promise<Progress> {
     return this.#report(request, audience, cursors);
+  }
+
+  /** Calls of a tenant that run, on this gateway and on those that answer in time. */
+  async running(tenantId: string): Promise<FleetRunning> {
+    const { id: ownId } = this.#reporter;
+    const own = this.#running(tenantId);
+    const others = this.#channel?.gateways.filter(({ id }) => id !== ownId) ?? [];
+    if (this.#channel === undefined || others.length === 0) return { running: own, silent: 0 };
+    const question = ReportRequest.fromPartial({ id: randomUUID(), runningOf: tenantId });
+    const reports = await this.#askOthers(this.#channel, question, others.length);
+    const known = new Map(reports.map(({ gatewayId, running }) => [gatewayId, running]));
+    return {
+      running: [...known.values()].reduce((sum, running) => sum + running, own),
+      silent: others.filter(({ id }) => !known.has(id)).length,
+    };
+  }
+
+  async #askOthers(channel: FleetChannel, question: ReportRequest, count: number): Promise<Report[]> {
+    this.#asking.add(question.id);
+    const answers = await channel.ask(question.id, ReportRequest.encode(question).finish(), count);
+    this.#asking.delete(question.id);
+    return answers.flatMap(decodeReport);
   }
 
   async #report(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Promise<Progress> {
@@ -89,10 +122,7 @@ export class FleetReports {
       gatewayId: request.gatewayId,
       cursors: Object.fromEntries(cursors ?? []),
     });
-    this.#asking.add(question.id);
-    const answers = await channel.ask(question.id, ReportRequest.encode(question).finish(), others.length);
-    this.#asking.delete(question.id);
-    const reports = answers.flatMap(decodeReport);
+    const reports = await this.#askOthers(channel, question, others.length);
     if (asked.some(({ id }) => id === ownId)) reports.push(this.#ownReport(whole, cursors?.get(ownId)));
     // One of them has forgotten too much: it tells all since its start, and so must the others.
     const isMixed = cursors !== undefined && reports.some((each) => each.sinceStart && cursors.has(each.gatewayId));
@@ -103,11 +133,15 @@ export class FleetReports {
   #ownReport(request: GetMetricsRequest, since: number | undefined): Report {
     const { id } = this.#reporter;
     const { response, cursor, sinceStart } = this.#reporter.report(request, 'administrator', since);
-    return { gatewayId: id, address: this.#reporter.address, metrics: response, cursor, sinceStart };
+    return { gatewayId: id, address: this.#reporter.address, metrics: response, cursor, sinceStart, running: 0 };
   }
 
   #answer(question: Uint8Array): { readonly id: string; readonly answer: Uint8Array } | undefined {
-    const { id, query, gatewayId, cursors } = ReportRequest.decode(question);
+    const { id, query, gatewayId, cursors, runningOf } = ReportRequest.decode(question);
+    if (runningOf !== '' && !this.#asking.has(id)) {
+      const running = this.#running(runningOf);
+      return { id, answer: Report.encode(Report.fromPartial({ gatewayId: this.#reporter.id, running })).finish() };
+    }
     if (this.#asking.has(id) || query === undefined || (gatewayId !== '' && gatewayId !== this.#reporter.id))
       return undefined;
     return {

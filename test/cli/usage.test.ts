@@ -60,6 +60,7 @@ test('usage shows how limits, quotas and concurrency stand', async () => {
   expect(out).toMatch(
     /\nQUOTA +LIMIT +ADJUSTED +USED +LEASED +REMAINING +BEGINS ANEW\nunits\/day +10 +0 +4 +\d+ +6 +\S+Z\n$/,
   );
+  expect((await admin('usage', 'acme', '--fleet')).out).toMatch(/\nin the fleet: +\d+\n/);
   const { out: bare } = await admin('usage', 'idle');
   expect(bare).toMatch(/^tenant: +idle\nplan: +free\nrunning: +0 on this gateway, without a limit\n$/);
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { UsageServiceService } from '../../generated/tollgate/admin/v1/usage.ts';
 import { type Config, Store_Redis } from '../../generated/tollgate/config/v1/config.ts';
 import {
   GetMetricsRequest,
@@ -11,7 +12,7 @@ import {
 import { AdminClient } from '../support/admin-client.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { EVERYTHING } from '../support/everything-methods.ts';
-import { GrpcClient } from '../support/grpc-client.ts';
+import { type ClientCall, GrpcClient } from '../support/grpc-client.ts';
 import { MetricsWatcher } from '../support/metrics-watcher.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { newKey } from '../support/test-config.ts';
@@ -132,6 +133,29 @@ describe('over the fleet', () => {
     expect(response).toMatchObject({ gateways: [], backends: [], refusals: {}, instruments: [] });
     own.close();
     other.close();
+  });
+
+  test('usage tells of the calls that run on all gateways, and of gateways that do not answer', async () => {
+    const begun = gateways.map((gateway, i) => {
+      const client = new GrpcClient(`127.0.0.1:${gateway.public}`, KEYS.beta);
+      clients.push(client);
+      const calls = Array.from({ length: i + 1 }, () => {
+        const first = Promise.withResolvers<ClientCall>();
+        const end = client.call('BidiStream', { keepOpen: true, onMessage: (call) => first.resolve(call) });
+        return { first: first.promise, end };
+      });
+      return calls;
+    });
+    const running = begun.flat();
+    const calls = await Promise.all(running.map(({ first }) => first));
+    const usage = (fleet: boolean) => admin.call(UsageServiceService.getUsage, { tenantId: 'beta', fleet });
+    // A gateway that is late on a busy machine is told as one that did not answer.
+    let told = await usage(true);
+    while ((told.concurrency?.silentGateways ?? 0) > 0) told = await usage(true);
+    expect(told.concurrency).toMatchObject({ running: 1, fleetRunning: 6 });
+    expect((await usage(false)).concurrency).toMatchObject({ running: 1, fleetRunning: undefined, silentGateways: 0 });
+    for (const call of calls) call.end?.();
+    await Promise.all(running.map(({ end }) => end));
   });
 
   test('without Redis the gateway that is asked answers for itself, and says who did not', async () => {

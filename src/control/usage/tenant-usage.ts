@@ -17,6 +17,8 @@ export interface UsageSource {
   /** Of the gateway that answers: calls of a tenant that run, and units of a counter that it holds. */
   readonly running: (tenantId: string) => number;
   readonly leased: (tenantId: string, counter: string) => number;
+  /** Calls of a tenant that run, on all gateways but for those that were silent. */
+  readonly runningInFleet: (tenantId: string) => Promise<{ readonly running: number; readonly silent: number }>;
   /** A quota of the tenant has changed: what is known of an empty one is void. */
   readonly recheck: (tenantId: string) => void;
 }
@@ -36,14 +38,20 @@ export class TenantUsage {
     this.#source = source;
   }
 
-  /** @throws NotFound, and what the store throws */
-  async get(tenantId: string): Promise<Usage> {
+  /** @param ofFleet other gateways are asked, too. @throws NotFound, and what the store throws */
+  async get(tenantId: string, ofFleet = false): Promise<Usage> {
     const plan = this.#planOf(tenantId);
-    const [limits, quotas] = await Promise.all([
+    const [fleet, limits, quotas] = await Promise.all([
+      ofFleet ? this.#source.runningInFleet(tenantId) : undefined,
       Promise.all(plan.limits.map((limit) => this.#limit(tenantId, limit))),
       Promise.all(plan.quotas.map((quota) => this.standing(this.#counted(tenantId, quota)))),
     ]);
-    const concurrency = { limit: plan.concurrency, running: this.#source.running(tenantId) };
+    const concurrency = {
+      limit: plan.concurrency,
+      running: this.#source.running(tenantId),
+      fleetRunning: fleet?.running,
+      silentGateways: fleet?.silent ?? 0,
+    };
     return { tenantId, plan: plan.id, limits, quotas, concurrency };
   }
 

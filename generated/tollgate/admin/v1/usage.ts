@@ -62,13 +62,21 @@ export interface QuotaUsage {
 export interface ConcurrencyUsage {
   /** 0 is no limit. */
   limit: number;
-  /** Calls that run, on the gateway that answers: each counts its own. */
+  /** Calls that run, on the gateway that answers: each counts its own, and the limit holds on each. */
   running: number;
+  /** With `fleet`: on all gateways that have answered. */
+  fleetRunning?:
+    | number
+    | undefined;
+  /** With `fleet`: gateways that live and have not answered. */
+  silentGateways: number;
 }
 
 export interface GetUsageRequest {
   /** A tenant's own credential may leave it out. */
   tenantId: string;
+  /** Ask all gateways for the calls that run there. They have a second to answer. */
+  fleet?: boolean | undefined;
 }
 
 export interface AdjustQuotaRequest {
@@ -585,7 +593,7 @@ export const QuotaUsage: MessageFns<QuotaUsage> = {
 };
 
 function createBaseConcurrencyUsage(): ConcurrencyUsage {
-  return { limit: 0, running: 0 };
+  return { limit: 0, running: 0, fleetRunning: undefined, silentGateways: 0 };
 }
 
 export const ConcurrencyUsage: MessageFns<ConcurrencyUsage> = {
@@ -595,6 +603,12 @@ export const ConcurrencyUsage: MessageFns<ConcurrencyUsage> = {
     }
     if (message.running !== 0) {
       writer.uint32(16).uint32(message.running);
+    }
+    if (message.fleetRunning !== undefined) {
+      writer.uint32(24).uint32(message.fleetRunning);
+    }
+    if (message.silentGateways !== 0) {
+      writer.uint32(32).uint32(message.silentGateways);
     }
     return writer;
   },
@@ -628,6 +642,22 @@ export const ConcurrencyUsage: MessageFns<ConcurrencyUsage> = {
             message.running = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fleetRunning = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.silentGateways = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -644,6 +674,16 @@ export const ConcurrencyUsage: MessageFns<ConcurrencyUsage> = {
     return {
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
       running: isSet(object.running) ? globalThis.Number(object.running) : 0,
+      fleetRunning: isSet(object.fleetRunning)
+        ? globalThis.Number(object.fleetRunning)
+        : isSet(object.fleet_running)
+        ? globalThis.Number(object.fleet_running)
+        : undefined,
+      silentGateways: isSet(object.silentGateways)
+        ? globalThis.Number(object.silentGateways)
+        : isSet(object.silent_gateways)
+        ? globalThis.Number(object.silent_gateways)
+        : 0,
     };
   },
 
@@ -655,6 +695,12 @@ export const ConcurrencyUsage: MessageFns<ConcurrencyUsage> = {
     if (message.running !== 0) {
       obj.running = Math.round(message.running);
     }
+    if (message.fleetRunning !== undefined) {
+      obj.fleetRunning = Math.round(message.fleetRunning);
+    }
+    if (message.silentGateways !== 0) {
+      obj.silentGateways = Math.round(message.silentGateways);
+    }
     return obj;
   },
 
@@ -665,18 +711,23 @@ export const ConcurrencyUsage: MessageFns<ConcurrencyUsage> = {
     const message = createBaseConcurrencyUsage();
     message.limit = object.limit ?? 0;
     message.running = object.running ?? 0;
+    message.fleetRunning = object.fleetRunning ?? undefined;
+    message.silentGateways = object.silentGateways ?? 0;
     return message;
   },
 };
 
 function createBaseGetUsageRequest(): GetUsageRequest {
-  return { tenantId: "" };
+  return { tenantId: "", fleet: undefined };
 }
 
 export const GetUsageRequest: MessageFns<GetUsageRequest> = {
   encode(message: GetUsageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
+    }
+    if (message.fleet !== undefined) {
+      writer.uint32(16).bool(message.fleet);
     }
     return writer;
   },
@@ -702,6 +753,14 @@ export const GetUsageRequest: MessageFns<GetUsageRequest> = {
             message.tenantId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fleet = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -721,6 +780,7 @@ export const GetUsageRequest: MessageFns<GetUsageRequest> = {
         : isSet(object.tenant_id)
         ? globalThis.String(object.tenant_id)
         : "",
+      fleet: isSet(object.fleet) ? globalThis.Boolean(object.fleet) : undefined,
     };
   },
 
@@ -728,6 +788,9 @@ export const GetUsageRequest: MessageFns<GetUsageRequest> = {
     const obj: any = {};
     if (message.tenantId !== "") {
       obj.tenantId = message.tenantId;
+    }
+    if (message.fleet !== undefined) {
+      obj.fleet = message.fleet;
     }
     return obj;
   },
@@ -738,6 +801,7 @@ export const GetUsageRequest: MessageFns<GetUsageRequest> = {
   fromPartial<I extends Exact<DeepPartial<GetUsageRequest>, I>>(object: I): GetUsageRequest {
     const message = createBaseGetUsageRequest();
     message.tenantId = object.tenantId ?? "";
+    message.fleet = object.fleet ?? undefined;
     return message;
   },
 };

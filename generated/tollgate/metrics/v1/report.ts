@@ -16,6 +16,8 @@ export interface ReportRequest {
   gatewayId: string;
   /** What was counted since: by gateway, the last `cursor` that it gave. Who is not named gives all. */
   cursors: { [key: string]: number };
+  /** Instead of a query: how many calls of this tenant run. */
+  runningOf: string;
 }
 
 export interface ReportRequest_CursorsEntry {
@@ -29,10 +31,12 @@ export interface Report {
   metrics?: GetMetricsResponse | undefined;
   cursor: number;
   sinceStart: boolean;
+  /** The answer to `running_of`. */
+  running: number;
 }
 
 function createBaseReportRequest(): ReportRequest {
-  return { id: "", query: undefined, gatewayId: "", cursors: {} };
+  return { id: "", query: undefined, gatewayId: "", cursors: {}, runningOf: "" };
 }
 
 export const ReportRequest: MessageFns<ReportRequest> = {
@@ -49,6 +53,9 @@ export const ReportRequest: MessageFns<ReportRequest> = {
     globalThis.Object.entries(message.cursors).forEach(([key, value]: [string, number]) => {
       ReportRequest_CursorsEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
     });
+    if (message.runningOf !== "") {
+      writer.uint32(50).string(message.runningOf);
+    }
     return writer;
   },
 
@@ -100,6 +107,14 @@ export const ReportRequest: MessageFns<ReportRequest> = {
             }
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.runningOf = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -135,6 +150,11 @@ export const ReportRequest: MessageFns<ReportRequest> = {
           {},
         )
         : {},
+      runningOf: isSet(object.runningOf)
+        ? globalThis.String(object.runningOf)
+        : isSet(object.running_of)
+        ? globalThis.String(object.running_of)
+        : "",
     };
   },
 
@@ -158,6 +178,9 @@ export const ReportRequest: MessageFns<ReportRequest> = {
         });
       }
     }
+    if (message.runningOf !== "") {
+      obj.runningOf = message.runningOf;
+    }
     return obj;
   },
 
@@ -180,6 +203,7 @@ export const ReportRequest: MessageFns<ReportRequest> = {
       },
       {},
     );
+    message.runningOf = object.runningOf ?? "";
     return message;
   },
 };
@@ -270,7 +294,7 @@ export const ReportRequest_CursorsEntry: MessageFns<ReportRequest_CursorsEntry> 
 };
 
 function createBaseReport(): Report {
-  return { gatewayId: "", address: "", metrics: undefined, cursor: 0, sinceStart: false };
+  return { gatewayId: "", address: "", metrics: undefined, cursor: 0, sinceStart: false, running: 0 };
 }
 
 export const Report: MessageFns<Report> = {
@@ -289,6 +313,9 @@ export const Report: MessageFns<Report> = {
     }
     if (message.sinceStart !== false) {
       writer.uint32(40).bool(message.sinceStart);
+    }
+    if (message.running !== 0) {
+      writer.uint32(48).uint32(message.running);
     }
     return writer;
   },
@@ -346,6 +373,14 @@ export const Report: MessageFns<Report> = {
             message.sinceStart = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.running = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -373,6 +408,7 @@ export const Report: MessageFns<Report> = {
         : isSet(object.since_start)
         ? globalThis.Boolean(object.since_start)
         : false,
+      running: isSet(object.running) ? globalThis.Number(object.running) : 0,
     };
   },
 
@@ -393,6 +429,9 @@ export const Report: MessageFns<Report> = {
     if (message.sinceStart !== false) {
       obj.sinceStart = message.sinceStart;
     }
+    if (message.running !== 0) {
+      obj.running = Math.round(message.running);
+    }
     return obj;
   },
 
@@ -408,6 +447,7 @@ export const Report: MessageFns<Report> = {
       : undefined;
     message.cursor = object.cursor ?? 0;
     message.sinceStart = object.sinceStart ?? false;
+    message.running = object.running ?? 0;
     return message;
   },
 };
