@@ -7,7 +7,7 @@ import { escapeControls } from './table.ts';
 export function describeServiceError(error: ServiceError): string {
   const details = findStatusDetails(error);
   const lines = [`${codeName(error.code)}: ${error.details}`];
-  if (details) lines.push(...describeDetails(details));
+  if (details) lines.push(...describeDetails(details, error.details));
   const advice = adviceFor(error, details);
   if (advice) lines.push(advice);
   const id = details?.info?.metadata.request_id;
@@ -15,11 +15,13 @@ export function describeServiceError(error: ServiceError): string {
   return lines.flatMap((line) => line.split('\n').map(escapeControls)).join('\n');
 }
 
-function describeDetails(details: StatusDetails): string[] {
+/** @param message in which the only field that is wrong is told already */
+function describeDetails({ fields, preconditions, quotas }: StatusDetails, message: string): string[] {
+  const isTold = fields.length === 1 && message.includes(fields[0]!.description);
   return [
-    ...details.fields.map(({ field, description }) => `  ${field}: ${description}`),
-    ...details.preconditions.map(({ subject, description }) => `  ${subject}: ${description}`),
-    ...details.quotas.map(({ subject, description }) => `  ${subject}: ${description}`),
+    ...(isTold ? [] : fields.map(({ field, description }) => `  ${field}: ${description}`)),
+    ...preconditions.map(({ subject, description }) => `  ${subject}: ${description}`),
+    ...quotas.map(({ subject, description }) => `  ${subject}: ${description}`),
   ];
 }
 
