@@ -6,6 +6,7 @@ import { CompileError, compileProtos } from '../contracts/compile.ts';
 import { formatComplaint } from '../contracts/complaint.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
 import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
+import { printEvidence } from './evidence.ts';
 import { CliError, type Io } from './io.ts';
 import { listAll } from './list-all.ts';
 import { parseCount, parseList } from './parse-values.ts';
@@ -92,7 +93,9 @@ function addUpdate(contracts: Command, io: Io): void {
       requireChange(update, updateMask);
       await withChange(options, io, async (change) => {
         const contract = Contract.fromPartial({ id, etag: options.etag ?? '', ...fields });
-        printOne(io, options.output, VIEW, await change(service.updateContract, { contract, updateMask }));
+        const updated = await change(service.updateContract, { contract, updateMask });
+        printOne(io, options.output, VIEW, updated);
+        printEvidence(io, options.output, updated.evidence);
       });
     });
 }

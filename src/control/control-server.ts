@@ -135,7 +135,7 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
     [TenantServiceService, createTenantService(tenants, changes, options.decisions, log)],
     [PlanServiceService, createPlanService(tenants, changes, options.decisions, log)],
     [BackendServiceService, createBackendService(tenants, changes, log)],
-    [ContractServiceService, createContractService(tenants, changes, log)],
+    [ContractServiceService, createContractService(tenants, changes, options.decisions, log)],
     [ApiKeyServiceService, createApiKeyService(tenants, changes, log)],
     [METRICS_SERVICE, createMetricsService(metrics, health, log)],
     [BreakerServiceService, createBreakerService(breakers, changes, now, log)],

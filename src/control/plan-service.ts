@@ -43,7 +43,7 @@ export function createPlanService(
         const before = current.plans.get(plan.id);
         const isOfPlan = (tenantId: string) => current.tenants.get(tenantId)?.plan === plan.id;
         const after = planFromDocument({ id: plan.id, ...planContent(plan) });
-        return { ...plan, evidence: before && (await found.of(before, after, isOfPlan)) };
+        return { ...plan, evidence: before && (await found.ofPlan(before, after, isOfPlan)) };
       },
       repeat: ({ plan }) => tenants.getPlan({ id: plan?.id ?? '' }),
     }),

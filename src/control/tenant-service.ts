@@ -42,7 +42,7 @@ export function createTenantService(
         const { tenants: known, plans } = evidence.sync.current;
         const [before, after] = [plans.get(known.get(tenant.id)?.plan ?? ''), plans.get(tenant.plan)];
         if (before === undefined || after === undefined || before === after) return tenant;
-        return { ...tenant, evidence: await found.of(before, after, (tenantId) => tenantId === tenant.id) };
+        return { ...tenant, evidence: await found.ofPlan(before, after, (tenantId) => tenantId === tenant.id) };
       },
       repeat: ({ tenant }) => tenants.getTenant({ id: tenant?.id ?? '' }),
     }),

@@ -10,14 +10,19 @@ export interface Otherwise {
   readonly calls: number;
   readonly newlyRefused: number;
   readonly newlyAdmitted: number;
-  /** What would refuse, or does no longer: `limit calls`, `quota units/day`, `allowed`. */
+  /** What would refuse, or does no longer: `limit calls`, `quota units/day`, `allowed`, `contract`: there is no such method. */
   readonly rule: string;
+}
+
+/** What decides about a tenant's calls. */
+export interface Rules {
+  readonly plan: Plan;
+  readonly methods: ReadonlyMap<string, MethodEntry>;
 }
 
 export interface ReplayOptions {
   /** The tenant's calls, the oldest first. */
   readonly decided: readonly Decided[];
-  readonly methods: ReadonlyMap<string, MethodEntry>;
   /** Units of each quota (`metric/period`) that were used when the first of them came. */
   readonly used: ReadonlyMap<string, number>;
 }
@@ -26,19 +31,18 @@ export interface ReplayOptions {
 const STEPS = 10;
 
 /**
- * Takes the tenant's recent calls through the limits and quotas of two plans. Both by the same model, so that what differs is
- * the plan's doing: calls of a second come evenly, buckets are full at the beginning. Concurrency is not looked at, for how
- * long calls took is not known.
+ * Takes the tenant's recent calls through the limits and quotas of two plans, by the policies of two sets of methods. Both by the
+ * same model, so that what differs is the change's doing: calls of a second come evenly, buckets are full at the beginning.
+ * Concurrency and scopes are not looked at, for how long calls took, and with which credential they came, is not known.
  */
-export function replay(options: ReplayOptions, before: Plan, after: Plan): Otherwise[] {
+export function replay(options: ReplayOptions, before: Rules, after: Rules): Otherwise[] {
   const old = new Model(before, options);
   const next = new Model(after, options);
   const found = new Map<string, { calls: number; refused: number; admitted: number; rule: string }>();
   for (const { path, second, admitted, refused } of options.decided) {
-    const method = options.methods.get(path);
-    if (method === undefined) continue;
+    if (!before.methods.has(path)) continue;
     const calls = admitted + refused;
-    const [was, is] = [old.admit(method, second, calls), next.admit(method, second, calls)];
+    const [was, is] = [old.admit(path, second, calls), next.admit(path, second, calls)];
     const sum = found.get(path) ?? { calls: 0, refused: 0, admitted: 0, rule: '' };
     sum.calls += calls;
     sum.refused += Math.max(0, was.admitted - is.admitted);
@@ -51,21 +55,23 @@ export function replay(options: ReplayOptions, before: Plan, after: Plan): Other
   );
 }
 
-/** A plan's limits and quotas for one tenant, as they would fill up. */
+/** Limits and quotas for one tenant, as they would fill up. */
 class Model {
   readonly #plan: Plan;
   readonly #methods: ReadonlyMap<string, MethodEntry>;
   readonly #buckets = new Map<string, GcraBucket>();
   readonly #used: Map<string, number>;
 
-  constructor(plan: Plan, { used, methods }: ReplayOptions) {
+  constructor({ plan, methods }: Rules, { used }: ReplayOptions) {
     this.#plan = plan;
     this.#methods = methods;
     this.#used = new Map(used);
   }
 
   /** @returns how many of the calls are admitted, and by which rule the last of the others is refused */
-  admit(method: MethodEntry, second: number, calls: number): { admitted: number; rule: string } {
+  admit(path: string, second: number, calls: number): { admitted: number; rule: string } {
+    const method = this.#methods.get(path);
+    if (method === undefined) return { admitted: 0, rule: 'contract' };
     if (this.#plan.allowed?.allows(method, this.#methods) === false) return { admitted: 0, rule: 'allowed' };
     const { policy } = method;
     let admitted = 0;

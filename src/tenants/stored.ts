@@ -32,7 +32,7 @@ export function backendContent(backend: Backend): Content {
 }
 
 export function contractContent(contract: Contract): Content {
-  return { body: Contract.encode({ ...contract, ...UNSAID, fromFile: false, methods: [] }).finish() };
+  return { body: Contract.encode({ ...contract, ...UNSAID, ...ANSWERED, fromFile: false, methods: [] }).finish() };
 }
 
 export function backendOf(document: Document): Backend {

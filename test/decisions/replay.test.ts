@@ -31,7 +31,7 @@ const row = (second: number, path: string, admitted: number, refused = 0): Decid
   refused,
 });
 const run = (decided: Decided[], before: Plan, after: Plan, used = new Map<string, number>()) =>
-  replay({ decided, methods, used }, before, after);
+  replay({ decided, used }, { plan: before, methods }, { plan: after, methods });
 const calls = (rate: number, burst: number) => ({ limits: [{ name: 'calls', rate, burst }] });
 const units = (limit: number) => ({
   quotas: [{ metric: 'units', limit, period: 'day' as const, timeZone: 'UTC', anchor: 0 }],

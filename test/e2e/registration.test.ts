@@ -5,7 +5,8 @@ import { ServerCredentials, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { AuditServiceService as audit, ListAuditEntriesRequest } from '../../generated/tollgate/admin/v1/audit.ts';
 import { Backend, BackendServiceService as backends } from '../../generated/tollgate/admin/v1/backend.ts';
-import { ContractServiceService as contracts } from '../../generated/tollgate/admin/v1/contract.ts';
+import { Contract, ContractServiceService as contracts } from '../../generated/tollgate/admin/v1/contract.ts';
+import { Quota_Period as Period, Plan } from '../../generated/tollgate/admin/v1/plan.ts';
 import { MethodPolicy } from '../../generated/tollgate/policy/v1/policy.ts';
 import { Code } from '../../src/grpc/status.ts';
 import { readDetails } from '../control/details.ts';
@@ -294,6 +295,38 @@ test('what is only checked is not there, and what is asked for twice is done onc
   await expect(admin.call(backends.getBackend, { id: 'shop' })).rejects.toMatchObject({ code: Code.NOT_FOUND });
   const first = await admin.call(backends.createBackend, { ...request, requestId: 'once' });
   expect(await admin.call(backends.createBackend, { ...request, requestId: 'once' })).toEqual(first);
+});
+
+test('what is only checked says whose calls of late another policy would have refused', async () => {
+  await createBackend(admin, 'shop', [backend.address]);
+  await createContract(admin, 'things', { backend: 'shop' });
+  const quotas = [{ metric: 'units', limit: 10, period: Period.PERIOD_DAY, timeZone: 'UTC' }];
+  const ten = Plan.fromPartial({ quotas });
+  await admin.createPlan('ten', ten);
+  await admin.createTenant('careful', 'ten');
+  const { key } = await admin.createKey('careful', 'careful');
+  const careful = new GrpcClient(`127.0.0.1:${gateway.public}`, key);
+  for (let i = 0; i < 4; i++) expect((await careful.call('Unary')).code).toBe(Code.OK);
+  careful.close();
+
+  const policy = { [`${EVERYTHING}/Unary`]: MethodPolicy.fromPartial({ cost: 5 }) };
+  const check = (fields: Partial<Contract>, ...updateMask: string[]) => {
+    const contract = Contract.fromPartial({ id: 'things', ...fields });
+    return admin.call(contracts.updateContract, { contract, updateMask, validateOnly: true });
+  };
+  const affected = ({ evidence }: Contract) => evidence?.affected.filter(({ tenantId }) => tenantId === 'careful');
+  // Two calls of 5 units are within 10, and two were more.
+  const common = { tenantId: 'careful', method: `${EVERYTHING}/Unary`, calls: 4, newlyAdmitted: 0 };
+  expect(affected(await check({ policy }, 'policy'))).toEqual([
+    { ...common, newlyRefused: 2, rule: 'quota units/day' },
+  ]);
+  // Descriptors without the method.
+  expect(affected(await check({ descriptorSet: Buffer.from(shopDescriptors()) }, 'descriptor_set'))).toEqual([
+    { ...common, newlyRefused: 4, rule: 'contract' },
+  ]);
+  expect(affected(await check({ listeners: ['public', 'admin'] }, 'listeners'))).toEqual([]);
+  const { evidence, policy: unchanged } = await admin.call(contracts.getContract, { id: 'things' });
+  expect([evidence, unchanged]).toEqual([undefined, {}]);
 });
 
 test('lists come in pages, and contracts in them without their descriptors', async () => {

@@ -1,11 +1,11 @@
 import type { AffectedCalls, ChangeEvidence } from '../../../generated/tollgate/admin/v1/plan.ts';
 import type { MethodEntry } from '../../contracts/method-entry.ts';
 import type { Decided, DecisionLog } from '../../decisions/decision-log.ts';
-import { replay } from '../../decisions/replay.ts';
+import { type Rules, replay } from '../../decisions/replay.ts';
 import { counterOf } from '../../quota/meter.ts';
 import { Periods } from '../../quota/period.ts';
 import type { QuotaLedger } from '../../store/ledger.ts';
-import { override } from '../../sync/effective-plan.ts';
+import { effectivePlan, override } from '../../sync/effective-plan.ts';
 import type { Plan, Snapshot } from '../../sync/snapshot.ts';
 
 export interface EvidenceSource {
@@ -19,7 +19,10 @@ export interface EvidenceSource {
 const MAX_TENANTS = 1000;
 const MAX_AFFECTED = 1000;
 
-/** What a change of limits and quotas would have meant for the calls of late. */
+/** Rules that a tenant's calls are decided by, before and after. */
+type RulesOf = (tenantId: string) => readonly [before: Rules, after: Rules] | undefined;
+
+/** What a change of limits, quotas or policies would have meant for the calls of late. */
 export class Evidence {
   readonly #source: EvidenceSource;
   readonly #periods = new Periods();
@@ -28,21 +31,58 @@ export class Evidence {
     this.#source = source;
   }
 
-  /** @param concerns whether a tenant's calls are looked at. @throws what the store throws */
-  async of(before: Plan, after: Plan, concerns: (tenantId: string) => boolean): Promise<ChangeEvidence> {
+  /** Of another plan. @param concerns whether a tenant's calls are looked at. @throws what the store throws */
+  ofPlan(before: Plan, after: Plan, concerns: (tenantId: string) => boolean): Promise<ChangeEvidence> {
     const { methods, tenants } = this.#source.sync.current;
+    return this.#of(concerns, (tenantId) => {
+      const overrides = tenants.get(tenantId)?.overrides;
+      const [was, is] =
+        overrides === undefined ? [before, after] : [override(before, overrides), override(after, overrides)];
+      return [
+        { plan: was, methods },
+        { plan: is, methods },
+      ];
+    });
+  }
+
+  /** Of other methods and policies of a contract: all calls of those who called one of its methods are looked at. @throws what the store throws */
+  ofContract(id: string, changed: readonly MethodEntry[]): Promise<ChangeEvidence> {
+    const { current } = this.#source.sync;
+    const { methods } = current;
+    const others = [...methods].filter(([, { contract }]) => contract !== id);
+    const after = new Map([...others, ...changed.map((method) => [method.path, method] as const)]);
+    const callers = new Set<string>();
+    for (const { tenantId, path } of this.#source.decided.entries()) {
+      if (methods.get(path)?.contract === id) callers.add(tenantId);
+    }
+    return this.#of(
+      (tenantId) => callers.has(tenantId),
+      (tenantId) => {
+        const tenant = current.tenants.get(tenantId);
+        const plan = tenant && effectivePlan(current, tenant);
+        return (
+          plan && [
+            { plan, methods },
+            { plan, methods: after },
+          ]
+        );
+      },
+    );
+  }
+
+  async #of(concerns: (tenantId: string) => boolean, rulesOf: RulesOf): Promise<ChangeEvidence> {
     const byTenant = groupByTenant(this.#source.decided.entries(), concerns);
     const affected: AffectedCalls[] = [];
     let calls = 0;
     let first = Number.POSITIVE_INFINITY;
     for (const [tenantId, decided] of byTenant) {
+      const rules = rulesOf(tenantId);
+      if (rules === undefined) continue;
       calls += decided.reduce((sum, { admitted, refused }) => sum + admitted + refused, 0);
       first = Math.min(first, decided[0]?.second ?? first);
-      const overrides = tenants.get(tenantId)?.overrides;
-      const [was, is] =
-        overrides === undefined ? [before, after] : [override(before, overrides), override(after, overrides)];
-      const used = await this.#usedBefore(tenantId, [...was.quotas, ...is.quotas], decided);
-      const found = replay({ decided, methods, used }, was, is);
+      const [was, is] = rules;
+      const used = await this.#usedBefore(tenantId, [...was.plan.quotas, ...is.plan.quotas], decided);
+      const found = replay({ decided, used }, was, is);
       affected.push(...found.map(({ path, ...rest }) => ({ tenantId, method: path.slice(1), ...rest })));
     }
     return {

@@ -19,6 +19,7 @@ import { Empty } from "../../../google/protobuf/empty.ts";
 import { FieldMask } from "../../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { MethodPolicy } from "../../policy/v1/policy.ts";
+import { ChangeEvidence } from "./plan.ts";
 
 export interface Contract {
   /** [a-z][a-z0-9-]{0,62} */
@@ -43,6 +44,8 @@ export interface Contract {
   methods: string[];
   /** Only in answers: the configuration file of the gateway that answers defines it. */
   fromFile: boolean;
+  /** Only in the answer to an update with `validate_only`: what it would have changed. Scopes are not looked at. */
+  evidence?: ChangeEvidence | undefined;
 }
 
 export interface Contract_PolicyEntry {
@@ -131,6 +134,7 @@ function createBaseContract(): Contract {
     policy: {},
     methods: [],
     fromFile: false,
+    evidence: undefined,
   };
 }
 
@@ -165,6 +169,9 @@ export const Contract: MessageFns<Contract> = {
     }
     if (message.fromFile !== false) {
       writer.uint32(80).bool(message.fromFile);
+    }
+    if (message.evidence !== undefined) {
+      ChangeEvidence.encode(message.evidence, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -265,6 +272,14 @@ export const Contract: MessageFns<Contract> = {
             message.fromFile = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.evidence = ChangeEvidence.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -322,6 +337,7 @@ export const Contract: MessageFns<Contract> = {
         : isSet(object.from_file)
         ? globalThis.Boolean(object.from_file)
         : false,
+      evidence: isSet(object.evidence) ? ChangeEvidence.fromJSON(object.evidence) : undefined,
     };
   },
 
@@ -363,6 +379,9 @@ export const Contract: MessageFns<Contract> = {
     if (message.fromFile !== false) {
       obj.fromFile = message.fromFile;
     }
+    if (message.evidence !== undefined) {
+      obj.evidence = ChangeEvidence.toJSON(message.evidence);
+    }
     return obj;
   },
 
@@ -389,6 +408,9 @@ export const Contract: MessageFns<Contract> = {
     );
     message.methods = object.methods?.map((e) => e) || [];
     message.fromFile = object.fromFile ?? false;
+    message.evidence = (object.evidence !== undefined && object.evidence !== null)
+      ? ChangeEvidence.fromPartial(object.evidence)
+      : undefined;
     return message;
   },
 };
