@@ -75,6 +75,11 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** For a question that nobody can do without: whatever went wrong. @throws StoreUnavailable */
+export function unavailable(cause: unknown): never {
+  throw new StoreUnavailable(cause);
+}
+
 /** The store did not answer in time, or is known not to answer: whoever asked decides without it. */
 export class StoreSilent extends Error {
   constructor() {

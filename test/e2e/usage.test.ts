@@ -12,7 +12,7 @@ import { Code } from '../../src/grpc/status.ts';
 import { AdminClient } from '../support/admin-client.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
-import { startRedis } from '../support/redis-server.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 
 const LIMIT = 10;
@@ -25,11 +25,12 @@ afterAll(() => backend.stop());
 describe.each(['embedded', 'redis'] as const)('with the %s store', (kind) => {
   let gateway: TestGateway;
   let admin: AdminClient;
+  let redis: RedisServer | undefined;
   const closers: (() => unknown)[] = [];
 
   beforeAll(async () => {
-    const redis = kind === 'redis' ? await startRedis() : undefined;
-    if (redis) closers.push(() => redis.stop());
+    redis = kind === 'redis' ? await startRedis() : undefined;
+    closers.push(() => redis?.stop());
     gateway = await startTestGateway({
       backend: backend.address,
       edit: (config) => {
@@ -195,4 +196,14 @@ describe.each(['embedded', 'redis'] as const)('with the %s store', (kind) => {
       resource: 'tenants/repeated/quotas',
     });
   });
+
+  // The last test: Redis does not come back.
+  if (kind === 'redis') {
+    test('a store that is away is said to be', async () => {
+      await redis?.kill();
+      const away = { code: Code.UNAVAILABLE, details: expect.stringMatching(/store is not available/) };
+      await expect(usageOf('looked-at')).rejects.toMatchObject(away);
+      await expect(adjust('looked-at', 1)).rejects.toMatchObject(away);
+    });
+  }
 });

@@ -1,5 +1,6 @@
 import type { QuotaCounter, QuotaLedger, QuotaStanding } from '../ledger.ts';
 import { type QuotaGrant, type QuotaLeaseRequest, type QuotaStore, StoreSilent } from '../store.ts';
+import { unavailable } from '../store-errors.ts';
 import { type CounterParts, numbersOf } from './rates.ts';
 import type { RedisTime } from './redis-time.ts';
 import type { RedisReply } from './scripts.ts';
@@ -69,7 +70,7 @@ export class RedisQuotas implements QuotaStore, QuotaLedger {
   }
 
   async standing(counter: Counter): Promise<QuotaStanding> {
-    const [total, leased, adjusted, own] = await this.#read(counter);
+    const [total, leased, adjusted, own] = await this.#read(counter).catch(unavailable);
     return { total: total!, leased: Math.max(0, leased! - own!), adjusted: adjusted! };
   }
 
@@ -80,7 +81,8 @@ export class RedisQuotas implements QuotaStore, QuotaLedger {
   async adjust(counter: QuotaCounter, units: number, key: string): Promise<boolean> {
     const name = this.#key(counter);
     const keys = [name, `${name}:adjustments`];
-    return (await this.#parts.scripts.run('adjust-quota', keys, [units, key, counter.periodEnd, KEEP_MS])) === 1;
+    const args = [units, key, counter.periodEnd, KEEP_MS];
+    return (await this.#parts.scripts.run('adjust-quota', keys, args).catch(unavailable)) === 1;
   }
 
   #lease(request: QuotaLeaseRequest): Promise<RedisReply> {

@@ -1,5 +1,6 @@
 import type { RateLedger } from '../ledger.ts';
 import { type RateGrant, type RateStore, StoreSilent } from '../store.ts';
+import { unavailable } from '../store-errors.ts';
 import type { RedisReply, ScriptArgument } from './scripts.ts';
 
 /** What the counters need of the connection: `RedisConnection`, `Scripts` and `SilenceGuard` are such. */
@@ -87,7 +88,8 @@ export class RedisRates implements RateStore, RateLedger {
   /** Waits as long as the connection does: no decision hangs on it. */
   async peek(bucket: string, rate: number, burst: number): Promise<{ left: number; retryAfterMs: number }> {
     const { connection, scripts } = this.#parts;
-    const reply = await scripts.run('take-rates', [connection.key(bucketKey(bucket))], [rate, burst, 0, 0]);
+    const keys = [connection.key(bucketKey(bucket))];
+    const reply = await scripts.run('take-rates', keys, [rate, burst, 0, 0]).catch(unavailable);
     const [, waitMicros, left] = numbersOf(reply, 3);
     return { left: left!, retryAfterMs: waitMicros! / 1000 };
   }
