@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
-const MARKER = '<!-- bench -->';
+const MARKER = /^<!-- bench -->$/gm;
 
 /**
  * Replaces what stands between the two `<!-- bench -->` lines of a file.
@@ -9,9 +9,10 @@ const MARKER = '<!-- bench -->';
 export function writeBetweenMarkers(path: string, text: string): boolean {
   if (!existsSync(path)) return false;
   const before = readFileSync(path, 'utf8');
-  const first = before.indexOf(MARKER);
-  const last = before.indexOf(MARKER, first + MARKER.length);
-  if (first < 0 || last < 0) return false;
-  writeFileSync(path, `${before.slice(0, first + MARKER.length)}\n${text}\n${before.slice(last)}`);
+  // A line of its own: the word may stand in a text as well.
+  const [first, last] = [...before.matchAll(MARKER)];
+  if (first === undefined || last === undefined) return false;
+  const head = before.slice(0, first.index + first[0].length);
+  writeFileSync(path, `${head}\n${text}\n${before.slice(last.index)}`);
   return true;
 }

@@ -78,9 +78,9 @@ test('only what stands between the markers of a document is replaced', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-write-'));
   const path = join(folder, 'doc.md');
   try {
-    writeFileSync(path, 'a\n<!-- bench -->\nold\n<!-- bench -->\nb\n');
+    writeFileSync(path, 'a `<!-- bench -->` b\n<!-- bench -->\nold\n<!-- bench -->\nb\n');
     expect(writeBetweenMarkers(path, 'new')).toBe(true);
-    expect(readFileSync(path, 'utf8')).toBe('a\n<!-- bench -->\nnew\n<!-- bench -->\nb\n');
+    expect(readFileSync(path, 'utf8')).toBe('a `<!-- bench -->` b\n<!-- bench -->\nnew\n<!-- bench -->\nb\n');
     writeFileSync(path, 'no markers');
     expect(writeBetweenMarkers(path, 'new')).toBe(false);
   } finally {
