@@ -14,7 +14,7 @@ import type { Document } from '../store/store.ts';
 import type { ConfigSync } from '../sync/config-sync.ts';
 import { contractOf as buildRegistered, type RegisteredContract } from '../sync/registered.ts';
 import type { DocumentRegistry } from './document-registry.ts';
-import { FailedPrecondition, InvalidArgument } from './errors.ts';
+import { FailedPrecondition, type FieldFault, InvalidArgument } from './errors.ts';
 import { maskedFields } from './field-mask.ts';
 import { type GatewayFacts, refuseFilesOwn, refuseTooMany } from './gateway-facts.ts';
 import { contractContent, contractOf } from './stored.ts';
@@ -103,27 +103,35 @@ export class ContractRegistry {
     return told(contractOf(document), this.#sync.current.contracts.get(document.id)?.methods ?? []);
   }
 
-  /** What the rules in the proto do not say. @throws InvalidArgument, FailedPrecondition */
+  /** What the rules in the proto do not say. @throws InvalidArgument with everything that is wrong, FailedPrecondition */
   #check(contract: Contract): RegisteredContract {
-    const { backend, listeners } = contract;
-    if (!ID.test(backend)) throw new InvalidArgument('contract.backend', 'must be the id of a backend');
-    if (backend === CONTROL_BACKEND) throw new InvalidArgument('contract.backend', `"${backend}" is the gateway's own`);
-    listeners.forEach((name, index) => {
-      if (this.#facts.listeners.includes(name)) return;
-      const there = this.#facts.listeners.join(', ');
-      throw new InvalidArgument(
-        `contract.listeners[${index}]`,
-        `there is no listener "${name}" here; there is ${there}`,
-      );
-    });
+    const faults: FieldFault[] = [...this.#faultsOf(contract)];
     const { length } = contractContent(contract).body;
+    const built = length > MAX_OCTETS ? undefined : build(contract, faults);
     if (length > MAX_OCTETS) {
-      const why = `the contract would have ${length} octets, and more than ${MAX_OCTETS} are not kept: leave source info out`;
-      throw new InvalidArgument('contract.descriptor_set', why);
+      const description = `the contract would have ${length} octets, and more than ${MAX_OCTETS} are not kept: leave source info out`;
+      faults.push({ field: 'contract.descriptor_set', description });
     }
-    const built = build(contract);
+    const [first, ...others] = faults;
+    if (first !== undefined || built === undefined) {
+      throw new InvalidArgument(first?.field ?? 'contract', first?.description ?? 'is wrong', others);
+    }
     this.#refuseTaken(built);
     return built;
+  }
+
+  *#faultsOf(contract: Contract): Generator<FieldFault> {
+    const { backend, listeners } = contract;
+    if (!ID.test(backend)) yield { field: 'contract.backend', description: 'must be the id of a backend' };
+    if (backend === CONTROL_BACKEND) {
+      yield { field: 'contract.backend', description: `"${backend}" is the gateway's own` };
+    }
+    const there = this.#facts.listeners.join(', ');
+    for (const [index, name] of listeners.entries()) {
+      if (this.#facts.listeners.includes(name)) continue;
+      const description = `there is no listener "${name}" here; there is ${there}`;
+      yield { field: `contract.listeners[${index}]`, description };
+    }
   }
 
   #refuseTaken({ id, methods }: RegisteredContract): void {
@@ -142,19 +150,18 @@ function told(contract: Contract, methods: RegisteredContract['methods']): Contr
   return { ...contract, methods: methods.map(({ name }) => name) };
 }
 
-/** @throws InvalidArgument with everything that is wrong */
-function build(contract: Contract): RegisteredContract {
+/** @param faults gets what is wrong @returns undefined when something is */
+function build(contract: Contract, faults: FieldFault[]): RegisteredContract | undefined {
   try {
     return buildRegistered(contract);
   } catch (error) {
     if (!(error instanceof ContractError)) throw error;
-    const [first, ...others] = error.problems.map(toFault);
-    if (first === undefined) throw error;
-    throw new InvalidArgument(first.field, first.description, others);
+    faults.push(...error.problems.map(toFault));
+    return undefined;
   }
 }
 
-function toFault({ at, complaint }: ContractProblem): { field: string; description: string } {
+function toFault({ at, complaint }: ContractProblem): FieldFault {
   const [part, key] = at;
   const field = part === 'policy' ? `contract.policy[${JSON.stringify(key)}]` : 'contract.descriptor_set';
   return { field, description: formatComplaint(complaint) };

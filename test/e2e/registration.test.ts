@@ -262,6 +262,16 @@ describe('a change is refused', () => {
     expect((await refusal(noListener)).fields).toEqual([
       { field: 'contract.listeners[1]', description: expect.stringContaining('public, admin') },
     ]);
+    const nothingRight = createContract(admin, 'things', {
+      backend: 'No',
+      listeners: ['none'],
+      descriptorSet: Buffer.alloc(3),
+    });
+    expect((await refusal(nothingRight)).fields?.map(({ field }) => field)).toEqual([
+      'contract.backend',
+      'contract.listeners[0]',
+      'contract.descriptor_set',
+    ]);
     const policy = {
       [`${EVERYTHING}/Unry`]: MethodPolicy.fromPartial({ cost: 2 }),
       [`${EVERYTHING}/Unary`]: MethodPolicy.fromPartial({ limit: 'NO' }),
