@@ -56,6 +56,8 @@ export class Encoder {
   readonly #admission = new Admission();
   readonly #blocks = new RecentMap<HeaderBlock, EncodedBlock>(MAX_BLOCKS);
   readonly #gate = new Gate();
+  /** Stands for this encoder in the blocks that it has encoded: by the encoder itself they would keep a closed connection's alive. */
+  readonly #mark = {};
   /** The field that stood last at each place of a block, and its entry: most blocks differ from the one before in few places. */
   readonly #lastFields: (Field | undefined)[];
   readonly #lastEntries: (FieldEntry | undefined)[];
@@ -130,7 +132,7 @@ export class Encoder {
   #writeBlock(block: HeaderBlock, target: Buffer, offset: number): number {
     if (!this.#gate.open()) return this.#writeFields(block.fields, target, offset);
     const generation = this.#table.generation;
-    const known = block.encodedBy === this ? block.encoded : this.#blocks.get(block);
+    const known = block.encodedBy === this.#mark ? block.encoded : this.#blocks.get(block);
     if (known !== undefined && known.generation === generation) {
       this.#gate.hit();
       return writeLatin1(known.octets, target, offset);
@@ -142,7 +144,7 @@ export class Encoder {
     if (keep && end - offset <= MAX_BLOCK_OCTETS && block.size <= MAX_BLOCK_SIZE) {
       const encoded = { generation, octets: target.latin1Slice(offset, end) };
       this.#blocks.set(block, encoded);
-      block.encodedBy = this;
+      block.encodedBy = this.#mark;
       block.encoded = encoded;
     }
     return end;

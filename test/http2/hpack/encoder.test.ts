@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Field, Indexing } from '../../../src/http2/field.ts';
@@ -8,7 +11,26 @@ import { block, decode, encode, newDecoder, octets, pairs } from './support.ts';
 
 const newEncoder = (maxTableSize = 4096): Encoder => new Encoder({ maxTableSize });
 
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+
+/** Encodes until the block is remembered. @returns the encoder, if anything else still holds it */
+function encoderOf(fields: HeaderBlock): WeakRef<Encoder> {
+  const encoder = newEncoder();
+  for (let i = 0; i < 3; i++) encode(encoder, fields);
+  return new WeakRef(encoder);
+}
+
 describe('the encoder', () => {
+  it('is not kept alive by the blocks that it has encoded', async () => {
+    const fields = block(['custom-key', 'custom-value']);
+    const encoder = encoderOf(fields);
+    // What a WeakRef was made of is held until the turn's end.
+    await setImmediate();
+    collect();
+    expect([encoder.deref(), fields.encoded]).toEqual([undefined, expect.anything()]);
+  });
+
   it('sends an index for what is in the static table', () => {
     expect(encode(newEncoder(), block([':method', 'POST'], [':path', '/'], [':status', '200']))).toEqual(
       octets('838488'),
