@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { processTree } from './cpu.ts';
@@ -128,4 +129,28 @@ function connects(port: number): Promise<boolean> {
     socket.once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
   });
+}
+
+/**
+ * Does work with programs beside it, and a folder of its own for what they write. Whatever ends this process, nothing that was
+ * started stays.
+ */
+export async function withChildren<T>(
+  name: string,
+  work: (children: Children, folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), `tollgate-${name}-`));
+  const children = new Children(folder);
+  process.once('exit', () => {
+    children.killAll();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
+  }
+  try {
+    return await work(children, folder);
+  } finally {
+    await children.endAll();
+  }
 }

@@ -1,14 +1,6 @@
-/**
- * `npm run bench:compare -- DIR`: CPU per request of this Tollgate against the one in another folder (another commit, with its
- * node_modules), in one run. The two take turns in short slices, each slice is compared with its neighbour alone, and the
- * median of these ratios is told: what else the machine does hits both, and a slice that it hits hard decides nothing.
- */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBackend } from './backend-process.ts';
-import { Children } from './children.ts';
+import { type Children, withChildren } from './children.ts';
 import { threadMicros } from './cpu.ts';
 import { benchTenants, methodPaths } from './fixtures.ts';
 import { LOADS, type Load } from './loads.ts';
@@ -96,20 +88,9 @@ async function main(children: Children, folder: string): Promise<void> {
   }
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'tollgate-compare-'));
-const children = new Children(folder);
-process.once('exit', () => {
-  children.killAll();
-  rmSync(folder, { recursive: true, force: true });
-});
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
-}
 try {
-  await main(children, folder);
+  await withChildren('compare', main);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
-} finally {
-  await children.endAll();
 }

@@ -3,13 +3,12 @@
  * that of a bare socket in Node, below which nothing in Node can be. Connections are counted twice: greeted only, and after one
  * call each.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBackend } from './backend-process.ts';
-import { accepting, Children, freePorts } from './children.ts';
+import { accepting, type Children, freePorts, withChildren } from './children.ts';
 import { cpuMicros, processTree } from './cpu.ts';
 import { type BenchTenant, benchTenants, grpcMessage, methodPaths } from './fixtures.ts';
 import { describeMachine } from './machine.ts';
@@ -171,18 +170,5 @@ async function startBare(children: Children): Promise<{ readonly pid: number; re
 
 if (!Number.isSafeInteger(CONNECTIONS) || CONNECTIONS < 1 || CONNECTIONS * KIB > 1e9)
   throw new Error('how many connections?');
-const folder = mkdtempSync(join(tmpdir(), 'tollgate-idle-'));
-const children = new Children(folder);
-process.once('exit', () => {
-  children.killAll();
-  rmSync(folder, { recursive: true, force: true });
-});
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
-}
-try {
-  await main(children, folder);
-} finally {
-  await children.endAll();
-}
+await withChildren('idle', main);
 process.exit(0);

@@ -1,9 +1,6 @@
-/** `npm run bench`: CPU per request of Tollgate and of other proxies, in one run on this machine. See docs/benchmarks.md. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBackend } from './backend-process.ts';
-import { Children } from './children.ts';
+import { type Children, withChildren } from './children.ts';
 import { cpuMicros } from './cpu.ts';
 import { benchTenants, methodPaths } from './fixtures.ts';
 import { h2loadPath } from './h2load.ts';
@@ -44,21 +41,7 @@ async function main(options: Options): Promise<number> {
   if (h2loadPath() === undefined) {
     throw new Error('h2load drives the benchmark: install the Debian package nghttp2-client');
   }
-  const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
-  const children = new Children(folder);
-  // Whatever ends this process, nothing that it has started stays.
-  process.once('exit', () => {
-    children.killAll();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
-  }
-  try {
-    return await bench(options, children, folder);
-  } finally {
-    await children.endAll();
-  }
+  return withChildren('bench', (children, folder) => bench(options, children, folder));
 }
 
 try {

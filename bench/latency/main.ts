@@ -4,13 +4,12 @@
  * and metrics that runs, and one that is stopped by a signal (`collector`). Gateway, backend, load and watchers are
  * processes of their own.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startBackend } from '../backend-process.ts';
-import { accepting, Children, freePorts, type Service } from '../children.ts';
+import { accepting, type Children, freePorts, type Service, withChildren } from '../children.ts';
 import { residentOctets } from '../cpu.ts';
 import { type BenchTenant, benchTenants, grpcMessage, methodPaths } from '../fixtures.ts';
 import type { LoadJob } from '../load.ts';
@@ -180,20 +179,9 @@ async function main(children: Children, folder: string): Promise<boolean> {
   return holds;
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'tollgate-latency-'));
-const children = new Children(folder);
-process.once('exit', () => {
-  children.killAll();
-  rmSync(folder, { recursive: true, force: true });
-});
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
-}
 try {
-  process.exitCode = (await main(children, folder)) ? 0 : 1;
+  process.exitCode = (await withChildren('latency', main)) ? 0 : 1;
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
-} finally {
-  await children.endAll();
 }

@@ -3,12 +3,11 @@
  * How long it takes to start, how soon a change holds, what a call costs against the small one, and memory for each key.
  * `--stores DIR` keeps the stores there, and uses those that it finds.
  */
-import { existsSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startBackend } from '../backend-process.ts';
-import { Children } from '../children.ts';
+import { type Children, withChildren } from '../children.ts';
 import { threadMicros } from '../cpu.ts';
 import { methodPaths } from '../fixtures.ts';
 import { describeMachine } from '../machine.ts';
@@ -103,18 +102,4 @@ async function makeOnce(path: string, scale: Scale): Promise<void> {
 
 const mib = (octets: number) => (octets / (1024 * 1024)).toFixed(0);
 
-const folder = mkdtempSync(join(tmpdir(), 'tollgate-scale-'));
-const children = new Children(folder);
-// Whatever ends this process, nothing that it has started stays.
-process.once('exit', () => {
-  children.killAll();
-  rmSync(folder, { recursive: true, force: true });
-});
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => void children.endAll().finally(() => process.exit(130)));
-}
-try {
-  process.exitCode = (await main(children, folder)) ? 0 : 1;
-} finally {
-  await children.endAll();
-}
+process.exitCode = (await withChildren('scale', main)) ? 0 : 1;
