@@ -24,6 +24,7 @@ const report = await soak({
   rounds,
   roundMs,
   seed,
+  squeeze: true,
   ...(values.rest === undefined ? {} : { restMs: Number(values.rest) }),
   ...(values.leak === undefined ? {} : { leak: Number(values.leak) }),
   onRound: (round, { rss, heapUsed, external, squeezed, resources, sockets }, tally) => {

@@ -2,6 +2,7 @@ import { ServerTls } from '../../generated/tollgate/config/v1/config.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
 import { type Holdings, ProbedGateway } from '../support/probed-gateway.ts';
 import { PAIRS } from '../support/tls-files.ts';
+import { isSqueezed } from './growth.ts';
 import { runTraffic, type Tally } from './traffic.ts';
 
 export interface SoakOptions {
@@ -13,6 +14,8 @@ export interface SoakOptions {
   readonly restMs?: number;
   /** Octets that the gateway is made to keep for each call, to see that it is noticed. Default 0. */
   readonly leak?: number;
+  /** Whether V8 is made to give back what it can, after the rounds that `isSqueezed` tells. Default false. */
+  readonly squeeze?: boolean;
   /** Told what the gateway holds when all is quiet, after each round. */
   readonly onRound?: (round: number, holdings: Holdings, tally: Tally) => void;
 }
@@ -84,7 +87,9 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       const calls = callsOf(tally);
       if (options.leak !== undefined) probed.leak(options.leak * (calls - counted));
       counted = calls;
-      holdings.push(await quiet(probed, holdings[0]!, renew, isCheckpoint(round, options.rounds)));
+      holdings.push(
+        await quiet(probed, holdings[0]!, renew, options.squeeze === true && isSqueezed(round, options.rounds)),
+      );
       options.onRound?.(round, holdings.at(-1)!, tally);
     }
     gateway.signal('SIGTERM');
@@ -110,12 +115,6 @@ export function excess(now: Holdings, begin: Holdings): Record<string, number> {
 /** Calls that have ended. */
 export function callsOf({ ends }: Tally): number {
   return [...ends.values()].reduce((sum, count) => sum + count, 0);
-}
-
-/** V8 is squeezed at the end of each quarter; between, it is left to its habits. */
-function isCheckpoint(round: number, rounds: number): boolean {
-  const quarter = Math.floor(rounds / 4);
-  return quarter > 0 && (round === rounds || (round % quarter === 0 && round < 4 * quarter));
 }
 
 /**
