@@ -22,7 +22,7 @@ beforeAll(async () => {
   world = await World.start(({ backends }) => {
     for (const backend of backends) backend.retry = { maxAttempts: 1, budgetRatio: 0 };
   });
-}, 30_000);
+});
 afterAll(() => world.close());
 
 /** What a backend sends instead of an answer, for the stream of the call. */
@@ -97,5 +97,5 @@ describe('a backend that sends a flood is closed with ENHANCE_YOUR_CALM, and its
     while (code === UNAVAILABLE) ({ code } = await client.call('Unary'));
     client.close();
     expect(code).toBe(0);
-  }, 20_000);
+  });
 });

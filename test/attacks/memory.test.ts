@@ -23,7 +23,7 @@ function setting(id: number, value: number): Buffer {
 let world: World;
 beforeEach(async () => {
   world = await World.start();
-}, 30_000);
+});
 afterEach(() => world.close());
 
 /** Makes the gateway's heap what it is in service, so that what an attack adds can be told from it. */
@@ -40,7 +40,7 @@ async function warmUp(): Promise<number> {
 }
 
 describe('memory', () => {
-  it('1-byte DATA frames reach the backend coalesced and cost at most 16 MiB', { timeout: 60_000 }, async () => {
+  it('1-byte DATA frames reach the backend coalesced and cost at most 16 MiB', async () => {
     world.backend.behaviour = { onRequestEnd: answerOk };
     const before = await warmUp();
     world.backend.dataFrames = world.backend.dataOctets = 0;
@@ -56,9 +56,7 @@ describe('memory', () => {
     attacker.close();
   });
 
-  it('a peer that never opens its window holds 64 KiB a stream and pauses its backend', {
-    timeout: 20_000,
-  }, async () => {
+  it('a peer that never opens its window holds 64 KiB a stream and pauses its backend', async () => {
     const before = await warmUpQuietly();
     const backend = new PouringBackend();
     await useBackend(backend);
@@ -71,7 +69,7 @@ describe('memory', () => {
     attacker.close();
   });
 
-  it('a peer that never reads holds 64 KiB a stream and pauses its backend', { timeout: 20_000 }, async () => {
+  it('a peer that never reads holds 64 KiB a stream and pauses its backend', async () => {
     const before = await warmUpQuietly();
     const backend = new PouringBackend();
     await useBackend(backend);
@@ -86,9 +84,7 @@ describe('memory', () => {
     attacker.close();
   });
 
-  it('streams with large headers are refused beyond 2 MiB, and the connection goes on', {
-    timeout: 20_000,
-  }, async () => {
+  it('streams with large headers are refused beyond 2 MiB, and the connection goes on', async () => {
     const before = await warmUpQuietly();
     const attacker = await Attacker.open(world.gateway.public);
     const more = [1, 2, 3].map((part) => [`x-large-${part}`, 'v'.repeat(7_900)] as const);

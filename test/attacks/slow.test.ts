@@ -13,7 +13,7 @@ const SETTINGS = frame(FrameType.SETTINGS, 0, 0);
 let world: World;
 beforeAll(async () => {
   world = await World.start();
-}, 30_000);
+});
 afterAll(() => world.close());
 
 /** Connects without a greeting, and sends these octets, an octet a second from `dripped` on. */
@@ -30,9 +30,7 @@ async function slow(sent: Buffer, dripped: Buffer = NOTHING): Promise<Attacker> 
 }
 
 describe('who is slow', () => {
-  it('with the preface, SETTINGS, their acknowledgement, a frame or a header block is closed within 10 s', {
-    timeout: 20_000,
-  }, async () => {
+  it('with the preface, SETTINGS, their acknowledgement, a frame or a header block is closed within 10 s', async () => {
     const begun = call(1, world.target.path, world.target.key, { flags: 0 });
     const ACK = frame(FrameType.SETTINGS, Flag.ACK, 0);
     const greeted = Buffer.concat([PREFACE, SETTINGS, ACK]);

@@ -223,7 +223,7 @@ describe.concurrent('an open fleet', () => {
     await until(() => first!.breaker.acquire() === 400, 'asked');
     await until(() => second!.call(Code.OK, 1) === 1, 'leave that nobody used');
     await until(f.all('closed'), 'closed everywhere');
-  }, 10_000);
+  });
 
   it('takes a probe that hangs for a failure, and one whose gateway died for none', async (ctx) => {
     const f = await open(ctx, 2, { probeTimeoutMs: 300 });
@@ -295,5 +295,5 @@ describe.concurrent('a Redis Cluster', () => {
     await until(f.all('closed'), 'closed everywhere');
     expect((await f.members[1]!.breakers.isolate(f.backend))?.phase).toBe('isolated');
     await until(f.all('isolated'), 'isolated everywhere');
-  }, 20_000);
+  });
 });

@@ -62,7 +62,7 @@ describe.concurrent.each(['kill', 'freeze'] as const)('Redis silent (%s)', (how)
     await until(w.heard, 'heard');
     for (const member of w.members) member.call(Code.UNAVAILABLE, 200);
     await until(w.all('open'), 'open everywhere');
-  }, 15_000);
+  });
 
   it('while open: it stays open here, and each gateway finds out by its own probes', async (ctx) => {
     const w = await create(ctx);
@@ -72,7 +72,7 @@ describe.concurrent.each(['kill', 'freeze'] as const)('Redis silent (%s)', (how)
     await until(w.silent, 'silent');
     await until(() => w.members.every((member) => member.call(Code.OK, 1) === 1), 'probes of their own');
     await until(() => w.members.every(({ breaker }) => breaker.state === 'closed'), 'closed');
-  }, 15_000);
+  });
 
   it('while half open: no more than one probe for each gateway, and the verdict counts for its own', async (ctx) => {
     const w = await create(ctx);
@@ -90,7 +90,7 @@ describe.concurrent.each(['kill', 'freeze'] as const)('Redis silent (%s)', (how)
       return probes.every((count) => count > 0);
     }, 'probes of their own');
     expect(probes).toEqual([1, 1, 1]);
-  }, 15_000);
+  });
 
   it('and back: what was isolated stays so meanwhile; admins are told that the store is silent', async (ctx) => {
     const w = await create(ctx);
@@ -107,7 +107,7 @@ describe.concurrent.each(['kill', 'freeze'] as const)('Redis silent (%s)', (how)
     await until(w.heard, 'heard');
     // An emptied Redis has forgotten it.
     await until(w.all(how === 'kill' ? 'closed' : 'isolated'), 'what Redis says');
-  }, 15_000);
+  });
 });
 
 describe.concurrent('pub/sub that is lost', () => {
@@ -131,5 +131,5 @@ describe.concurrent('a Redis that comes back empty', () => {
     }
     await until(w.all('open'), 'open everywhere');
     expect(admitted).toBe(0);
-  }, 15_000);
+  });
 });

@@ -178,4 +178,4 @@ test('apply is idempotent, and export | apply does nothing', async () => {
     { numRuns: 8, endOnFailure: true },
   );
   expect((await cli(['export'])).out).not.toContain(ADMIN_TENANT);
-}, 120_000);
+});

@@ -18,7 +18,7 @@ const PROGRAM = `
 `;
 
 // Without it V8 says "high alloc" at every look, and collects 100 s after the last full collection, or never.
-test('V8 sees that little is allocated, and gives memory back', { timeout: 60_000 }, async () => {
+test('V8 sees that little is allocated, and gives memory back', async () => {
   const flags = [
     '--expose-gc',
     '--trace-memory-reducer',

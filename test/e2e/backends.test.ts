@@ -218,10 +218,10 @@ describe('the breaker', () => {
   });
   afterEach(() => stage.close());
 
-  /** Calls until the breaker refuses. */
+  /** Calls until the breaker refuses. What hangs is ended by the gateway, not by its caller: that would be nobody's fault. */
   async function openIt(): Promise<DecodedRefusal> {
     for (let i = 0; i < 50; i++) {
-      const refusal = refusalOf(await stage.client.call('Unary', { timeoutMs: PATIENCE_MS }));
+      const refusal = refusalOf(await stage.client.call('Brief'));
       if (refusal.metadata.why === 'breaker_open') return refusal;
     }
     throw new Error('the breaker did not open');
@@ -244,12 +244,12 @@ describe('the breaker', () => {
   });
 
   test.each([
-    ['hangs', silent, 300],
-    ['breaks off', BROKEN['closes after the headers']!, PATIENCE_MS],
-    ['talks nonsense', NONSENSE['answers :status 800']!, PATIENCE_MS],
-  ] as const)('opens for a backend that %s', async (_name, behaviour, timeoutMs) => {
+    ['hangs', silent],
+    ['breaks off', BROKEN['closes after the headers']!],
+    ['talks nonsense', NONSENSE['answers :status 800']!],
+  ] as const)('opens for a backend that %s', async (_name, behaviour) => {
     stage.backend.behaviour = behaviour;
-    await Promise.all(Array.from({ length: 8 }, () => stage.client.call('Unary', { timeoutMs })));
+    await Promise.all(Array.from({ length: 8 }, () => stage.client.call('Brief')));
     await openIt();
   });
 

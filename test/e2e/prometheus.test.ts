@@ -120,7 +120,7 @@ test.each([
 });
 
 describe.skipIf(!PROMETHEUS)('a real Prometheus', () => {
-  test('reads the text in its own format', { timeout: 60_000 }, async () => {
+  test('reads the text in its own format', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tollgate-prometheus-'));
     const config = {
       global: { scrape_interval: '1s' },

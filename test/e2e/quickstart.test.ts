@@ -98,7 +98,7 @@ test("the README's tour for admins works as it stands", async () => {
   expect(stdout).toMatch(/^state: +suspended$/m);
   expect(stdout).toContain('Nothing to do.');
   await rm(folder, { recursive: true });
-}, 120_000);
+});
 
 describe("a newcomer's mistakes are told with what to do next", () => {
   const curl = (...args: string[]) =>

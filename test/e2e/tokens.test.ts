@@ -58,7 +58,7 @@ describe.each(['one gateway', 'another gateway of the fleet'])('at %s', (where) 
     // The admin key of the environment is the last one's, wherever it is used.
     const admin = new AdminClient(first.admin, gateway.adminKey);
     closers.push(() => admin.close());
-    await vi.waitFor(() => admin.getTenant('tollgate-admin'), { timeout: 20_000 });
+    await vi.waitFor(() => admin.getTenant('tollgate-admin'), { timeout: 60_000 });
     world = { admin, gateway };
   });
   afterAll(async () => {
@@ -91,7 +91,7 @@ describe.each(['one gateway', 'another gateway of the fleet'])('at %s', (where) 
 
   /** Calls until the gateway knows of a change that was made at another one. */
   const becomes = (caller: GrpcClient, code: number) =>
-    expect.poll(async () => (await caller.call('Unary')).code, { timeout: 20_000, interval: 20 }).toBe(code);
+    expect.poll(async () => (await caller.call('Unary')).code, { interval: 20 }).toBe(code);
 
   /** A stream that runs. @returns how it ends, later */
   async function running(caller: GrpcClient): Promise<{ end: Promise<Observation>; hasBegun: boolean }> {

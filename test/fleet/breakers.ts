@@ -35,9 +35,7 @@ export function editBreakers(config: Config): void {
 
 /** Promise 6: one gateway's network trips nobody else; a backend that fails for all is left alone by all. */
 export function testBreakers(fleetOf: () => Fleet): void {
-  test('a gateway whose network to the backend is cut opens its own breaker, and nobody else notices', {
-    timeout: 60_000,
-  }, async () => {
+  test('a gateway whose network to the backend is cut opens its own breaker, and nobody else notices', async () => {
     const world = await World.start(fleetOf());
     try {
       await oneIsCut(world);
@@ -46,9 +44,7 @@ export function testBreakers(fleetOf: () => Fleet): void {
     }
   });
 
-  test('a backend that fails for all is left alone within a second, probed seldom, and called again by all', {
-    timeout: 60_000,
-  }, async () => {
+  test('a backend that fails for all is left alone within a second, probed seldom, and called again by all', async () => {
     const world = await World.start(fleetOf());
     try {
       await allFail(world);
@@ -57,7 +53,7 @@ export function testBreakers(fleetOf: () => Fleet): void {
     }
   });
 
-  test('what an operator isolates is isolated for all, until it is reset', { timeout: 60_000 }, async () => {
+  test('what an operator isolates is isolated for all, until it is reset', async () => {
     const world = await World.start(fleetOf());
     try {
       await world.change('isolate');

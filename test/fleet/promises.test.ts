@@ -29,7 +29,7 @@ function edit(config: Config): void {
 
 beforeAll(async () => {
   fleet = await Fleet.start({ gateways: 4, edit });
-}, 60_000);
+});
 afterAll(() => fleet?.dispose());
 
 testLimits(() => fleet);

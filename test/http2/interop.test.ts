@@ -288,7 +288,7 @@ describe('a client, calling node:http2', () => {
 });
 
 describe('a proxy between node:http2 on both sides', () => {
-  it('passes messages, trailers and 100 MB in bounded memory', { timeout: 20_000 }, async () => {
+  it('passes messages, trailers and 100 MB in bounded memory', async () => {
     let total = 0;
     const server = await nodeServer((stream) => {
       stream.respond({ ':status': 200 }, { waitForTrailers: true });

@@ -7,9 +7,7 @@ import { excess, soak } from './soak.ts';
 const MIB = 1024 * 1024;
 const ROUNDS = 3;
 
-test('mixed traffic with faults leaves no handle, timer or hung call behind, and memory flat', {
-  timeout: 90_000,
-}, async () => {
+test('mixed traffic with faults leaves no handle, timer or hung call behind, and memory flat', async () => {
   const { holdings, tally, errors, exitCode } = await soak({ rounds: ROUNDS, roundMs: 3_000, seed: 1 });
   expect(tally.hung).toBe(0);
   expect(errors).toEqual([]);

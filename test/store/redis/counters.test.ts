@@ -133,7 +133,7 @@ describe('counters in a Cluster', () => {
   let cluster: RedisCluster;
   beforeAll(async () => {
     cluster = await startRedisCluster();
-  }, 30_000);
+  });
   afterAll(() => cluster.stop());
 
   it('of many tenants lie on all masters, and each script finds its keys on one', async () => {
