@@ -3,7 +3,7 @@ import type { ConnectionOwner } from './connection-options.ts';
 import { type Attempt, type ClientTls, openSocket, type Target } from './connector.ts';
 import { EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
-import type { Field, NameTable } from './field.ts';
+import type { ExtraField, NameTable } from './field.ts';
 import type { FloodKind } from './flood.ts';
 import { Flusher } from './flusher.ts';
 import type { HeaderBlock } from './header-block.ts';
@@ -118,7 +118,12 @@ export class Client {
    * after `close`, the handler's `onReset` says UNPROCESSED, later, never during this call. Never throws.
    * @param extra fields of this request alone, behind the block's; must not change while the stream waits
    */
-  request(handler: StreamHandler, block: HeaderBlock, extra: readonly Field[] | undefined, endStream: boolean): Stream {
+  request(
+    handler: StreamHandler,
+    block: HeaderBlock,
+    extra: readonly ExtraField[] | undefined,
+    endStream: boolean,
+  ): Stream {
     const stream = new EngineStream(handler);
     stream.state = endStream ? State.HEADERS_SENT | State.LOCAL_END_GIVEN : State.HEADERS_SENT;
     const connection = this.#waiting.size === 0 ? this.#pick() : undefined;

@@ -3,7 +3,7 @@ import type { ConnectionOptions, ConnectionOwner } from './connection-options.ts
 import { type EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
-import type { Field, NameTable } from './field.ts';
+import type { ExtraField, NameTable } from './field.ts';
 import { FloodGuard, type FloodKind } from './flood.ts';
 import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, FrameType, MAX_STREAM_ID, PREFACE } from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -212,7 +212,7 @@ export class Connection implements OutputUser, OpenConnection {
   }
 
   /** Client: opens a stream. `hasRoom` must be true. */
-  open(stream: EngineStream, block: HeaderBlock, extra: readonly Field[] | undefined, endStream: boolean): void {
+  open(stream: EngineStream, block: HeaderBlock, extra: readonly ExtraField[] | undefined, endStream: boolean): void {
     const id = this.#nextId;
     this.#nextId += 2;
     this.attach(stream, id);

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts';
 import { ErrorCode } from './error-code.ts';
-import type { Field } from './field.ts';
+import type { ExtraField } from './field.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { SendQueue } from './send-queue.ts';
 import type { ConnectionInfo, ResetCause, Stream, StreamHandler } from './stream.ts';
@@ -24,7 +24,7 @@ export const State = {
 /** The request of a client's stream that waits for a connection. */
 export interface PendingRequest {
   readonly block: HeaderBlock;
-  readonly extra: readonly Field[] | undefined;
+  readonly extra: readonly ExtraField[] | undefined;
   readonly endStream: boolean;
 }
 
@@ -54,7 +54,7 @@ export class EngineStream implements Stream {
   next: EngineStream | undefined = undefined;
   queue: SendQueue | undefined = undefined;
   trailers: HeaderBlock | undefined = undefined;
-  trailersExtra: readonly Field[] | undefined = undefined;
+  trailersExtra: readonly ExtraField[] | undefined = undefined;
 
   constructor(handler: StreamHandler) {
     this.handler = handler;
@@ -84,7 +84,7 @@ export class EngineStream implements Stream {
     }
   }
 
-  sendHeaders(block: HeaderBlock, extra: readonly Field[] | undefined, endStream: boolean): void {
+  sendHeaders(block: HeaderBlock, extra: readonly ExtraField[] | undefined, endStream: boolean): void {
     const link = this.link;
     if (link === undefined || !link.server || (this.state & (State.CLOSED | State.HEADERS_SENT)) !== 0) return;
     this.state |= State.HEADERS_SENT;
@@ -109,7 +109,7 @@ export class EngineStream implements Stream {
     return taken;
   }
 
-  sendTrailers(block: HeaderBlock, extra: readonly Field[] | undefined): void {
+  sendTrailers(block: HeaderBlock, extra: readonly ExtraField[] | undefined): void {
     if (!this.#maySend()) return;
     this.state |= State.LOCAL_END_GIVEN;
     if (this.link !== undefined && this.queued === 0) {

@@ -39,6 +39,27 @@ export class Field {
   }
 }
 
+/**
+ * A field of one message alone that writes its value where it goes, so that nobody has to make a text of it. It is a literal
+ * without indexing.
+ */
+export abstract class WrittenField {
+  /** Lower case. */
+  abstract get name(): string;
+  /** Octets of its value. */
+  abstract get length(): number;
+
+  /** Writes its value at `target[at...]`, where there is room. */
+  abstract writeValue(target: Buffer, at: number): void;
+
+  get size(): number {
+    return this.name.length + this.length + 32;
+  }
+}
+
+/** Fields of one message alone, behind those of its block. */
+export type ExtraField = Field | WrittenField;
+
 /** What the user of the engine knows of header names: a number to tell them by, and how to encode them. */
 export class NameTable {
   readonly #names = new Map<string, { readonly kind: number; readonly indexing: Indexing }>();

@@ -7,7 +7,7 @@ export { sourceOf } from './census.ts';
 export { Client, type ClientOptions } from './client.ts';
 export type { ClientTls, Target } from './connector.ts';
 export { ErrorCode } from './error-code.ts';
-export { Field, Indexing, NameTable } from './field.ts';
+export { type ExtraField, Field, Indexing, NameTable, WrittenField } from './field.ts';
 export { FLOOD_KINDS, type FloodKind } from './flood.ts';
 export { Flusher } from './flusher.ts';
 export { HeaderBlock } from './header-block.ts';

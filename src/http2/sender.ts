@@ -1,7 +1,7 @@
 import { type EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
-import type { Field } from './field.ts';
+import type { ExtraField } from './field.ts';
 import {
   DEFAULT_MAX_FRAME,
   DEFAULT_WINDOW,
@@ -82,7 +82,7 @@ export class Sender {
   }
 
   /** Sends a header block: HEADERS, and CONTINUATION for what is beyond a frame (section 4.3). */
-  writeHeaders(id: number, block: HeaderBlock, extra: readonly Field[] | undefined, endStream: boolean): void {
+  writeHeaders(id: number, block: HeaderBlock, extra: readonly ExtraField[] | undefined, endStream: boolean): void {
     this.frames++;
     const encoder = this.#encoder ?? this.#makeEncoder();
     const bound = encoder.bound(block, extra);
@@ -289,7 +289,7 @@ export class Sender {
     encoder: Encoder,
     id: number,
     block: HeaderBlock,
-    extra: readonly Field[] | undefined,
+    extra: readonly ExtraField[] | undefined,
     flags: number,
     bound: number,
   ): void {

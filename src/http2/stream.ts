@@ -1,5 +1,5 @@
 import type { ErrorCode } from './error-code.ts';
-import type { Field } from './field.ts';
+import type { ExtraField } from './field.ts';
 import type { HeaderBlock } from './header-block.ts';
 import type { PeerIdentity } from './peer-identity.ts';
 
@@ -49,7 +49,7 @@ export interface Stream {
   handler: StreamHandler;
 
   /** Server: the response. (A client gives its request to `Client.request`.) `extra` are fields of this message alone, after the block's. */
-  sendHeaders(block: HeaderBlock, extra: readonly Field[] | undefined, endStream: boolean): void;
+  sendHeaders(block: HeaderBlock, extra: readonly ExtraField[] | undefined, endStream: boolean): void;
   /**
    * Sends or queues a copy of `buffer[start, end)`; the caller keeps the buffer. Never refuses: the caller bounds the queue
    * by giving window back to the source only for what was taken.
@@ -57,7 +57,7 @@ export interface Stream {
    */
   sendData(buffer: Buffer, start: number, end: number, endStream: boolean): number;
   /** Sends a trailer section behind what is queued, and ends our side. */
-  sendTrailers(block: HeaderBlock, extra: readonly Field[] | undefined): void;
+  sendTrailers(block: HeaderBlock, extra: readonly ExtraField[] | undefined): void;
   /** Gives `octets` of received DATA back to the peer's windows (stream and connection). */
   consume(octets: number): void;
   /** RST_STREAM. Drops what is queued; `onReset` is not called. Unconsumed octets are given back to the connection's window. */

@@ -7,6 +7,7 @@ import { formatTimeout } from '../grpc/timeout.ts';
 import {
   type ConnectionInfo,
   ErrorCode,
+  type ExtraField,
   Field,
   type HeaderBlock,
   Indexing,
@@ -22,6 +23,7 @@ import { Kind } from './header-names.ts';
 import { HeldData } from './held-data.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RequestHead } from './request-head.ts';
+import type { RequestId } from './request-id.ts';
 import { faultOfHeaders, faultOfReset } from './response-faults.ts';
 import { type ResponseHead, readResponseHead } from './response-head.ts';
 import { readPushback } from './retries.ts';
@@ -37,7 +39,7 @@ const MAX_PREVIOUS = 99;
 /** The exchange, as its attempts see it. */
 export interface AttemptedCall extends Pick<Call, 'principal' | 'method' | 'remoteAddress'> {
   readonly listener: ListenerView;
-  readonly requestId: string;
+  readonly id: RequestId;
   readonly trace: CallTrace | undefined;
   /** Monotonic milliseconds; 0 is none. */
   readonly deadlineAt: number;
@@ -404,9 +406,8 @@ export class Attempts implements StreamHandler, Deadline {
   }
 
   /** Fields of this attempt alone. @param caller who calls, where the block does not say it */
-  #extra(caller: readonly [Field, Field] | undefined, now: number): Field[] {
-    const { requestId, deadlineAt } = this.#call;
-    const id = new Field('x-request-id', requestId, Kind.REQUEST_ID, Indexing.SKIP);
+  #extra(caller: readonly [Field, Field] | undefined, now: number): ExtraField[] {
+    const { id, deadlineAt } = this.#call;
     const left = deadlineAt === 0 ? undefined : Math.max(deadlineAt - now, 0.001);
     const timeout =
       left === undefined ? left : new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP);
@@ -493,10 +494,10 @@ export class Attempts implements StreamHandler, Deadline {
 /** One list of the right length: a push would make room for sixteen. */
 function listOf(
   caller: readonly [Field, Field] | undefined,
-  id: Field,
-  timeout: Field | undefined,
-  parent: Field | undefined,
-): Field[] {
+  id: ExtraField,
+  timeout: ExtraField | undefined,
+  parent: ExtraField | undefined,
+): ExtraField[] {
   if (caller === undefined) {
     if (timeout === undefined) return parent === undefined ? [id] : [id, parent];
     return parent === undefined ? [id, timeout] : [id, timeout, parent];

@@ -1,9 +1,9 @@
 import type { Call } from '../chain/call.ts';
-import { Field, Indexing } from '../http2/index.ts';
+import { type ExtraField, Field, Indexing } from '../http2/index.ts';
 import { Kind } from './header-names.ts';
 import type { RequestHead } from './request-head.ts';
-import type { RequestIds } from './request-id.ts';
-import { filterBaggage, hexNumber, newTraceparent, spanIdOf, traceIdOf } from './trace-context.ts';
+import type { RequestId, RequestIds } from './request-id.ts';
+import { filterBaggage, spanIdOf, TraceparentField, traceIdOf } from './trace-context.ts';
 
 /** What decides which calls are traced. */
 export interface TracePolicy {
@@ -33,23 +33,24 @@ export class CallTrace implements TracedCall {
   readonly #head: RequestHead;
   readonly #policy: TracePolicy;
   /** Made by us for this call. */
-  readonly #uuid: string;
-  #told = '';
+  readonly #uuid: RequestId;
+  /** It is the request's id, too. */
+  readonly #hasOwnId: boolean;
   #sampled: boolean | undefined = undefined;
 
-  /** @param ids for a request id that is not ours, and may come twice */
+  /** @param ids for a request id that is the client's, and may come twice */
   constructor(
     call: Pick<Call, 'method' | 'tenant'>,
     head: RequestHead,
     policy: TracePolicy,
-    requestId: string,
-    isOurs: boolean,
+    requestId: RequestId,
     ids: RequestIds,
   ) {
     this.#call = call;
     this.#head = head;
     this.#policy = policy;
-    this.#uuid = isOurs ? requestId : ids.next();
+    this.#hasOwnId = requestId.own === '';
+    this.#uuid = this.#hasOwnId ? requestId : ids.next();
   }
 
   get method(): Call['method'] {
@@ -62,18 +63,19 @@ export class CallTrace implements TracedCall {
 
   /** 32 hex digits. */
   get traceId(): string {
-    if (this.#told !== '') return this.#told.slice(3, 35);
-    return this.#head.traceParent?.traceId ?? traceIdOf(this.#uuid);
+    return this.#head.traceParent?.traceId ?? traceIdOf(this.#uuid.text);
+  }
+
+  /** The trace's id, where it is not the request's own without dashes. */
+  get otherTraceId(): string | undefined {
+    const parent = this.#head.traceParent;
+    if (parent !== undefined) return parent.traceId;
+    return this.#hasOwnId ? undefined : this.traceId;
   }
 
   get randomBits(): number {
     const parent = this.#head.traceParent;
-    return parent === undefined ? hexNumber(this.#uuid, 28) : hexNumber(parent.traceId, 24);
-  }
-
-  /** The `traceparent` that a backend was told last; empty when none was. */
-  get told(): string {
-    return this.#told;
+    return parent === undefined ? this.#uuid.d >>> 0 : Number.parseInt(parent.traceId.slice(24), 16);
   }
 
   get parentSampled(): boolean | undefined {
@@ -105,9 +107,8 @@ export class CallTrace implements TracedCall {
   }
 
   /** The `traceparent` of the nth attempt. */
-  parentField(attempt: number): Field {
-    this.#told = newTraceparent(this.#head.traceParent?.traceId, this.#uuid, attempt, this.sampled);
-    return new Field('traceparent', this.#told, Kind.TRACEPARENT, Indexing.SKIP);
+  parentField(attempt: number): ExtraField {
+    return new TraceparentField(this.#head.traceParent?.traceId, this.#uuid, attempt, this.sampled);
   }
 
   /** What else of the caller's trace the backend is told. */

@@ -8,7 +8,7 @@ import type { Backend } from './backend.ts';
 import type { CallTrace, TracePolicy } from './call-trace.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RecentOctets } from './recent-octets.ts';
-import type { RequestIds } from './request-id.ts';
+import type { RequestId, RequestIds } from './request-id.ts';
 
 /** A GET in plain HTTP. */
 export interface PageRequest {
@@ -43,6 +43,8 @@ export interface ExchangeParts {
 
 /** A call as metrics and logs see it when it is over. */
 export interface EndedCall extends Call {
+  readonly id: RequestId;
+  /** The text of `id`, made anew each time that it is asked for. */
   readonly requestId: string;
   readonly listener: ListenerView;
   readonly connection?: ConnectionInfo | undefined;

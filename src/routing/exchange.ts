@@ -19,7 +19,7 @@ import { CallTrace } from './call-trace.ts';
 import type { EndedCall, ExchangeParts } from './exchange-parts.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RequestHead } from './request-head.ts';
-import { isRequestId } from './request-id.ts';
+import { isRequestId, RequestId } from './request-id.ts';
 import { statusMissing } from './response-faults.ts';
 import { type ResponseHead, readResponseHead } from './response-head.ts';
 import { Traffic } from './traffic.ts';
@@ -59,9 +59,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   attempts: Attempts | undefined = undefined;
   waits: StageWait[] | undefined = undefined;
   #trace: CallTrace | undefined = undefined;
-  #requestId = '';
-  /** The request id is made by us. */
-  #idIsOurs = true;
+  #id: RequestId | undefined = undefined;
   /** The request is its headers, and nothing more. */
   readonly #headersOnly: boolean;
   #responseStarted = false;
@@ -106,13 +104,18 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     return this.#client.connection?.peerIdentity;
   }
 
+  get id(): RequestId {
+    this.#id ??= this.#makeId();
+    return this.#id;
+  }
+
+  #makeId(): RequestId {
+    const own = this.listener.trustRequestId ? this.#head.requestId : undefined;
+    return own !== undefined && isRequestId(own) ? RequestId.ofClient(own) : this.#parts.requestIds.next();
+  }
+
   get requestId(): string {
-    if (this.#requestId === '') {
-      const own = this.listener.trustRequestId ? this.#head.requestId : undefined;
-      this.#idIsOurs = own === undefined || !isRequestId(own);
-      this.#requestId = this.#idIsOurs ? this.#parts.requestIds.next() : own!;
-    }
-    return this.#requestId;
+    return this.id.text;
   }
 
   metadata(name: string): string | undefined {
@@ -122,7 +125,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   get trace(): CallTrace | undefined {
     const { tracing, requestIds } = this.#parts;
     if (tracing === undefined) return undefined;
-    this.#trace ??= new CallTrace(this, this.#head, tracing, this.requestId, this.#idIsOurs, requestIds);
+    this.#trace ??= new CallTrace(this, this.#head, tracing, this.id, requestIds);
     return this.#trace;
   }
 

@@ -40,7 +40,7 @@ export class RequestRouter {
   /** Answers a request whose headers are too long to be read: the credential, if it has one, is none. */
   refuseTooLarge(listener: ListenerView, stream: Stream): void {
     const { answers, requestIds } = this.#parts;
-    answers.tooLarge(stream, listener.uniformErrors ? answers.uniform : credentialInvalid(), requestIds.next());
+    answers.tooLarge(stream, listener.uniformErrors ? answers.uniform : credentialInvalid(), requestIds.next().text);
   }
 
   /** Plain HTTP. @returns undefined when there is no such page */

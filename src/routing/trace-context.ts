@@ -1,3 +1,6 @@
+import { WrittenField } from '../http2/index.ts';
+import type { RequestId } from './request-id.ts';
+
 /** Where a call comes from, by its `traceparent` (W3C Trace Context, level 2). */
 export interface TraceParent {
   /** 32 hex digits. */
@@ -44,62 +47,64 @@ export function traceIdOf(requestId: string): string {
   );
 }
 
+const SPAN_ID = Buffer.alloc(16);
+
 /**
- * The id of a call's span: the last 8 octets of a UUID, the first of them replaced by the span's number, so that the spans of a
- * call need no random numbers of their own.
- * @param uuid made for this call alone; @param index 0 is the call, n its nth attempt, at most 255
+ * The id of a call's span, 16 hex digits: the last 8 octets of a UUID, the first of them replaced by the span's number, so that
+ * the spans of a call need no random numbers of their own.
+ * @param uuid made for this call alone; @param index 0 is the call, n its nth attempt, at most 254
  */
-export function spanIdOf(uuid: string, index: number): string {
-  return (index + 1).toString(16).padStart(2, '0').slice(-2) + uuid.slice(21, 23) + uuid.slice(24, 36);
+export function spanIdOf(uuid: RequestId, index: number): string {
+  uuid.writeSpanId(index, SPAN_ID, 0);
+  return SPAN_ID.latin1Slice(0, SPAN_ID.length);
 }
 
-const ZERO = 0x30;
-
-/** The number that 8 lower-case hex digits of an id are. @param at where they begin */
-export function hexNumber(text: string, at: number): number {
-  let number = 0;
-  for (let i = at; i < at + 8; i++) {
-    const unit = text.charCodeAt(i);
-    number = number * 16 + (unit < 0x40 ? unit - ZERO : unit - 0x57);
-  }
-  return number;
-}
-
-const TEXT = Buffer.from(`00-${NO_TRACE}-${NO_SPAN}-00`);
+const TRACEPARENT_LENGTH = 55;
 const TRACE_AT = 3;
 const SPAN_AT = 36;
-const FLAG_AT = 54;
+const FLAGS_AT = 53;
+const ZERO = 0x30;
+const DASH = 0x2d;
 
-/**
- * What `formatTraceparent` makes of `traceIdOf` and `spanIdOf`, in one piece: joined of slices it would cost three times as much,
- * and again when it is written.
- * @param traceId of the caller's trace; undefined: the trace begins with the call
- */
-export function newTraceparent(traceId: string | undefined, uuid: string, index: number, sampled: boolean): string {
-  if (traceId !== undefined) TEXT.latin1Write(traceId, TRACE_AT);
-  else {
-    // Without the dashes: 8-4-4-4-12.
-    copyUnits(uuid, 0, 8, TRACE_AT);
-    copyUnits(uuid, 9, 13, TRACE_AT + 8);
-    copyUnits(uuid, 14, 18, TRACE_AT + 12);
-    copyUnits(uuid, 19, 23, TRACE_AT + 16);
-    copyUnits(uuid, 24, 36, TRACE_AT + 20);
+/** What `formatTraceparent` makes of `traceIdOf` and `spanIdOf`, written where it is sent. */
+export class TraceparentField extends WrittenField {
+  readonly #traceId: string | undefined;
+  readonly #uuid: RequestId;
+  readonly #index: number;
+  readonly #sampled: boolean;
+
+  /**
+   * @param traceId of the caller's trace; undefined: the trace begins with the call
+   * @param uuid made for this call alone; @param index of the span
+   */
+  constructor(traceId: string | undefined, uuid: RequestId, index: number, sampled: boolean) {
+    super();
+    this.#traceId = traceId;
+    this.#uuid = uuid;
+    this.#index = index;
+    this.#sampled = sampled;
   }
-  const number = index + 1;
-  TEXT[SPAN_AT] = digit((number >> 4) & 15);
-  TEXT[SPAN_AT + 1] = digit(number & 15);
-  copyUnits(uuid, 21, 23, SPAN_AT + 2);
-  copyUnits(uuid, 24, 36, SPAN_AT + 4);
-  TEXT[FLAG_AT] = sampled ? ZERO + 1 : ZERO;
-  return TEXT.latin1Slice(0, 55);
-}
 
-function copyUnits(text: string, from: number, end: number, at: number): void {
-  for (let i = from; i < end; i++) TEXT[at + i - from] = text.charCodeAt(i);
-}
+  get name(): string {
+    return 'traceparent';
+  }
 
-function digit(value: number): number {
-  return value < 10 ? ZERO + value : 0x57 + value;
+  get length(): number {
+    return TRACEPARENT_LENGTH;
+  }
+
+  writeValue(target: Buffer, at: number): void {
+    target[at] = ZERO;
+    target[at + 1] = ZERO;
+    target[at + 2] = DASH;
+    if (this.#traceId === undefined) this.#uuid.writeTraceId(target, at + TRACE_AT);
+    else target.latin1Write(this.#traceId, at + TRACE_AT);
+    target[at + SPAN_AT - 1] = DASH;
+    this.#uuid.writeSpanId(this.#index, target, at + SPAN_AT);
+    target[at + FLAGS_AT - 1] = DASH;
+    target[at + FLAGS_AT] = ZERO;
+    target[at + FLAGS_AT + 1] = this.#sampled ? ZERO + SAMPLED : ZERO;
+  }
 }
 
 /**

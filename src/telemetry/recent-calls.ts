@@ -2,6 +2,8 @@ import type { Outcome, Refusal, StageWait } from '../chain/call.ts';
 import { Code } from '../grpc/status.ts';
 import type { PastAttempt } from '../routing/attempts.ts';
 import type { EndedCall } from '../routing/exchange-parts.ts';
+import { RequestId } from '../routing/request-id.ts';
+import { traceIdOf } from '../routing/trace-context.ts';
 import { isServerError } from './server-error.ts';
 
 /**
@@ -9,9 +11,14 @@ import { isServerError } from './server-error.ts';
  * copied: a list that keeps the outcomes themselves has V8 allocate every one of them where only major collections look.
  */
 export class CallRecord {
-  requestId = '';
-  /** A trace id, or the `traceparent` that has it: cut out only for those who ask. */
-  #trace = '';
+  /** The words of the request's id, and the client's own. */
+  #a = 0;
+  #b = 0;
+  #c = 0;
+  #d = 0;
+  #own = '';
+  #isTraced = false;
+  #otherTraceId: string | undefined = undefined;
   listener = '';
   tenantId = '';
   principalId = '';
@@ -37,9 +44,14 @@ export class CallRecord {
 
   fill(call: EndedCall, outcome: Outcome): void {
     const { attempts, tenant, principal } = call;
-    this.requestId = call.requestId;
-    const { trace } = call;
-    this.#trace = trace === undefined ? '' : trace.told || trace.traceId;
+    const { id, trace } = call;
+    this.#a = id.a;
+    this.#b = id.b;
+    this.#c = id.c;
+    this.#d = id.d;
+    this.#own = id.own;
+    this.#isTraced = trace !== undefined;
+    this.#otherTraceId = trace?.otherTraceId;
     this.listener = call.listener.name;
     this.tenantId = tenant?.id ?? principal?.tenantId ?? '';
     this.principalId = principal?.id ?? '';
@@ -61,8 +73,19 @@ export class CallRecord {
     this.#sentAfter = attempts === undefined ? 0 : attempts.sentAt - call.startedAt;
   }
 
+  get requestId(): string {
+    return new RequestId(this.#a, this.#b, this.#c, this.#d, this.#own).text;
+  }
+
+  /** Whether the call has this id. @param text of it @param words the same, read: there are thousands to compare it with */
+  hasId(text: string, words: RequestId): boolean {
+    if (this.#own !== '') return this.#own === text;
+    return words.own === '' && words.d === this.#d && words.c === this.#c && words.b === this.#b && words.a === this.#a;
+  }
+
+  /** Empty when there was no tracing. */
   get traceId(): string {
-    return this.#trace.length > 32 ? this.#trace.slice(3, 35) : this.#trace;
+    return this.#isTraced ? (this.#otherTraceId ?? traceIdOf(this.requestId)) : '';
   }
 
   get attempts(): PastAttempt[] {
@@ -129,9 +152,10 @@ class Ring {
 
   find(requestId: string): CallRecord | undefined {
     const count = this.#records.length;
+    const words = RequestId.parse(requestId);
     for (let back = 1; back <= count; back++) {
       const record = this.#records[(this.#next - back + count) % count];
-      if (record?.requestId === requestId) return record;
+      if (record?.hasId(requestId, words)) return record;
     }
     return undefined;
   }

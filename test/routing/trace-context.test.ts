@@ -1,13 +1,21 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { WrittenField } from '../../src/http2/index.ts';
+import { RequestId } from '../../src/routing/request-id.ts';
 import {
   filterBaggage,
   formatTraceparent,
-  newTraceparent,
   parseTraceparent,
   spanIdOf,
+  TraceparentField,
   traceIdOf,
 } from '../../src/routing/trace-context.ts';
+
+function written(field: WrittenField): string {
+  const target = Buffer.alloc(field.length);
+  field.writeValue(target, 0);
+  return target.toString('latin1');
+}
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const SPAN = 'b7ad6b7169203331';
@@ -39,15 +47,17 @@ test('what is written is read again, and ids of a call are well-formed and disti
   fc.assert(
     fc.property(fc.uuid({ version: 7 }), fc.boolean(), (uuid, sampled) => {
       const traceId = traceIdOf(uuid);
-      const ids = Array.from({ length: 255 }, (_, index) => spanIdOf(uuid, index));
+      const id = RequestId.parse(uuid);
+      const ids = Array.from({ length: 255 }, (_, index) => spanIdOf(id, index));
       expect(new Set(ids).size).toBe(255);
       for (const spanId of ids) {
         expect(parseTraceparent(formatTraceparent(traceId, spanId, sampled))).toEqual({ traceId, spanId, sampled });
       }
       ids.forEach((spanId, index) => {
         const own = formatTraceparent(traceId, spanId, sampled);
-        expect(newTraceparent(undefined, uuid, index, sampled)).toBe(own);
-        expect(newTraceparent(TRACE, uuid, index, sampled)).toBe(formatTraceparent(TRACE, spanId, sampled));
+        expect(written(new TraceparentField(undefined, id, index, sampled))).toBe(own);
+        const continued = new TraceparentField(TRACE, id, index, sampled);
+        expect(written(continued)).toBe(formatTraceparent(TRACE, spanId, sampled));
       });
     }),
     { numRuns: 20 },

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Outcome } from '../../src/chain/call.ts';
 import type { EndedCall } from '../../src/routing/exchange-parts.ts';
 import { ListenerView } from '../../src/routing/listener-view.ts';
+import { RequestId } from '../../src/routing/request-id.ts';
 import { AccessLog, type AccessLogSettings, DEFAULT_ACCESS_LOG } from '../../src/telemetry/access-log.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMethod, emptySnapshot } from './fixtures.ts';
@@ -21,6 +22,7 @@ function call(more: Partial<EndedCall> = {}): EndedCall {
     plan: undefined,
     reservedUnits: 0,
     countsConcurrency: false,
+    id: RequestId.ofClient('req-1'),
     requestId: 'req-1',
     listener: new ListenerView({ name: 'public', contracts: [], trustRequestId: false, uniformErrors: false }),
     attempts: undefined,

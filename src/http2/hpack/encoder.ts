@@ -1,4 +1,4 @@
-import { type Field, Indexing } from '../field.ts';
+import { type ExtraField, type Field, Indexing, WrittenField } from '../field.ts';
 import type { EncodedBlock, HeaderBlock } from '../header-block.ts';
 import { Admission } from './admission.ts';
 import { DynamicTable, INITIAL_TABLE_SIZE } from './dynamic-table.ts';
@@ -98,7 +98,7 @@ export class Encoder {
   }
 
   /** Octets that `encode()` may write for these at most. */
-  bound(block: HeaderBlock, extra: readonly Field[] | undefined): number {
+  bound(block: HeaderBlock, extra: readonly ExtraField[] | undefined): number {
     // A field's size counts 32 octets beside its strings; a literal takes 1 + 2 * 6 at most.
     let octets = 2 * MAX_INTEGER_OCTETS + block.size;
     if (extra !== undefined) for (let i = 0; i < extra.length; i++) octets += extra[i]!.size;
@@ -109,13 +109,18 @@ export class Encoder {
    * Writes the fields of `block`, then those of `extra`, at `target[offset...]`, where the caller made room for `bound()`.
    * @returns the offset behind the last octet.
    */
-  encode(block: HeaderBlock, extra: readonly Field[] | undefined, target: Buffer, offset: number): number {
+  encode(block: HeaderBlock, extra: readonly ExtraField[] | undefined, target: Buffer, offset: number): number {
     this.#admission.tick();
     let at = this.#smallestSize < 0 ? offset : this.#writeSizeUpdates(target, offset);
     at = this.#writeBlock(block, target, at);
     if (extra === undefined) return at;
     for (let i = 0; i < extra.length; i++) {
-      at = this.#writeField(extra[i]!, this.#blockSlots + (i % EXTRA_SLOTS), target, at);
+      const field = extra[i]!;
+      const slot = this.#blockSlots + (i % EXTRA_SLOTS);
+      at =
+        field instanceof WrittenField
+          ? this.#writeWritten(field, slot, target, at)
+          : this.#writeField(field, slot, target, at);
     }
     return at;
   }
@@ -154,6 +159,14 @@ export class Encoder {
     let at = offset;
     for (let i = 0; i < fields.length; i++) at = this.#writeField(fields[i]!, i % this.#blockSlots, target, at);
     return at;
+  }
+
+  #writeWritten(field: WrittenField, slot: number, target: Buffer, offset: number): number {
+    const { length } = field;
+    let at = this.#writeName(this.#nameOf(field.name, slot), field.name, NOT_INDEXED, target, offset);
+    at = writeInteger(length, STRING_MASK, 0, target, at);
+    field.writeValue(target, at);
+    return at + length;
   }
 
   #writeField(field: Field, slot: number, target: Buffer, offset: number): number {
@@ -231,11 +244,13 @@ export class Encoder {
 
   /** A literal that does not (RFC 7541 sections 6.2.2 and 6.2.3). */
   #writeLiteral(field: Field, name: NameEntry, flags: number, target: Buffer, offset: number): number {
+    return writeRaw(field.value, target, this.#writeName(name, field.name, flags, target, offset));
+  }
+
+  #writeName(name: NameEntry, text: string, flags: number, target: Buffer, offset: number): number {
     const index = this.#nameIndex(name);
-    let at = writeInteger(index, LITERAL_MASK, flags, target, offset);
-    if (index === 0) at = writeRaw(field.name, target, at);
-    at = writeRaw(field.value, target, at);
-    return at;
+    const at = writeInteger(index, LITERAL_MASK, flags, target, offset);
+    return index === 0 ? writeRaw(text, target, at) : at;
   }
 }
 
