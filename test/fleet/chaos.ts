@@ -80,7 +80,8 @@ async function torment(
     keys.run(seconds * 1000),
   ]);
   const until = monotonicMs();
-  for (const { gateway, from: begin, until: end } of fleet.silences()) {
+  const silences = await fleet.silences();
+  for (const { gateway, from: begin, until: end } of silences) {
     say(
       `${((begin - from) / 1000).toFixed(1).padStart(6)} s  gateway ${gateway} did not hear from Redis for ${((end - begin) / 1000).toFixed(1)} s`,
     );
@@ -90,7 +91,7 @@ async function torment(
   const calls = await fleet.backend.fetch();
   const of = (tenant: string) => calls.filter((call) => call.tenant === tenant);
   // A busy machine lets gateways believe that Redis is silent, too: where no fault of ours has done it, that counts as it is.
-  const others = fleet.silences().filter((silence) => !done.some((each) => explains(each, silence)));
+  const others = silences.filter((silence) => !done.some((each) => explains(each, silence)));
   const allowances = [
     ...done.flatMap((each) => allowancesOf(each, LIMIT, gateways)),
     ...silenceAllowances(others, LIMIT, gateways),

@@ -29,7 +29,7 @@ export function testLimits(fleetOf: () => Fleet): void {
     const calls = await fleet.callsOf('limited');
     const admitted = calls.filter(({ at }) => at >= from && at <= until).length;
     const worst = worstWindow(calls, LIMIT)!;
-    const silences = fleet.silences();
+    const silences = await fleet.silences();
     console.log(
       `promise 1: ${admitted} admitted of ${((LIMIT.rate * (until - from)) / 1000).toFixed(0)}, ${refused} refused; worst window ` +
         `${worst.admitted} in ${worst.seconds.toFixed(3)} s, allowed ${worst.allowed.toFixed(0)}; ` +

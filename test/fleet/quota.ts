@@ -27,7 +27,7 @@ export function testQuotas(fleetOf: () => Fleet): void {
     await Promise.all([2, 3].map((gateway) => fleet.gateways[gateway]!.kill('SIGKILL')));
     await demand;
     for (const load of counted) await fleet.unload(load);
-    const silences = fleet.silences();
+    const silences = await fleet.silences();
     const exits = await Promise.all([0, 1].map((gateway) => fleet.gateways[gateway]!.kill('SIGTERM')));
     expect(exits).toEqual([0, 0]);
 

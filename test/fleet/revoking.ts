@@ -32,7 +32,7 @@ export function testRevoking(fleetOf: () => Fleet): void {
     fleet.gateways[FROZEN]!.signal('SIGSTOP');
     try {
       await admin.deleteKey(second.id);
-      const some = await waitForAll(admin);
+      const some = await waitForAll(admin, 4);
       expect(some.reached).toBe(false);
       expect(some.missing.map(({ address }) => address)).toEqual([`127.0.0.1:${fleet.gateways[FROZEN]!.public}`]);
       for (const [gateway, load] of second.loads.entries()) {

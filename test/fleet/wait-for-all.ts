@@ -1,7 +1,7 @@
 import { FleetServiceService, type WaitForVersionResponse } from '../../generated/tollgate/admin/v1/fleet.ts';
 import type { AdminClient } from '../support/admin-client.ts';
 
-/** What was written before is everywhere, or who has not said so. */
-export function waitForAll(admin: AdminClient): Promise<WaitForVersionResponse> {
-  return admin.call(FleetServiceService.waitForVersion, { version: 0, timeout: { seconds: 2, nanos: 0 } });
+/** What was written before is everywhere, or who has not said so by then. */
+export function waitForAll(admin: AdminClient, seconds = 10): Promise<WaitForVersionResponse> {
+  return admin.call(FleetServiceService.waitForVersion, { version: 0, timeout: { seconds, nanos: 0 } });
 }

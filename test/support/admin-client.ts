@@ -23,7 +23,7 @@ export class AdminClient {
   call<Request, Response>(method: MethodDefinition<Request, Response>, request: Request): Promise<Response> {
     const { path, requestSerialize, responseDeserialize } = method;
     return new Promise((resolve, reject) => {
-      const options = { deadline: Date.now() + 10_000 };
+      const options = { deadline: Date.now() + 60_000 };
       this.#client.makeUnaryRequest(
         path,
         requestSerialize,

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { FleetServiceService } from '../../generated/tollgate/admin/v1/fleet.ts';
 import { type Config, Store_Redis } from '../../generated/tollgate/config/v1/config.ts';
 import type { AdmittedCall } from '../fleet/checker.ts';
 import { Child } from '../fleet/child.ts';
@@ -22,6 +24,9 @@ export interface FleetOptions {
   /** Each gateway on an embedded store of its own, without Redis: to test the harness. */
   readonly embedded?: boolean;
 }
+
+/** A gateway's log tells at once of the first late answer, and of those that follow once a second. */
+const TELL_MS = 1_100;
 
 /** Several gateways as processes on one real Redis before one counting backend: what the tests of a fleet start and hurt. */
 export class Fleet {
@@ -146,9 +151,23 @@ export class Fleet {
     return (await this.backend.fetch()).filter((call) => call.tenant === tenant);
   }
 
-  /** When gateways did not hear from Redis in time, as they said. */
-  silences(): Silence[] {
-    return [...this.#pastSilences, ...this.gateways.flatMap((_, gateway) => this.#silencesOf(gateway))];
+  /** When gateways did not hear from Redis in time, as they said. What is not over yet, or not told, is waited for. */
+  async silences(): Promise<Silence[]> {
+    const known = () => [...this.#pastSilences, ...this.gateways.flatMap((_, gateway) => this.#silencesOf(gateway))];
+    await this.#heard();
+    if (known().length === 0) return [];
+    await setTimeout(TELL_MS);
+    await this.#heard();
+    return known();
+  }
+
+  /** Resolves when every gateway has heard from Redis. */
+  async #heard(): Promise<void> {
+    for (const [gateway, { running }] of this.gateways.entries()) {
+      if (!running) continue;
+      const admin = this.admin(gateway);
+      await admin.call(FleetServiceService.listGateways, {}).finally(() => admin.close());
+    }
   }
 
   /** Lines of the gateways' logs that match, with the gateway's index before them. */
