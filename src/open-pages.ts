@@ -67,7 +67,7 @@ async function identify(
     tenant: undefined,
     plan: undefined,
     reservedUnits: 0,
-    countsConcurrency: false,
+    countedBy: undefined,
     admittedStages: 0,
   } satisfies Call & ChainedCall;
   const chain = new MiddlewareChain([authentication]);

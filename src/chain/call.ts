@@ -61,8 +61,8 @@ export interface Call {
   reservedUnits: number;
   /** The times that stages made it wait; undefined for none, which is nearly always so. */
   waits?: StageWait[] | undefined;
-  /** True while the call counts against its tenant's concurrency. */
-  countsConcurrency: boolean;
+  /** What counts the call as running, for as long as it does: set and cleared by the rate limit's stage. */
+  countedBy: { running: number } | undefined;
 }
 
 /** A time that a call waited for something slow: a stage of the chain, or what that stage asked. */

@@ -8,7 +8,7 @@ import {
 } from 'node:tls';
 import { Census } from './census.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionOwner } from './connection-options.ts';
+import type { ConnectionOptions, ConnectionOwner } from './connection-options.ts';
 import type { NameTable } from './field.ts';
 import type { FloodKind } from './flood.ts';
 import { Flusher } from './flusher.ts';
@@ -183,7 +183,7 @@ export class Listener {
 
   #createServer(options: ListenerOptions): Server {
     if (options.tls === undefined) {
-      return createServer({ pauseOnConnect: this.#moves, noDelay: true }, (socket) => this.#accept(socket));
+      return createServer({ pauseOnConnect: this.#moves }, (socket) => this.#accept(socket));
     }
     const tls = serverTlsOptions(options.tls, options.onHttp1 !== undefined);
     const server = createTlsServer(tls, (socket) => this.#acceptTls(socket));
@@ -233,10 +233,12 @@ export class Listener {
   #accept(accepted: Socket): void {
     const address = accepted.remoteAddress ?? '';
     if (!this.#admit(accepted, address)) return;
+    // Asked of the socket that the address was asked of: it has both from one call to the kernel.
+    const remote = { address, port: accepted.remotePort ?? 0 };
     let reader: Reader | undefined;
     const moved = this.#moves ? moveToOnread(accepted, () => reader) : undefined;
     const socket = moved ?? accepted;
-    const connection = this.#connect(socket, address);
+    const connection = this.#connect(socket, remote);
     reader = (buffer, start, end) => connection.read(buffer, start, end);
     if (moved === undefined) {
       readByEvents(socket, reader);
@@ -266,7 +268,7 @@ export class Listener {
 
   #connect(
     socket: Socket,
-    address: string | undefined,
+    remote: ConnectionOptions['remote'],
     tls?: { http1Only: boolean; peerIdentity: PeerIdentity | undefined },
   ): Connection {
     const now = this.#sweeper.now();
@@ -280,7 +282,7 @@ export class Listener {
       limits: this.#limits,
       names: this.#options.names,
       owner: this.#owner,
-      ...(address === undefined ? {} : { remoteAddress: address }),
+      ...(remote === undefined ? {} : { remote }),
       now,
       retireAt: age === undefined ? Number.POSITIVE_INFINITY : now + age * (0.9 + random() / 5),
     });

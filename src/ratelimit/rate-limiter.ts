@@ -173,10 +173,9 @@ export class RateLimiter implements Stage {
   }
 
   settle(call: Call): void {
-    if (!call.countsConcurrency || call.tenant === undefined) return;
-    call.countsConcurrency = false;
-    const state = this.#tenants.get(call.tenant.id);
-    if (state !== undefined && state.running > 0) state.running--;
+    if (call.countedBy === undefined) return;
+    call.countedBy.running--;
+    call.countedBy = undefined;
   }
 
   /** The store answers later. The call counts as running already: many that wait must not pass the bound together. */
@@ -289,7 +288,7 @@ function drawAlone(
 
 function count(call: Call, state: LimiterState): void {
   state.running++;
-  call.countsConcurrency = true;
+  call.countedBy = state;
 }
 
 function explainConcurrency(state: LimiterState, limit: number): Finding[] {

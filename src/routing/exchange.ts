@@ -44,7 +44,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   tenant: Tenant | undefined = undefined;
   plan: Plan | undefined = undefined;
   reservedUnits = 0;
-  countsConcurrency = false;
+  countedBy: { running: number } | undefined = undefined;
   admittedStages = 0;
   endedWith: Outcome | undefined = undefined;
   deadlineAt = 0;

@@ -26,7 +26,7 @@ const call = (entry: MethodEntry | undefined, scopes: string[] | undefined): Cal
   tenant: undefined,
   plan: undefined,
   reservedUnits: 0,
-  countsConcurrency: false,
+  countedBy: undefined,
 });
 
 describe('authorization', () => {

@@ -89,7 +89,7 @@ export class AuthFixture {
       tenant: undefined,
       plan: undefined,
       reservedUnits: 0,
-      countsConcurrency: false,
+      countedBy: undefined,
       ...over,
     };
   }

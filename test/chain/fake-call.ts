@@ -51,7 +51,7 @@ export function fakeCall(tenantId: string | undefined, plan: Plan, policy: Parti
     tenant: tenantId === undefined ? undefined : fakeTenant(tenantId),
     plan: tenantId === undefined ? undefined : plan,
     reservedUnits: 0,
-    countsConcurrency: false,
+    countedBy: undefined,
   };
 }
 

@@ -32,7 +32,7 @@ export function callOf(fields: Partial<Call>): Call {
     tenant: undefined,
     plan: undefined,
     reservedUnits: 0,
-    countsConcurrency: false,
+    countedBy: undefined,
     ...fields,
   };
 }

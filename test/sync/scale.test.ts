@@ -124,7 +124,7 @@ describe('with many tenants and keys', () => {
       tenant: undefined,
       plan: undefined,
       reservedUnits: 0,
-      countsConcurrency: false,
+      countedBy: undefined,
     });
     for (let round = 0; round < 3; round++) {
       for (let i = 100; i < 110; i++) expect(await auth.admit(call(keyOf(i, 2).text))).toBeUndefined();

@@ -21,7 +21,7 @@ function call(more: Partial<EndedCall> = {}): EndedCall {
     tenant: { id: 'acme', displayName: '', plan: 'free', suspended: false },
     plan: undefined,
     reservedUnits: 0,
-    countsConcurrency: false,
+    countedBy: undefined,
     id: RequestId.ofClient('req-1'),
     requestId: 'req-1',
     listener: new ListenerView({ name: 'public', contracts: [], trustRequestId: false, uniformErrors: false }),

@@ -46,7 +46,7 @@ class ImaginedCall implements Call {
   tenant: Call['tenant'] = undefined;
   plan: Call['plan'] = undefined;
   reservedUnits = 0;
-  countsConcurrency = false;
+  countedBy: { running: number } | undefined = undefined;
 
   constructor(
     snapshot: Snapshot,
