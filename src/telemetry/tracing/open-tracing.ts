@@ -1,12 +1,12 @@
-import type { SpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Outcome } from '../../chain/call.ts';
 import type { TracePolicy } from '../../routing/call-trace.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
 import type { Logger } from '../logger.ts';
-import { signalUrl } from '../otlp/plan-export.ts';
+import { exportBatch, openExporter } from '../otlp/open-exporter.ts';
+import { createBatchEncoder, type EncodedSpans } from './encode-batch.ts';
 import type { TracingPlan } from './plan-tracing.ts';
 import { createSampler } from './sampler.ts';
-import { type ExportCounts, SpanQueue } from './span-queue.ts';
+import { type BatchExporter, type ExportCounts, SpanQueue } from './span-queue.ts';
 import { createTracer } from './tracer.ts';
 
 /** Tracing that is on. */
@@ -22,8 +22,8 @@ export interface Tracing {
 const MAX_CLOSE_MS = 3000;
 
 /**
- * Opens the way to the collector. OpenTelemetry's packages are loaded here, so that a gateway that traces nothing neither waits a
- * third of a second for them at its start nor keeps 25 MiB for them.
+ * Opens the way to the collector. OpenTelemetry's packages are loaded only now, so that a gateway that traces nothing neither
+ * waits for them at its start nor keeps them in memory.
  */
 export async function openTracing(
   plan: TracingPlan,
@@ -31,19 +31,10 @@ export async function openTracing(
 ): Promise<Tracing> {
   const { log, version, now, wall } = parts;
   for (const warning of plan.warnings) log.warn(warning);
-  const [{ resourceFromAttributes }, exporter] = await Promise.all([
-    import('@opentelemetry/resources'),
-    openExporter(plan),
-  ]);
-  const queue = new SpanQueue(exporter, log);
-  const source = {
-    resource: resourceFromAttributes(plan.resource),
-    scope: { name: 'tollgate', version },
-    epoch: () => wall() - now(),
-  };
+  const queue = new SpanQueue(await openBatchExporter(plan, version), log);
   return {
     policy: createSampler(plan.sampling),
-    onEnd: createTracer(queue, source, plan.tail, now),
+    onEnd: createTracer(queue, () => wall() - now(), plan.tail, now),
     get counts() {
       return queue.counts;
     },
@@ -51,16 +42,15 @@ export async function openTracing(
   };
 }
 
-async function openExporter({ protocol, endpoint, headers }: TracingPlan): Promise<SpanExporter> {
-  if (protocol === 'grpc') {
-    const [{ OTLPTraceExporter }, { Metadata }] = await Promise.all([
-      import('@opentelemetry/exporter-trace-otlp-grpc'),
-      import('@grpc/grpc-js'),
-    ]);
-    const metadata = new Metadata();
-    for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
-    return new OTLPTraceExporter({ ...(endpoint !== undefined && { url: endpoint }), metadata });
-  }
-  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
-  return new OTLPTraceExporter({ ...(endpoint !== undefined && { url: signalUrl(endpoint, 'traces') }), headers });
+async function openBatchExporter(plan: TracingPlan, version: string): Promise<BatchExporter> {
+  const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer');
+  const encode = createBatchEncoder({ resource: plan.resource, scope: { name: 'tollgate', version } });
+  const exporter = await openExporter<readonly EncodedSpans[]>('traces', plan, {
+    serializer: {
+      serializeRequest: encode,
+      deserializeResponse: (octets) => ProtobufTraceSerializer.deserializeResponse(octets),
+    },
+    helper: { name: 'span', countItems: (batch) => batch.reduce((sum, { count }) => sum + count, 0) },
+  });
+  return { export: (batch) => exportBatch(exporter, batch), shutdown: () => exporter.shutdown() };
 }

@@ -1,7 +1,7 @@
-import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Logger } from '../logger.ts';
+import type { EncodedSpans } from './encode-batch.ts';
 
-/** Spans that may wait. A span is about 1 KiB. */
+/** Spans that may wait. A span is about half a KiB. */
 const MAX_QUEUED = 2048;
 const MAX_BATCH = 512;
 /** How long a span waits for others. */
@@ -16,43 +16,55 @@ export interface ExportCounts {
   readonly queued: number;
 }
 
+/** The way to the collector. */
+export interface BatchExporter {
+  /** Never rejects. @returns what went wrong */
+  export(batch: readonly EncodedSpans[]): Promise<Error | undefined>;
+  shutdown(): Promise<void>;
+}
+
 /**
  * Takes spans to the exporter, a batch at a time. A collector that is away or hangs costs the queue and one batch, and no call
  * ever waits for it. The SDK's `BatchSpanProcessor` does as much, but does not say how many spans it has dropped.
  */
 export class SpanQueue {
-  readonly #exporter: SpanExporter;
+  readonly #exporter: BatchExporter;
   readonly #log: Logger;
   readonly #maxQueued: number;
-  #queued: ReadableSpan[] = [];
+  #queued: EncodedSpans[] = [];
+  /** How many spans that are. */
+  #spans = 0;
   #timer: NodeJS.Timeout | undefined = undefined;
   #sending: Promise<void> | undefined = undefined;
   #failing = false;
   readonly #counts = { exported: 0, dropped: 0 };
 
-  constructor(exporter: SpanExporter, log: Logger, maxQueued: number = MAX_QUEUED) {
+  constructor(exporter: BatchExporter, log: Logger, maxQueued: number = MAX_QUEUED) {
     this.#exporter = exporter;
     this.#log = log;
     this.#maxQueued = maxQueued;
   }
 
   get counts(): ExportCounts {
-    return { ...this.#counts, queued: this.#queued.length };
+    return { ...this.#counts, queued: this.#spans };
   }
 
   /** Whether there is room: who builds spans may ask first. Those that find none count as dropped. */
   hasRoomFor(spans: number): boolean {
-    if (this.#queued.length + spans <= this.#maxQueued) return true;
+    if (this.#spans + spans <= this.#maxQueued) return true;
     this.#counts.dropped += spans;
     return false;
   }
 
-  push(spans: readonly ReadableSpan[]): void {
-    for (const span of spans) {
-      if (this.#queued.length < this.#maxQueued) this.#queued.push(span);
-      else this.#counts.dropped++;
-    }
-    if (this.#queued.length >= MAX_BATCH) this.#send();
+  /** Takes the spans of a call, for which there is room. */
+  push(spans: EncodedSpans): void {
+    this.#queued.push(spans);
+    this.#spans += spans.count;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#spans >= MAX_BATCH) this.#send();
     else this.#timer ??= setTimeout(() => this.#send(), INTERVAL_MS).unref();
   }
 
@@ -81,25 +93,20 @@ export class SpanQueue {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#sending !== undefined || this.#queued.length === 0) return;
-    const batch = this.#queued.splice(0, MAX_BATCH);
-    this.#sending = this.#export(batch).then((error) => {
+    const { batch, spans } = this.#take();
+    this.#sending = this.#exporter.export(batch).then((error) => {
       this.#sending = undefined;
-      this.#onResult(batch.length, error);
-      if (this.#queued.length > 0) this.push([]);
+      this.#onResult(spans, error);
+      if (this.#queued.length > 0) this.#schedule();
     });
   }
 
-  /** @returns what went wrong */
-  #export(batch: ReadableSpan[]): Promise<Error | undefined> {
-    return new Promise((resolve) => {
-      try {
-        this.#exporter.export(batch, ({ code, error }) => {
-          resolve(code === 0 ? undefined : (error ?? new Error('the collector did not take the spans')));
-        });
-      } catch (error) {
-        resolve(error instanceof Error ? error : new Error(String(error)));
-      }
-    });
+  #take(): { readonly batch: readonly EncodedSpans[]; readonly spans: number } {
+    let calls = 0;
+    let spans = 0;
+    while (calls < this.#queued.length && spans < MAX_BATCH) spans += this.#queued[calls++]!.count;
+    this.#spans -= spans;
+    return { batch: this.#queued.splice(0, calls), spans };
   }
 
   /** One line when it begins to fail, one when that is over. */

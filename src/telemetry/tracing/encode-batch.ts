@@ -1,0 +1,41 @@
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import type { ResourceAttributes } from '../otlp/plan-export.ts';
+import { encodeAttributes } from './encode-span.ts';
+
+/** Spans as `encodeSpan` writes them. */
+export interface EncodedSpans {
+  readonly octets: Uint8Array;
+  /** How many there are. */
+  readonly count: number;
+}
+
+/** What spans of a gateway have in common. */
+export interface SpanSource {
+  readonly resource: ResourceAttributes;
+  readonly scope: { readonly name: string; readonly version: string };
+}
+
+// Field numbers of `opentelemetry.proto.collector.trace.v1`, `.trace.v1`, `.resource.v1` and `.common.v1`.
+const ExportTraceServiceRequest = { RESOURCE_SPANS: 1 } as const;
+const ResourceSpans = { RESOURCE: 1, SCOPE_SPANS: 2 } as const;
+const Resource = { ATTRIBUTES: 1 } as const;
+const ScopeSpans = { SCOPE: 1 } as const;
+const InstrumentationScope = { NAME: 1, VERSION: 2 } as const;
+
+/** Makes the `ExportTraceServiceRequest` of spans that are encoded already: octets that are put one behind the other. */
+export function createBatchEncoder({ resource, scope }: SpanSource): (batch: readonly EncodedSpans[]) => Uint8Array {
+  const writer = new BinaryWriter();
+  encodeAttributes(writer, Resource.ATTRIBUTES, Object.entries(resource));
+  const resourceOctets = writer.finish();
+  writer.tag(InstrumentationScope.NAME, WireType.LengthDelimited).string(scope.name);
+  writer.tag(InstrumentationScope.VERSION, WireType.LengthDelimited).string(scope.version);
+  const scopeOctets = writer.finish();
+  return (batch) => {
+    writer.tag(ExportTraceServiceRequest.RESOURCE_SPANS, WireType.LengthDelimited).fork();
+    writer.tag(ResourceSpans.RESOURCE, WireType.LengthDelimited).bytes(resourceOctets);
+    writer.tag(ResourceSpans.SCOPE_SPANS, WireType.LengthDelimited).fork();
+    writer.tag(ScopeSpans.SCOPE, WireType.LengthDelimited).bytes(scopeOctets);
+    for (const { octets } of batch) writer.raw(octets);
+    return writer.join().join().finish();
+  };
+}
