@@ -1,15 +1,10 @@
 import { randomBytes, randomFillSync, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../generated/tollgate/config/v1/config.ts';
-import { AuthenticationManager, type AuthenticationStats } from './auth/authentication-manager.ts';
+import type { AuthenticationManager, AuthenticationStats } from './auth/authentication-manager.ts';
 import { AuthorizationStage } from './auth/authorize.ts';
-import { FailedCredentials } from './auth/failed-credentials.ts';
-import { fetchKeySet } from './auth/jwt/fetch-key-set.ts';
-import { KeySources } from './auth/jwt/key-sources.ts';
-import { TokenVerifier } from './auth/jwt/token-verifier.ts';
 import { KeyUses } from './auth/key-uses.ts';
 import { BackendTable, type BackendTableParts } from './backend-table.ts';
 import { MiddlewareChain } from './chain/chain.ts';
@@ -19,34 +14,30 @@ import { LookTimer } from './chain/look-timer.ts';
 import { TurnClock } from './chain/turn-clock.ts';
 import { trustConfig } from './config/load.ts';
 import { loadContracts } from './config/load-contracts.ts';
-import { type ListenerSettings, type Settings, toSettings } from './config/settings.ts';
+import { type Settings, toSettings } from './config/settings.ts';
 import type { ConfigSource } from './config/source.ts';
-import type { AuthenticationSettings } from './config/to-authentication.ts';
-import { ALWAYS_SHOWN, CONTROL_BACKEND } from './contracts/builtin.ts';
-import type { MethodEntry } from './contracts/method-entry.ts';
 import { recordRefusals } from './control/audit/record-refusals.ts';
 import { Changes } from './control/changes.ts';
 import { startControlServer } from './control/control-server.ts';
 import { Health } from './control/health.ts';
-import { answerHttp1, type PlainPage } from './control/probes.ts';
 import { DecisionLog } from './decisions/decision-log.ts';
 import { describeState } from './describe-state.ts';
-import { Flusher, Listener, type ListenerOptions, type Stream, type StreamHandler } from './http2/index.ts';
+import { Flusher, type Listener } from './http2/index.ts';
 import { FloodCounts } from './metrics/flood-counts.ts';
+import { openAuthentication } from './open-authentication.ts';
+import { openListeners } from './open-listeners.ts';
 import { openMetrics } from './open-metrics.ts';
-import { openPages, toPlainRequest } from './open-pages.ts';
+import { openOverload } from './open-overload.ts';
+import { openPages } from './open-pages.ts';
 import { openRegistration } from './open-registration.ts';
 import { openState, type State } from './open-state.ts';
 import { openTelemetry, type Telemetry } from './open-telemetry.ts';
-import { createMemoryProbe, type MemoryFacts } from './overload/memory-share.ts';
-import { OverloadMonitor } from './overload/overload-monitor.ts';
-import { OverloadStage } from './overload/overload-stage.ts';
+import type { MemoryFacts } from './overload/memory-share.ts';
 import { QuotaTracker } from './quota/quota-tracker.ts';
 import { RateLimiter } from './ratelimit/rate-limiter.ts';
 import { Answers } from './routing/answers.ts';
 import { countMessages } from './routing/count-messages.ts';
-import { HEADER_NAMES } from './routing/header-names.ts';
-import { ListenerView } from './routing/listener-view.ts';
+import type { ListenerView } from './routing/listener-view.ts';
 import { RecentOctets } from './routing/recent-octets.ts';
 import { RequestIds } from './routing/request-id.ts';
 import { RequestRouter } from './routing/router.ts';
@@ -57,7 +48,6 @@ import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
 import { retryConflicts } from './tenants/retry-conflicts.ts';
 import { TenantManager } from './tenants/tenant-manager.ts';
 import { CertificateRenewal, type Renewable } from './tls/certificate-renewal.ts';
-import { ServerCertificates } from './tls/server-certificates.ts';
 import { fingerprintOf } from './tls/watch-files.ts';
 
 export interface GatewayOptions {
@@ -76,9 +66,6 @@ export interface GatewayOptions {
 type Closer = (graceMs: number) => unknown;
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-
-/** Longer than it takes to look a key up or to verify a token, and nothing to a caller who has to ask for another one. */
-const REFUSE_AFTER_MS = 3;
 
 /** Milliseconds that running calls get to end. */
 const DEFAULT_GRACE_MS = 10_000;
@@ -193,24 +180,26 @@ export class Gateway {
     this.#closers.push(() => looks.close());
 
     // The way of a call: these stages, then the backend.
-    const authentication = new AuthenticationManager({
+    const { authentication, ...credentials } = openAuthentication(settings.authentication, {
       documents: state.credentials,
       sync,
       clock: turnClock,
+      system: clock,
       onStoreError: onError,
-      ...this.#checkCredentials(settings.authentication),
       uses,
       lookBy: (at) => looks.by(at),
+      log,
     });
     this.#authentication = authentication;
-    this.#closers.push(() => authentication.close());
+    this.#closers.push(() => credentials.close());
     // Leased units live for a tenth of a second: no turn, however long, is to make that more.
     const now = state.fleet === undefined ? turnClock.monotonic : clock.monotonic;
     const turn = new EndOfTurn();
     const limiter = new RateLimiter({ rates: state.rates, now, liveGateways, turn });
     const quota = new QuotaTracker({ quotas: state.quotas, now: state.calendar, onError, liveGateways, turn });
     this.#closers.push(() => quota.drain());
-    const overload = this.#watchOverload(settings, memory);
+    const { stage: overload, ...pressure } = openOverload(settings.overload, { memory, now: clock.monotonic, log });
+    this.#closers.push(() => pressure.close());
     const chain = new MiddlewareChain(
       [authentication, overload, new AuthorizationStage(), limiter, quota],
       clock.monotonic,
@@ -325,10 +314,18 @@ export class Gateway {
       onFault: (error, call) =>
         log.error({ err: error, request_id: call.requestId }, 'a call failed inside the gateway'),
     });
-    await this.#listen(settings.listeners, open, {
+    this.#closers.push((graceMs) => Promise.all(open.map((listener) => listener.close(graceMs))));
+    await openListeners(settings.listeners, {
       flusher,
       floods,
       pages,
+      log,
+      onOpen: ({ settings: { name }, view, listener, renewable }) => {
+        open.push(listener);
+        this.#views.set(name, view);
+        this.addresses.set(name, listener.address);
+        if (renewable !== undefined) this.#renewables.push(renewable);
+      },
       accept: (view, stream, block, endStream) => router.accept(view, sync.current, stream, block, endStream),
       tooLarge: (view, stream) => router.refuseTooLarge(view, stream),
       cutOff: (stream) => router.cutOff(stream),
@@ -354,40 +351,6 @@ export class Gateway {
     return first === undefined ? '' : `${first.host}:${first.port}`;
   }
 
-  /** What tokens are verified with, and who has tried too many wrong credentials. */
-  #checkCredentials({ ca, httpHosts, failures, ...settings }: AuthenticationSettings) {
-    const authorities = ca === undefined ? undefined : readFileSync(ca);
-    const keys = new KeySources({
-      refreshMs: settings.jwksRefreshMs,
-      maxAgeMs: settings.jwksMaxAgeMs,
-      now: clock.monotonic,
-      fetch: (place, signal) => fetchKeySet(place, { httpHosts, ca: authorities }, signal),
-      onFailure: ({ text }, error) => this.#log.warn({ keys: text, err: error }, "an issuer's keys were not fetched"),
-    });
-    this.#closers.push(() => keys.close());
-    return {
-      verifier: new TokenVerifier({ keys, now: clock.now }),
-      maxLength: settings.maxTokenLength,
-      tokenCacheMs: settings.tokenCacheMs,
-      refuseAfterMs: REFUSE_AFTER_MS,
-      failures: new FailedCredentials({ ...failures, now: clock.monotonic }),
-    };
-  }
-
-  /** Health and admin services are never refused: they are what helps. */
-  #watchOverload({ overload: limits }: Settings, memory: MemoryFacts | undefined): OverloadStage {
-    const isExempt = (method: MethodEntry | undefined) => method?.backend === CONTROL_BACKEND;
-    if (limits === undefined) return new OverloadStage({ pressure: 0 }, isExempt);
-    const probe = createMemoryProbe(limits.maxMemory, memory ?? { rss: () => 0, constrained: () => 0 });
-    const monitor = new OverloadMonitor(limits, { now: clock.monotonic, memory: probe }, (overloaded) => {
-      if (overloaded) this.#log.warn('overloaded: calls are refused, those of low priority first');
-      else this.#log.warn({ refused: stage.refused }, 'no longer overloaded');
-    }).start();
-    const stage = new OverloadStage(monitor, isExempt);
-    this.#closers.push(() => monitor.close());
-    return stage;
-  }
-
   /** Backends of the file, and of the snapshot as it changes. */
   #openBackends(settings: Settings, controlPath: string, sync: ConfigSync, parts: BackendTableParts): BackendTable {
     const backends = new BackendTable(parts);
@@ -402,44 +365,6 @@ export class Gateway {
     return backends;
   }
 
-  async #listen(listeners: readonly ListenerSettings[], open: Listener[], calls: CallHandling): Promise<void> {
-    this.#closers.push((graceMs) => Promise.all(open.map((listener) => listener.close(graceMs))));
-    for (const settings of listeners) {
-      const view = new ListenerView({ ...settings, contracts: [...settings.contracts, ...ALWAYS_SHOWN] });
-      const page = calls.pages.get(settings.name) ?? (() => undefined);
-      this.#views.set(settings.name, view);
-      const certificates = settings.tls && new ServerCertificates(settings.tls, readFileSync);
-      const listener = await Listener.listen({
-        host: settings.host,
-        port: settings.port,
-        tls: certificates?.serverOptions,
-        maxConnectionAgeMs: settings.maxConnectionAgeMs,
-        ...settings.limits,
-        names: HEADER_NAMES,
-        flusher: calls.flusher,
-        onRequest: (stream, block, endStream) => calls.accept(view, stream, block, endStream),
-        onTooLarge: (stream) => calls.tooLarge(view, stream),
-        onGraceOver: calls.cutOff,
-        onHttp1: (request) => answerHttp1(page, settings.uniformErrors, toPlainRequest(request)),
-        onHandshakeError: (error, remote) => {
-          this.#log.debug({ listener: settings.name, remote, why: error.message }, 'TLS handshake failed');
-        },
-        onError: (error) => this.#log.error({ listener: settings.name, err: error }, 'listener'),
-        onFlood: (kind, remote) => calls.floods.count(`listener ${settings.name}`, kind, remote),
-      });
-      open.push(listener);
-      if (certificates !== undefined) {
-        this.#renewables.push({
-          name: `listener ${settings.name}`,
-          paths: certificates.paths,
-          validTo: () => certificates.validTo,
-          reload: () => listener.renewTls(certificates.reload()),
-        });
-      }
-      this.addresses.set(settings.name, listener.address);
-    }
-  }
-
   async #stop(graceMs: number, noticeMs: number): Promise<void> {
     this.#health.drain();
     if (noticeMs > 0) await setTimeout(noticeMs);
@@ -451,17 +376,4 @@ export class Gateway {
       }
     }
   }
-}
-
-/** What listeners do with requests. */
-interface CallHandling {
-  readonly flusher: Flusher;
-  readonly floods: FloodCounts;
-  /** By listener. */
-  readonly pages: ReadonlyMap<string, PlainPage>;
-  accept(view: ListenerView, ...request: Parameters<ListenerOptions['onRequest']>): StreamHandler;
-  /** Answers one whose headers are too long. */
-  tooLarge(view: ListenerView, stream: Stream): void;
-  /** Ends one that still runs. */
-  cutOff(stream: Stream): void;
 }

@@ -3,23 +3,20 @@ import type { Deadline } from '../chain/deadlines.ts';
 import { backendUnavailable } from '../chain/refusal.ts';
 import { MESSAGE_PREFIX } from '../grpc/message-prefix.ts';
 import { Code } from '../grpc/status.ts';
-import { formatTimeout } from '../grpc/timeout.ts';
 import {
   type ConnectionInfo,
   ErrorCode,
-  type ExtraField,
-  Field,
+  type Field,
   type HeaderBlock,
-  Indexing,
   ResetCause,
   type Stream,
   type StreamHandler,
 } from '../http2/index.ts';
+import { attemptFields, remoteAddressField } from './attempt-fields.ts';
 import type { Backend, Endpoint, Permit } from './backend.ts';
 import type { CallTrace } from './call-trace.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import { callerFields } from './field-memos.ts';
-import { Kind } from './header-names.ts';
 import { HeldData } from './held-data.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RequestHead } from './request-head.ts';
@@ -33,9 +30,6 @@ const NONE: readonly Field[] = [];
 const SMALL = 4096;
 /** What is kept of a request that a backend is being sent. A longer one is not tried again. */
 const MAX_KEPT = 65_536;
-/** A call is told to the backend as tried before only up to here (gRFC A6 has 5 as the most). */
-const MAX_PREVIOUS = 99;
-
 /** The exchange, as its attempts see it. */
 export interface AttemptedCall extends Pick<Call, 'principal' | 'method' | 'remoteAddress'> {
   readonly listener: ListenerView;
@@ -397,32 +391,15 @@ export class Attempts implements StreamHandler, Deadline {
         );
     const held = this.#held;
     const hasData = held !== undefined && held.length > 0;
-    const stream = endpoint.client.request(this, block, this.#extra(caller, now), this.#requestEnded && !hasData);
+    const number = (this.past?.length ?? 0) + 1;
+    const extra = attemptFields(call, this.#head, caller, { now, number, failed: this.#failed });
+    if (backend.isControl) extra.push(remoteAddressField(call.remoteAddress));
+    const stream = endpoint.client.request(this, block, extra, this.#requestEnded && !hasData);
     this.#stream = stream;
     if (!hasData) return;
     if (!this.#keeps || (held.length > MAX_KEPT && stream.id !== 0)) this.#letGo();
     const taken = held.release(stream, this.#requestEnded);
     if (taken > 0) this.#took(taken);
-  }
-
-  /** Fields of this attempt alone. @param caller who calls, where the block does not say it */
-  #extra(caller: readonly [Field, Field] | undefined, now: number): ExtraField[] {
-    const { id, deadlineAt } = this.#call;
-    const left = deadlineAt === 0 ? undefined : Math.max(deadlineAt - now, 0.001);
-    const timeout =
-      left === undefined ? left : new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP);
-    const { trace } = this.#call;
-    const extra = listOf(caller, id, timeout, trace?.parentField((this.past?.length ?? 0) + 1));
-    if (this.#head.traceFields.length > 0) extra.push(...(trace?.passedFields() ?? this.#head.traceFields));
-    const previous = this.#head.previousAttempts;
-    if (this.#failed > 0) {
-      const count = Math.min(MAX_PREVIOUS, this.#failed + (previous === undefined ? 0 : Number(previous.value)));
-      extra.push(new Field('grpc-previous-rpc-attempts', String(count), Kind.PREVIOUS_ATTEMPTS, Indexing.SKIP));
-    } else if (previous !== undefined) extra.push(previous);
-    if (this.#backend?.isControl === true) {
-      extra.push(new Field('x-tollgate-remote-address', this.#call.remoteAddress, Kind.RESERVED, Indexing.SKIP));
-    }
-    return extra;
   }
 
   // The request.
@@ -489,22 +466,6 @@ export class Attempts implements StreamHandler, Deadline {
     this.#given += octets - again;
     if (octets > again) this.#client.consume(octets - again);
   }
-}
-
-/** One list of the right length: a push would make room for sixteen. */
-function listOf(
-  caller: readonly [Field, Field] | undefined,
-  id: ExtraField,
-  timeout: ExtraField | undefined,
-  parent: ExtraField | undefined,
-): ExtraField[] {
-  if (caller === undefined) {
-    if (timeout === undefined) return parent === undefined ? [id] : [id, parent];
-    return parent === undefined ? [id, timeout] : [id, timeout, parent];
-  }
-  const [tenant, principal] = caller;
-  if (timeout === undefined) return parent === undefined ? [tenant, principal, id] : [tenant, principal, id, parent];
-  return parent === undefined ? [tenant, principal, id, timeout] : [tenant, principal, id, timeout, parent];
 }
 
 /** Octets that the message which begins at `start` says it has, with its prefix; 0 where the prefix is not whole. */
