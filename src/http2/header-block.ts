@@ -21,7 +21,7 @@ export class HeaderBlock {
   verdict = 0;
   status = 0;
   contentLength = -1;
-  /** A mark of the encoder that encoded it last, and what it made of it: a request goes the same way again. For encoders alone. */
+  /** A mark of the encoder that encoded it first, and what it made of it: a request goes the same way again. For encoders alone. */
   encodedBy: object | undefined = undefined;
   encoded: EncodedBlock | undefined = undefined;
 

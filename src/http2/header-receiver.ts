@@ -40,6 +40,11 @@ export class HeaderReceiver {
     this.#decoder = undefined;
   }
 
+  /** Nothing more comes. */
+  close(): void {
+    this.#decoder = this.#packed = undefined;
+  }
+
   /** Made for the first block, and for the first after a while: most connections are idle. */
   #makeDecoder(): Decoder {
     const { settings, limits, names } = this.#connection;

@@ -43,6 +43,11 @@ export class Receiver implements FrameSink {
     this.#headers.trim();
   }
 
+  /** Nothing more comes. */
+  close(): void {
+    this.#headers.close();
+  }
+
   /** A stream is gone: nothing of it is kept. */
   forget(stream: EngineStream): void {
     if (this.#current === stream) this.#current = undefined;

@@ -54,6 +54,7 @@ export class Encoder {
   readonly #table = new DynamicTable<FieldEntry>(INITIAL_TABLE_SIZE);
   readonly #index = new FieldIndex();
   readonly #admission = new Admission();
+  /** Blocks that another encoder has encoded first, and that do not have the octets themselves: this keeps them alive. */
   readonly #blocks = new RecentMap<HeaderBlock, EncodedBlock>(MAX_BLOCKS);
   readonly #gate = new Gate();
   /** Stands for this encoder in the blocks that it has encoded: by the encoder itself they would keep a closed connection's alive. */
@@ -137,7 +138,8 @@ export class Encoder {
   #writeBlock(block: HeaderBlock, target: Buffer, offset: number): number {
     if (!this.#gate.open()) return this.#writeFields(block.fields, target, offset);
     const generation = this.#table.generation;
-    const known = block.encodedBy === this.#mark ? block.encoded : this.#blocks.get(block);
+    const isOwn = block.encodedBy === this.#mark || block.encodedBy === undefined;
+    const known = isOwn ? block.encoded : this.#blocks.get(block);
     if (known !== undefined && known.generation === generation) {
       this.#gate.hit();
       return writeLatin1(known.octets, target, offset);
@@ -148,9 +150,10 @@ export class Encoder {
     const keep = this.#table.generation === generation && !this.#unsettled;
     if (keep && end - offset <= MAX_BLOCK_OCTETS && block.size <= MAX_BLOCK_SIZE) {
       const encoded = { generation, octets: target.latin1Slice(offset, end) };
-      this.#blocks.set(block, encoded);
-      block.encodedBy = this.#mark;
-      block.encoded = encoded;
+      if (isOwn) {
+        block.encodedBy = this.#mark;
+        block.encoded = encoded;
+      } else this.#blocks.set(block, encoded);
     }
     return end;
   }

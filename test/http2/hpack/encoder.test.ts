@@ -21,6 +21,13 @@ function encoderOf(fields: HeaderBlock): WeakRef<Encoder> {
   return new WeakRef(encoder);
 }
 
+/** A block that the encoder remembers. */
+function encodedBy(encoder: Encoder): HeaderBlock {
+  const fields = block(['custom-key', 'custom-value']);
+  for (let i = 0; i < 3; i++) encode(encoder, fields);
+  return fields;
+}
+
 describe('the encoder', () => {
   it('is not kept alive by the blocks that it has encoded', async () => {
     const fields = block(['custom-key', 'custom-value']);
@@ -29,6 +36,15 @@ describe('the encoder', () => {
     await setImmediate();
     collect();
     expect([encoder.deref(), fields.encoded]).toEqual([undefined, expect.anything()]);
+  });
+
+  it('does not keep blocks alive that no other encoder sends', async () => {
+    const encoder = newEncoder();
+    const fields = new WeakRef(encodedBy(encoder));
+    await setImmediate();
+    collect();
+    expect(fields.deref()).toBe(undefined);
+    expect(encoder.tableSize).toBeGreaterThan(0);
   });
 
   it('sends an index for what is in the static table', () => {
