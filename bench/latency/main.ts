@@ -1,9 +1,10 @@
 /**
  * `npm run bench:latency`: what others cost the callers of a gateway that is not busy. A fixed rate of calls, in slices that take
- * turns: without and with 100 watchers of metrics, of which 10 take nothing (`watchers`); and with a collector of traces
- * and metrics that runs, and one that is stopped by a signal (`collector`). Gateway, backend, load and watchers are
- * processes of their own.
+ * turns: without watchers of metrics, with 100, of which 10 take nothing, and with as many who are sent the same octets by
+ * another process (`watchers`); and with a collector of traces and metrics that runs, with one that is stopped by a signal, and
+ * with one that runs once more (`collector`). Gateway, backend, load and watchers are processes of their own.
  */
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,7 +17,8 @@ import type { LoadJob } from '../load.ts';
 import { describeMachine } from '../machine.ts';
 import { probe } from '../probe.ts';
 import { embeddedIn, startTollgate } from '../proxies/tollgate.ts';
-import { ask, type Compared, compareSlices, type Pair } from './slices.ts';
+import type { PourOrder } from './pour-process.ts';
+import { ask, compareSlices, type Measured, ratioOf } from './slices.ts';
 import type { WatchersOrder, WatchersReport } from './watchers-process.ts';
 
 const MOST_RATIO = 1.1;
@@ -74,69 +76,120 @@ function jobFor({ tenants, rate, seconds }: Stage, port: number): LoadJob {
 
 async function compareWatchers(stage: Stage): Promise<boolean> {
   const gateway = await startGateway(stage, 'watched', {});
-  const program = join(import.meta.dirname, 'watchers-process.ts');
-  const watchers = stage.children.start('watchers', process.execPath, [program], { ipc: true });
-  const order: WatchersOrder = { port: gateway.admin, key: ADMIN_KEY, watchers: WATCHERS, stalled: STALLED };
+  const watchers = stage.children.start('watchers', process.execPath, [program('watchers-process.ts')], { ipc: true });
+  const pour = stage.children.start('pour', process.execPath, [program('pour-process.ts')], { ipc: true });
+  const [{ port: pourPort }] = (await once(pour.child, 'message')) as [{ port: number }];
+  const order = { key: ADMIN_KEY, watchers: WATCHERS, stalled: STALLED };
   const close: WatchersOrder = { close: true };
-  const sent = { pieces: 0, octets: 0 };
-  const before = residentOctets(gateway.pid);
-  const compared = await compareSlices({
+  const sent = { pieces: 0, octets: 0, last: 0 };
+  const grown: number[] = [];
+  const settle = () => delay(500);
+  const measured = await compareSlices({
     ...stage,
     gateway,
     job: jobFor(stage, gateway.port),
     say,
-    begin: async () => {
-      await ask<WatchersReport>(watchers, order);
-      // What all were told at first is no delta.
-      await delay(1500);
-    },
-    end: async () => {
-      const { pieces, octets } = await ask<WatchersReport>(watchers, close);
-      sent.pieces += pieces;
-      sent.octets += octets;
-      await delay(500);
-    },
+    conditions: [
+      { name: 'without watchers' },
+      {
+        name: 'with watchers',
+        begin: async () => {
+          await ask<WatchersReport>(watchers, { ...order, port: gateway.admin });
+          // What all were told at first is no delta.
+          await delay(1500);
+          await ask<WatchersReport>(watchers, { count: true });
+        },
+        end: async () => {
+          grown.push(residentOctets(gateway.pid));
+          const { pieces, octets } = await ask<WatchersReport>(watchers, close);
+          sent.pieces += pieces;
+          sent.octets += octets;
+          sent.last = octets;
+          await settle();
+        },
+      },
+      {
+        name: 'the same octets from elsewhere',
+        begin: async () => {
+          const each = Math.max(MIB / 100, sent.last / stage.seconds / (WATCHERS - STALLED));
+          await ask(pour, { octetsPerSecond: each } satisfies PourOrder);
+          await ask<WatchersReport>(watchers, { ...order, port: pourPort });
+        },
+        end: async () => {
+          await ask<WatchersReport>(watchers, close);
+          await settle();
+        },
+      },
+    ],
   });
-  const grown = (residentOctets(gateway.pid) - before) / MIB;
-  say(`sent ${(sent.octets / MIB).toFixed(1)} MiB in ${sent.pieces} pieces; memory grew by ${grown.toFixed(1)} MiB`);
-  return tell(`${WATCHERS} watchers of metrics, ${STALLED} of them stalled, against none`, compared);
+  const mib = (octets = 0) => (octets / MIB).toFixed(0);
+  say(
+    `sent ${mib(sent.octets)} MiB in ${sent.pieces} pieces; the gateway's memory ${mib(grown[0])} MiB with the first ` +
+      `watchers, ${mib(grown.at(-1))} with the last, ${mib(Math.max(...grown))} at most`,
+  );
+  return tell(`${WATCHERS} watchers of metrics, ${STALLED} of them stalled`, measured);
 }
 
 async function compareCollector(stage: Stage): Promise<boolean> {
   const [port = 0] = await freePorts(1);
-  const program = join(import.meta.dirname, '..', 'collector-process.ts');
-  const collector = stage.children.start('collector', process.execPath, [program, String(port)]);
+  const collector = stage.children.start('collector', process.execPath, [
+    join(import.meta.dirname, '..', 'collector-process.ts'),
+    String(port),
+  ]);
   await accepting(collector, port);
   const gateway = await startGateway(stage, 'traced', {
     otlp: { endpoint: `http://127.0.0.1:${port}`, protocol: 'http_protobuf', metrics: { interval: '1s' } },
     tracing: { ratio: 0.01 },
   });
   let most = 0;
-  const compared = await compareSlices({
+  const measured = await compareSlices({
     ...stage,
     gateway,
     job: jobFor(stage, gateway.port),
     say,
-    begin: async () => collector.child.kill('SIGSTOP'),
-    end: async () => {
-      most = Math.max(most, residentOctets(gateway.pid));
-      collector.child.kill('SIGCONT');
-      // What waited is sent, and is not to count for the slice that follows.
-      await delay(1000);
-    },
+    conditions: [
+      { name: 'a collector that runs' },
+      {
+        name: 'one that is stopped',
+        begin: async () => collector.child.kill('SIGSTOP'),
+        end: async () => {
+          most = Math.max(most, residentOctets(gateway.pid));
+          collector.child.kill('SIGCONT');
+          // What waited is sent, and is not to count for the slice that follows.
+          await delay(1000);
+        },
+      },
+      { name: 'one that runs, again' },
+    ],
   });
   say(`resident at most ${(most / MIB).toFixed(1)} MiB`);
-  return tell('a collector that is stopped, against one that runs; 1 % of calls traced, metrics each second', compared);
+  return tell('1 % of calls traced, metrics each second', measured);
 }
 
-/** @returns whether it holds */
-function tell(what: string, { p50, p99, cpu, ratio, failed }: Compared): boolean {
+const program = (name: string) => join(import.meta.dirname, name);
+
+/**
+ * Holds the second of three conditions against the third: the control, which has all that the machine has to do beside, but
+ * without the gateway. The first is there to be compared with.
+ * @returns whether it holds
+ */
+function tell(what: string, measured: readonly Measured[]): boolean {
+  const [plain, tested, control] = measured;
+  if (plain === undefined || tested === undefined || control === undefined)
+    throw new Error('there are three conditions');
+  const ratio = ratioOf(tested, control);
+  const failed = measured.reduce((sum, each) => sum + each.failed, 0);
   const holds = ratio <= MOST_RATIO && failed === 0;
-  const pair = ([without, withIt]: Pair, digits: number) =>
-    `${withIt.toFixed(digits)} against ${without.toFixed(digits)}`;
+  process.stdout.write(`${what}\n`);
+  for (const { name, p50, p99, cpu } of measured) {
+    process.stdout.write(
+      `  ${name}: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, the gateway's CPU ${cpu.toFixed(0)} us a call\n`,
+    );
+  }
   process.stdout.write(
-    `${what}: p99 ${pair(p99, 2)} ms, ratio ${ratio.toFixed(2)} (at most ${MOST_RATIO}): ${holds ? 'holds' : 'DOES NOT HOLD'}; ` +
-      `p50 ${pair(p50, 2)} ms, the gateway's CPU ${pair(cpu, 0)} us a call, failed ${failed}\n`,
+    `  p99 ${tested.name} is ${ratio.toFixed(2)} times that of ${control.name} (at most ${MOST_RATIO}): ` +
+      `${holds ? 'holds' : 'DOES NOT HOLD'}; of ${plain.name} ${ratioOf(tested, plain).toFixed(2)} times, and the control ` +
+      `${ratioOf(control, plain).toFixed(2)} times; failed ${failed}\n`,
   );
   return holds;
 }
@@ -153,16 +206,16 @@ async function main(children: Children, folder: string): Promise<boolean> {
       slices: { type: 'string', default: '10' },
       seconds: { type: 'string', default: '2' },
       rate: { type: 'string', default: '1000' },
+      tenants: { type: 'string', default: String(TENANTS) },
     },
   });
   const backend = await startBackend(children);
-  const program = join(import.meta.dirname, '..', 'load.ts');
   const stage: Stage = {
     children,
     folder,
     backendPort: backend.port,
-    tenants: benchTenants(TENANTS),
-    load: children.start('load', process.execPath, [program], { ipc: true }),
+    tenants: benchTenants(Number(values.tenants)),
+    load: children.start('load', process.execPath, [join(import.meta.dirname, '..', 'load.ts')], { ipc: true }),
     slices: Number(values.slices),
     seconds: Number(values.seconds),
     rate: Number(values.rate),

@@ -4,30 +4,33 @@ import { threadMicros } from '../cpu.ts';
 import type { LoadJob, LoadReport } from '../load.ts';
 import { median } from '../table.ts';
 
-/** What is compared: the same load without something and with it, in slices that take turns. */
+/** What a slice of the load is measured beside. */
+export interface Condition {
+  readonly name: string;
+  readonly begin?: () => Promise<unknown>;
+  readonly end?: () => Promise<unknown>;
+}
+
+/** What is compared: the same load under several conditions, in slices that take turns. */
 export interface Comparison {
   readonly gateway: Service;
   readonly load: Service;
   readonly job: LoadJob;
-  /** Of each kind. */
+  /** Of each condition. */
   readonly slices: number;
-  /** Begins and ends what the second kind is measured with. */
-  readonly begin: () => Promise<unknown>;
-  readonly end: () => Promise<unknown>;
+  readonly conditions: readonly Condition[];
   readonly say: (line: string) => void;
 }
 
-/** Medians over slices: without, and with. */
-export type Pair = readonly [number, number];
-
-export interface Compared {
+/** What came of one condition: medians over its slices. */
+export interface Measured {
+  readonly name: string;
   /** Milliseconds. */
-  readonly p50: Pair;
-  readonly p99: Pair;
+  readonly p50: number;
+  readonly p99: number;
   /** The gateway's, microseconds for each call. */
-  readonly cpu: Pair;
-  /** Of the p99, with against without: the median of those of neighbours, for what else the machine does comes and goes. */
-  readonly ratio: number;
+  readonly cpu: number;
+  readonly p99s: readonly number[];
   readonly failed: number;
 }
 
@@ -35,31 +38,42 @@ interface Slice extends LoadReport {
   readonly cpuMicros: number;
 }
 
-/** Slices of each kind that count for nothing: code is compiled, and caches fill. */
+/** Slices of each condition that count for nothing: code is compiled, and caches fill. */
 const WARM_UP = 2;
 
-export async function compareSlices(comparison: Comparison): Promise<Compared> {
-  const { slices, begin, end, say } = comparison;
-  const without: Slice[] = [];
-  const withIt: Slice[] = [];
-  for (let slice = -WARM_UP; slice < slices; slice += 1) {
-    const plain = await runSlice(comparison);
-    await begin();
-    const other = await runSlice(comparison);
-    await end();
-    if (slice < 0) continue;
-    without.push(plain);
-    withIt.push(other);
-    say(`${slice + 1}/${slices}: p99 ${plain.p99Ms.toFixed(2)} ms without, ${other.p99Ms.toFixed(2)} with`);
+/** Each round has a slice of each condition, and begins with another one. */
+export async function compareSlices(comparison: Comparison): Promise<Measured[]> {
+  const { conditions, slices, say } = comparison;
+  const measured = conditions.map((): Slice[] => []);
+  for (let round = -WARM_UP; round < slices; round += 1) {
+    for (let turn = 0; turn < conditions.length; turn += 1) {
+      const index = (turn + round + WARM_UP) % conditions.length;
+      const { begin, end } = conditions[index]!;
+      await begin?.();
+      const slice = await runSlice(comparison);
+      await end?.();
+      if (round >= 0) measured[index]!.push(slice);
+    }
+    if (round < 0) continue;
+    const told = conditions.map(({ name }, index) => `${measured[index]!.at(-1)!.p99Ms.toFixed(2)} ${name}`);
+    say(`${round + 1}/${slices}: p99 ms ${told.join(', ')}`);
   }
-  const pair = (of: (slice: Slice) => number): Pair => [median(without.map(of)), median(withIt.map(of))];
-  return {
-    p50: pair(({ p50Ms }) => p50Ms),
-    p99: pair(({ p99Ms }) => p99Ms),
-    cpu: pair(({ cpuMicros }) => cpuMicros),
-    ratio: median(withIt.map(({ p99Ms }, slice) => p99Ms / without[slice]!.p99Ms)),
-    failed: [...without, ...withIt].reduce((sum, { failed }) => sum + failed, 0),
-  };
+  return conditions.map(({ name }, index) => {
+    const own = measured[index]!;
+    return {
+      name,
+      p50: median(own.map(({ p50Ms }) => p50Ms)),
+      p99: median(own.map(({ p99Ms }) => p99Ms)),
+      cpu: median(own.map(({ cpuMicros }) => cpuMicros)),
+      p99s: own.map(({ p99Ms }) => p99Ms),
+      failed: own.reduce((sum, { failed }) => sum + failed, 0),
+    };
+  });
+}
+
+/** Of the p99s, one condition against another: the median of those of neighbours, for what else the machine does comes and goes. */
+export function ratioOf(one: Measured, other: Measured): number {
+  return median(one.p99s.map((p99, slice) => p99 / other.p99s[slice]!));
 }
 
 async function runSlice({ gateway, load, job }: Comparison): Promise<Slice> {

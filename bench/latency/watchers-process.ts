@@ -20,6 +20,8 @@ import { HpackWriter } from '../hpack-writer.ts';
 
 export type WatchersOrder =
   | { readonly port: number; readonly key: string; readonly watchers: number; readonly stalled: number }
+  /** What was sent up to now does not count. */
+  | { readonly count: true }
   | { readonly close: true };
 
 export interface WatchersReport {
@@ -103,6 +105,11 @@ function read(socket: Socket, reading: number): void {
 
 process.on('message', (order: WatchersOrder) => {
   if ('port' in order) return open(order);
+  if ('count' in order) {
+    told = { ...told, pieces: 0, octets: 0 };
+    process.send?.(told);
+    return;
+  }
   for (const socket of sockets.splice(0)) socket.destroy();
   process.send?.(told);
 });

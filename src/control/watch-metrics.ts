@@ -1,6 +1,8 @@
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { GetMetricsRequest } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import {
+  GetMetricsResponse,
   GetMetricsRequest as Query,
   type WatchMetricsRequest,
   WatchMetricsResponse,
@@ -9,7 +11,12 @@ import { durationToMs } from '../contracts/policy.ts';
 import type { Audience, Cursors, Progress } from './metrics-service.ts';
 import type { Spread } from './spread.ts';
 
-export type WatchCall = ServerWritableStream<WatchMetricsRequest, WatchMetricsResponse>;
+/** What a watcher is told: its `metrics` are encoded already. */
+export interface WatchMessage extends WatchMetricsResponse {
+  readonly encoded: Uint8Array;
+}
+
+export type WatchCall = ServerWritableStream<WatchMetricsRequest, WatchMessage>;
 
 const DEFAULT_INTERVAL_MS = 1000;
 
@@ -82,17 +89,18 @@ export class MetricsWatch {
     }
     this.#busy = true;
     try {
-      const {
-        response: metrics,
-        cursors,
-        sinceStart,
-      } = await this.#advance(this.#query, this.#audience, this.#cursors);
-      await this.#spread.turn();
+      const { response, cursors, sinceStart, ...told } = await this.#advance(
+        this.#query,
+        this.#audience,
+        this.#cursors,
+      );
+      const encoded = told.encoded ?? GetMetricsResponse.encode(response).finish();
+      await this.#spread.turn(encoded.length);
       if (this.#closed) return;
       this.#cursors = cursors;
       const skipped = this.#skipped;
       this.#skipped = 0;
-      this.#call.write({ metrics, sinceStart, skipped });
+      this.#call.write({ metrics: undefined, encoded, sinceStart, skipped });
     } catch (error) {
       if (!this.#closed) this.#onError(error);
     } finally {
@@ -106,20 +114,24 @@ export function watchedQuery(request: WatchMetricsRequest): GetMetricsRequest {
   return { ...(request.query ?? Query.fromPartial({})), window: undefined };
 }
 
-/**
- * Encodes what watchers are told; those who are told the same share the octets, for encoding is most of the work. They share
- * it by the object of the report.
- */
-export function createWatchEncoder(): (response: WatchMetricsResponse) => Buffer {
-  const encoded = new WeakMap<object, { readonly sinceStart: boolean; readonly octets: Buffer }>();
-  const encode = (response: WatchMetricsResponse) => Buffer.from(WatchMetricsResponse.encode(response).finish());
-  return (response) => {
-    const { metrics, sinceStart, skipped } = response;
-    if (metrics === undefined || skipped > 0) return encode(response);
-    const known = encoded.get(metrics);
+/** `WatchMetricsResponse.metrics`. */
+const METRICS = 1;
+
+/** Encodes what watchers are told; those who are told the same share the octets. */
+export function createWatchEncoder(): (message: WatchMessage) => Buffer {
+  const shared = new WeakMap<Uint8Array, { readonly sinceStart: boolean; readonly octets: Buffer }>();
+  const encode = ({ encoded, ...rest }: WatchMessage) => {
+    const writer = new BinaryWriter().tag(METRICS, WireType.LengthDelimited).bytes(encoded);
+    const octets = WatchMetricsResponse.encode(rest, writer).finish();
+    return Buffer.from(octets.buffer, octets.byteOffset, octets.length);
+  };
+  return (message) => {
+    const { encoded, sinceStart, skipped } = message;
+    if (skipped > 0) return encode(message);
+    const known = shared.get(encoded);
     if (known?.sinceStart === sinceStart) return known.octets;
-    const octets = encode(response);
-    encoded.set(metrics, { sinceStart, octets });
+    const octets = encode(message);
+    shared.set(encoded, { sinceStart, octets });
     return octets;
   };
 }

@@ -23,6 +23,8 @@ export type Cursors = ReadonlyMap<string, number>;
 
 export interface Progress {
   readonly response: GetMetricsResponse;
+  /** The response, where it was encoded for others, too. */
+  readonly encoded?: Uint8Array | undefined;
   readonly cursors: Cursors;
   readonly sinceStart: boolean;
 }
@@ -98,12 +100,12 @@ export class FleetReports {
 
   async #own(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Promise<Progress> {
     const { id } = this.#reporter;
-    const known = cursors?.get(id);
-    const { response, cursor, sinceStart } =
-      known === undefined
-        ? this.#reporter.report(request, audience)
-        : await this.#reporter.follow(request, audience, known);
-    return { response, cursors: new Map([[id, cursor]]), sinceStart };
+    if (cursors === undefined) {
+      const { response, cursor, sinceStart } = this.#reporter.report(request, audience);
+      return { response, cursors: new Map([[id, cursor]]), sinceStart };
+    }
+    const { cursor, ...told } = await this.#reporter.follow(request, audience, cursors.get(id));
+    return { ...told, cursors: new Map([[id, cursor]]) };
   }
 
   async #ask(

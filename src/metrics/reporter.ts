@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import {
+  GetMetricsResponse as Answer,
   BackendMetrics_BreakerState as BreakerState,
   type CallSeries,
   type GetMetricsRequest,
@@ -31,7 +32,7 @@ const BREAKER_STATES = {
 
 const KINDS = { counter: Instrument_Kind.KIND_COUNTER, gauge: Instrument_Kind.KIND_GAUGE } as const;
 /** About half a millisecond's work. */
-const SERIES_OF_TURN = 100;
+const SERIES_OF_TURN = 50;
 
 /** What a report says beside calls. */
 export interface ReportParts {
@@ -56,12 +57,17 @@ export interface LocalReport {
   readonly sinceStart: boolean;
 }
 
+/** One that others may be told, too: `encoded` is the response. */
+export interface SharedReport extends LocalReport {
+  readonly encoded: Uint8Array;
+}
+
 /** Answers questions about this gateway. */
 export class Reporter {
   readonly #parts: ReportParts;
   /** What those who follow were told of the last frame, by question: who asks the same is told the same object. */
   readonly #told = new Map<string, LocalReport>();
-  readonly #followed = new Map<string, Promise<LocalReport>>();
+  readonly #followed = new Map<string, Promise<SharedReport>>();
   #toldFrame = -1;
   /** A watcher asks the same each time. */
   readonly #keys = new WeakMap<GetMetricsRequest, string>();
@@ -90,8 +96,12 @@ export class Reporter {
     return report;
   }
 
-  /** As `report`, but some series in each turn of the event loop, with calls in between: a thousand take several milliseconds. */
-  follow(request: GetMetricsRequest, audience: Audience, cursor: number): Promise<LocalReport> {
+  /**
+   * As `report`, but made and encoded some series in each turn of the event loop, with calls in between: a thousand take ten
+   * milliseconds. Who asks the same at the same time is told the same octets.
+   * @param cursor undefined: all since the start, up to a moment ago
+   */
+  follow(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): Promise<SharedReport> {
     const key = this.#keyAt(request, audience, cursor);
     let report = this.#followed.get(key);
     if (report === undefined) {
@@ -102,7 +112,7 @@ export class Reporter {
   }
 
   /** The key of a question at the last frame, which is new enough; of those before nothing is kept. */
-  #keyAt(request: GetMetricsRequest, audience: Audience, cursor: number): string {
+  #keyAt(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): string {
     const { metrics } = this.#parts;
     metrics.refresh();
     const frame = metrics.table.log.last;
@@ -111,7 +121,7 @@ export class Reporter {
       this.#followed.clear();
     }
     this.#toldFrame = frame;
-    return `${audience} ${cursor} ${this.#keyOf(request)}`;
+    return `${audience} ${cursor ?? 'start'} ${this.#keyOf(request)}`;
   }
 
   #keyOf(request: GetMetricsRequest): string {
@@ -129,20 +139,30 @@ export class Reporter {
     return this.#tell(request, audience, reading, series);
   }
 
-  async #makeInTurns(request: GetMetricsRequest, audience: Audience, cursor: number): Promise<LocalReport> {
-    const { log } = this.#parts.metrics.table;
+  async #makeInTurns(
+    request: GetMetricsRequest,
+    audience: Audience,
+    cursor: number | undefined,
+  ): Promise<SharedReport> {
+    const { table } = this.#parts.metrics;
     const reading = this.#read(request, cursor);
+    const { counted } = table;
     const series: CallSeries[] = [];
-    for (const group of reading.groups) {
-      // Totals, for who is behind, would change under the reader.
-      if (!reading.sinceStart && series.length > 0 && series.length % SERIES_OF_TURN === 0) {
-        await setImmediate();
-        // The log is a ring, and was written on meanwhile.
-        if (!log.has(cursor)) return this.#make(request, audience, cursor);
-      }
-      series.push(reportSeries(group, reading.latency, request.withHistograms));
+    const pieces: Uint8Array[] = [];
+    for (let from = 0; from < reading.groups.length; from += SERIES_OF_TURN) {
+      if (from > 0) await setImmediate();
+      // What is read may have changed meanwhile: the totals with every call that was counted, the log when it came round.
+      const isGone = reading.sinceStart ? table.counted !== counted : !table.log.has(cursor ?? 0);
+      if (from > 0 && isGone) return encode(this.#make(request, audience, cursor));
+      const some = reading.groups
+        .slice(from, from + SERIES_OF_TURN)
+        .map((group) => reportSeries(group, reading.latency, request.withHistograms));
+      series.push(...some);
+      pieces.push(encodeSeries(some));
     }
-    return this.#tell(request, audience, reading, series);
+    const report = this.#tell(request, audience, reading, series);
+    pieces.push(Answer.encode({ ...report.response, series: [] }).finish());
+    return { ...report, encoded: Buffer.concat(pieces) };
   }
 
   #tell(request: GetMetricsRequest, audience: Audience, reading: Reading, series: CallSeries[]): LocalReport {
@@ -190,6 +210,15 @@ export const NOTHING_ELSE: Omit<GetMetricsResponse, 'series' | 'startTime' | 'en
   gateways: [],
   instruments: [],
 };
+
+function encode(report: LocalReport): SharedReport {
+  return { ...report, encoded: Answer.encode(report.response).finish() };
+}
+
+/** Part of an answer: messages that are put one behind the other are one (protobuf, "Merge Protocol Buffers"). */
+function encodeSeries(series: CallSeries[]): Uint8Array {
+  return Answer.encode(Answer.fromPartial({ series })).finish();
+}
 
 function toQuery(request: GetMetricsRequest): SeriesQuery {
   const groupBy = request.groupBy.map((label) => LABELS.get(label)).filter((label) => label !== undefined);

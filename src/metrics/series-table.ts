@@ -46,6 +46,7 @@ export class SeriesTable {
   readonly #lastCalls: Int32Array;
   readonly #free: number[] = [];
   #size = 0;
+  #counted = 0;
   #own = 0;
   #folded = 0;
 
@@ -85,6 +86,11 @@ export class SeriesTable {
   get foldedSeries(): number {
     this.#countWaiting();
     return this.#distinct.estimate;
+  }
+
+  /** Rises whenever the totals change. */
+  get counted(): number {
+    return this.#counted;
   }
 
   /** Takes a call to be counted. @param status gRPC status code; a number that is none counts as UNKNOWN */
@@ -165,6 +171,7 @@ export class SeriesTable {
   #countWaiting(): void {
     const waiting = this.#waiting;
     if (waiting.length === 0) return;
+    this.#counted++;
     const known: number[] = [];
     const generations: number[] = [];
     const unknown: number[] = [];

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { GetMetricsRequest } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { GetMetricsRequest, GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { leastMemory } from '../../src/metrics/budget.ts';
 import { GatewayMetrics } from '../../src/metrics/gateway-metrics.ts';
 import { Reporter } from '../../src/metrics/reporter.ts';
@@ -27,6 +27,8 @@ function record(rounds: number): void {
   metrics.flush();
 }
 
+const octetsOf = (response: GetMetricsResponse): Uint8Array => GetMetricsResponse.encode(response).finish();
+
 test('what was counted since is told over several turns, and is what is told in one; those who ask alike share it', async () => {
   record(1);
   const { cursor } = reporter.report(QUERY, 'administrator');
@@ -43,7 +45,9 @@ test('what was counted since is told over several turns, and is what is told in 
   clearImmediate(next);
   expect(turns).toBeGreaterThanOrEqual(2);
   expect(followed.response.series).toHaveLength(SERIES);
-  expect(followed).toEqual(reporter.report(QUERY, 'administrator', cursor));
+  const { encoded, ...report } = followed;
+  expect(report).toEqual(reporter.report(QUERY, 'administrator', cursor));
+  expect(GetMetricsResponse.decode(encoded)).toEqual(GetMetricsResponse.decode(octetsOf(report.response)));
   expect([followed.sinceStart, followed.response.series[0]?.calls]).toEqual([false, 2]);
 });
 
@@ -56,4 +60,19 @@ test('who follows while the log goes over what is being told begins anew from th
   for (; metrics.table.log.has(cursor); rounds++) record(1);
   const { sinceStart, response } = await following;
   expect([sinceStart, response.series.reduce((sum, { calls }) => sum + calls, 0)]).toEqual([true, rounds * SERIES]);
+});
+
+test('all since the start is told over several turns, too, and in one when it changes under the reader', async () => {
+  record(1);
+  const first = reporter.follow(QUERY, 'administrator', undefined);
+  expect(reporter.follow(QUERY, 'administrator', undefined)).toBe(first);
+  expect((await first).response.series.map(({ calls }) => calls)).toEqual(new Array(SERIES).fill(1));
+
+  record(1);
+  const second = reporter.follow(QUERY, 'administrator', undefined);
+  record(1);
+  const { sinceStart, cursor, response, encoded } = await second;
+  expect([sinceStart, cursor]).toEqual([true, metrics.table.log.last]);
+  expect(response.series.map(({ calls }) => calls)).toEqual(new Array(SERIES).fill(3));
+  expect(GetMetricsResponse.decode(encoded).series).toHaveLength(SERIES);
 });
