@@ -4,9 +4,8 @@ import { quotaExhausted, storeUnavailable } from '../chain/refusal.ts';
 import { type QuotaGrant, StoreSilent } from '../store/store.ts';
 import type { Quota, WhenStoreSilent } from '../sync/snapshot.ts';
 import { LeaseSize, mostUnits } from './lease-size.ts';
-import type { OverdraftParts } from './overdraft.ts';
 import type { Period } from './period.ts';
-import { advanceOf, shareOf, UsedAlone } from './used-alone.ts';
+import { mostAlone, shareOf, UsedAlone, type UsedAloneParts } from './used-alone.ts';
 
 /** As a limit comes near, leases shrink to this share of what this gateway has not yet leased of it. */
 const REST_SHARE = 0.1;
@@ -16,11 +15,10 @@ const RECHECK_MS = 1000;
 const UNANSWERED_MS = 30;
 
 /** What meters share. `onError` is told when units could not be given back: they stay counted as used. */
-export interface MeterParts extends OverdraftParts {
+export interface MeterParts extends UsedAloneParts {
+  readonly onError: (error: unknown) => void;
   /** Gateways that were last known to live, this one included. */
   readonly liveGateways: () => number;
-  /** Unix milliseconds. */
-  readonly now: () => number;
   /** Where a store across the network is asked. */
   readonly turn: EndOfTurn;
 }
@@ -86,7 +84,9 @@ export class Meter {
     this.#tenantId = tenantId;
     this.#quota = quota;
     this.#period = period;
-    this.#alone = new UsedAlone(parts, tenantId, counterOf(quota));
+    this.#alone = new UsedAlone(parts, tenantId, counterOf(quota), ({ total, adjusted }, periodStart) => {
+      if (periodStart === this.#period.start) this.#left = Math.max(0, this.#quota.limit + adjusted - total);
+    });
   }
 
   /** Units in hand. */
@@ -183,9 +183,7 @@ export class Meter {
     const { store } = this.#parts;
     if (store.silent === true) {
       if (whenSilent === 'closed') return storeUnavailable();
-      const share = shareOf(this.#quota, this.#left, this.#parts.liveGateways());
-      const fits = whenSilent === 'open' || (isCurrent ? this.#alone.fits(cost, share) : cost <= share);
-      return fits ? undefined : this.#refusalOf(period);
+      return whenSilent === 'open' ? undefined : this.#refusalAlone(cost, period);
     }
     const isExhausted = isWithin(now, this.#exhaustedUntil, RECHECK_MS) && cost - units >= this.#exhaustedFor;
     if (isCurrent && isExhausted) return this.#refuse();
@@ -200,17 +198,20 @@ export class Meter {
   reserveAlone(cost: number, period: Period, whenSilent: WhenStoreSilent = 'local_share'): Refusal | undefined {
     if (whenSilent === 'closed') return storeUnavailable();
     if (period.start !== this.#period.start) this.#begin(period);
-    if (whenSilent === 'local_share' && !this.#alone.fits(cost, this.#mostAlone(cost))) {
-      return this.#parts.store.silent === true ? this.#refuse() : storeUnavailable();
-    }
-    this.#alone.add(cost, period);
-    return undefined;
+    const refusal = whenSilent === 'local_share' ? this.#refusalAlone(cost, period) : undefined;
+    if (refusal === undefined) this.#alone.add(cost, period);
+    return refusal;
   }
 
-  #mostAlone(cost: number): number {
-    const { store, liveGateways } = this.#parts;
-    if (store.silent === true) return shareOf(this.#quota, this.#left, liveGateways());
-    return advanceOf(this.#quota, this.#left, mostUnits(this.#quota.limit, cost));
+  /** What `local_share` refuses. */
+  #refusalAlone(cost: number, period: Period): Refusal | undefined {
+    const silent = this.#parts.store.silent === true;
+    const left = period.start === this.#period.start ? this.#left : undefined;
+    const state = { left, gateways: this.#parts.liveGateways(), cost, silent, forMs: this.#alone.forMs };
+    if (this.#alone.fits(cost, mostAlone(this.#quota, state), period)) return undefined;
+    const usedUp = silent && !this.#alone.fits(cost, shareOf(this.#quota, state), period);
+    if (!usedUp) return storeUnavailable();
+    return period.start === this.#period.start ? this.#refuse() : this.#refusalOf(period);
   }
 
   /**
@@ -249,7 +250,6 @@ export class Meter {
     this.#left = undefined;
     this.#told = undefined;
     this.#adjusted = 0;
-    this.#alone.begin();
     this.#scarce = false;
     this.#exhaustedUntil = 0;
     this.#refusal = undefined;
@@ -312,7 +312,6 @@ export class Meter {
         this.#left = left;
         this.#told = left;
         this.#adjusted = adjusted;
-        this.#alone.begin();
         this.#apply(granted, asked);
         this.#backlog = Math.max(0, this.#waiting - this.#units);
       }

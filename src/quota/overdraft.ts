@@ -1,4 +1,4 @@
-import type { QuotaLedger } from '../store/ledger.ts';
+import type { QuotaLedger, QuotaStanding } from '../store/ledger.ts';
 import type { QuotaStore } from '../store/store.ts';
 import type { Period } from './period.ts';
 
@@ -9,11 +9,13 @@ interface Debt {
   settlement: number | undefined;
 }
 
+/** Told how the counter stands when units of a period were counted. */
+export type OnCounted = (standing: Pick<QuotaStanding, 'total' | 'adjusted'>, periodStart: number) => void;
+
 export interface OverdraftParts {
   readonly store: QuotaStore & Partial<QuotaLedger>;
   /** Rising numbers, one row for all of a gateway. */
   readonly nextSettlement: () => number;
-  readonly onError: (error: unknown) => void;
 }
 
 /** Units of one counter that were used while its store was silent, until the store has counted them. */
@@ -22,15 +24,24 @@ export class Overdraft {
   readonly #counter: { readonly tenantId: string; readonly metric: string };
   /** In the order in which they were made; one for each period, and one more while one is on its way. */
   readonly #debts: Debt[] = [];
+  readonly #onCounted: OnCounted;
   #settling: Promise<void> | undefined = undefined;
 
-  constructor(parts: OverdraftParts, tenantId: string, metric: string) {
+  constructor(parts: OverdraftParts, tenantId: string, metric: string, onCounted: OnCounted) {
     this.#parts = parts;
     this.#counter = { tenantId, metric };
+    this.#onCounted = onCounted;
   }
 
   get any(): boolean {
     return this.#debts.length > 0;
+  }
+
+  /** Units of the period that begins then. */
+  unitsOf(periodStart: number): number {
+    let units = 0;
+    for (const debt of this.#debts) if (debt.period.start === periodStart) units += debt.units;
+    return units;
   }
 
   add(period: Period, units: number): void {
@@ -39,7 +50,7 @@ export class Overdraft {
     else this.#debts.push({ period, units, settlement: undefined });
   }
 
-  /** Fulfilled in any case: what could not be settled went to `onError`, and is tried again next time. */
+  /** Fulfilled in any case: what could not be settled is tried again next time. */
   settle(): Promise<void> {
     this.#settling ??= this.#settle().finally(() => {
       this.#settling = undefined;
@@ -49,16 +60,18 @@ export class Overdraft {
 
   /** One after the other, so that their numbers arrive rising. */
   async #settle(): Promise<void> {
-    const { store, nextSettlement, onError } = this.#parts;
+    const { store, nextSettlement } = this.#parts;
     try {
       for (let debt = this.#debts[0]; debt !== undefined; debt = this.#debts[0]) {
         debt.settlement ??= nextSettlement();
         const { start, end } = debt.period;
-        await store.settle?.({ ...this.#counter, periodStart: start, periodEnd: end }, debt.units, debt.settlement);
+        const counter = { ...this.#counter, periodStart: start, periodEnd: end };
+        const standing = await store.settle?.(counter, debt.units, debt.settlement);
         this.#debts.shift();
+        if (standing !== undefined) this.#onCounted(standing, start);
       }
-    } catch (error) {
-      onError(error);
+    } catch {
+      // A store that is silent, or on its way to be: it is asked again when it is heard.
     }
   }
 }

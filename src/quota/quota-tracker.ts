@@ -14,6 +14,7 @@ import { endsWithin, MAX_STORE_WAIT_MS } from '../chain/within.ts';
 import type { QuotaLedger } from '../store/ledger.ts';
 import type { QuotaStore } from '../store/store.ts';
 import type { Plan, Quota } from '../sync/snapshot.ts';
+import { Debtors } from './debtors.ts';
 import { counterOf, Meter, type MeterParts } from './meter.ts';
 import { Periods } from './period.ts';
 
@@ -90,6 +91,7 @@ export class QuotaTracker implements Stage {
     let settlements = 0;
     this.#parts = {
       store: options.quotas,
+      debtors: new Debtors(options.quotas),
       onError: options.onError ?? (() => {}),
       nextSettlement: () => ++settlements,
       liveGateways: options.liveGateways ?? (() => 1),
@@ -195,6 +197,9 @@ export class QuotaTracker implements Stage {
   async drain(): Promise<void> {
     for (const state of this.#tenants.values()) this.#closeAll(state.metered);
     while (this.#closing.size > 0) await Promise.all(this.#closing);
+    const untold = await this.#parts.debtors.close();
+    if (untold > 0)
+      this.#parts.onError(new Error(`what was used of ${untold} quotas without the store is not counted`));
   }
 
   /** Takes the units from every quota, or from none. @param alone without asking the store */

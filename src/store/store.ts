@@ -9,7 +9,7 @@ export {
 } from './store-errors.ts';
 
 import type { Journal, Note } from './journal.ts';
-import type { QuotaLedger, RateLedger } from './ledger.ts';
+import type { QuotaLedger, QuotaStanding, RateLedger } from './ledger.ts';
 
 /** A stored configuration document: what an admin or the configuration file said. */
 export interface Document {
@@ -160,12 +160,13 @@ export interface QuotaStore {
   /**
    * Counts units that were used while the store was silent, even above the limit. A store that is never silent has none.
    * @param settlement rising; one whose answer was lost may be sent again and counts once
+   * @returns how the counter stands then
    */
   settle?(
     request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart' | 'periodEnd'>,
     units: number,
     settlement: number,
-  ): Promise<void>;
+  ): Promise<Pick<QuotaStanding, 'total' | 'adjusted'>>;
   /** Units used or leased. */
   used(request: Pick<QuotaLeaseRequest, 'tenantId' | 'metric' | 'periodStart'>): Promise<number>;
 }

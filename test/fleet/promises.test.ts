@@ -1,11 +1,11 @@
 import { afterAll, beforeAll } from 'vitest';
-import { Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
+import { Plan_WhenStoreSilent, Quota_Period } from '../../generated/tollgate/admin/v1/plan.ts';
 import { type Config, Tenant as ConfigTenant } from '../../generated/tollgate/config/v1/config.ts';
 import { Fleet } from '../support/fleet.ts';
 import { editBreakers, testBreakers } from './breakers.ts';
 import { testChanges } from './changing.ts';
 import { LIMIT, testLimits } from './limits.ts';
-import { NARROW, testQuotas, WIDE } from './quota.ts';
+import { NARROW, STRICT, testQuotas, WIDE } from './quota.ts';
 import { testRevoking } from './revoking.ts';
 
 // What a fleet of four promises (docs/fleet.md), counted at the backend: one fleet for all, for gateways take time to start.
@@ -19,9 +19,15 @@ function edit(config: Config): void {
     plain!,
     { ...plain!, name: 'limited', limits: [{ name: 'calls', ...LIMIT }] },
     { ...plain!, name: 'narrow', quotas: [{ ...units, limit: NARROW }] },
+    {
+      ...plain!,
+      name: 'strict',
+      quotas: [{ ...units, limit: STRICT }],
+      whenStoreSilent: Plan_WhenStoreSilent.WHEN_STORE_SILENT_CLOSED,
+    },
     { ...plain!, name: 'counted', quotas: [{ ...units, limit: WIDE }] },
   ];
-  config.tenants = ['limited', 'narrow', 'counted', 'beta'].map((id) => {
+  config.tenants = ['limited', 'narrow', 'strict', 'counted', 'beta'].map((id) => {
     return ConfigTenant.fromPartial({ id, plan: id === 'beta' ? 'wide' : id, displayName: '' });
   });
   editBreakers(config);

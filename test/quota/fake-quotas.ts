@@ -8,6 +8,7 @@ export class FakeQuotas implements QuotaStore {
   readonly requests: QuotaLeaseRequest[] = [];
   later = false;
   broken = false;
+  silent = false;
 
   lease(request: QuotaLeaseRequest): number | Promise<QuotaGrant> {
     this.requests.push(request);
@@ -29,6 +30,13 @@ export class FakeQuotas implements QuotaStore {
     const key = keyOf(counter);
     this.counters.set(key, Math.max(0, (this.counters.get(key) ?? 0) - units));
     return this.later ? Promise.resolve() : undefined;
+  }
+
+  async settle(counter: Counter, units: number) {
+    if (this.silent) throw new Error('no store');
+    const total = (this.counters.get(keyOf(counter)) ?? 0) + units;
+    this.counters.set(keyOf(counter), total);
+    return { total, adjusted: 0 };
   }
 
   async used(counter: Counter): Promise<number> {

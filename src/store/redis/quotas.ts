@@ -53,9 +53,10 @@ export class RedisQuotas implements QuotaStore, QuotaLedger {
     await this.#run('give-back-quota', counter, [this.#parts.owner, Math.floor(units), held]);
   }
 
-  async settle(counter: Counter & { readonly periodEnd: number }, units: number, settlement: number): Promise<void> {
-    const { owner } = this.#parts;
-    await this.#run('settle-quota', counter, [owner, settlement, units, counter.periodEnd, LEASE_LIFE_MS, KEEP_MS]);
+  async settle(counter: Counter & { readonly periodEnd: number }, units: number, settlement: number) {
+    const args = [this.#parts.owner, settlement, units, counter.periodEnd, LEASE_LIFE_MS, KEEP_MS];
+    const [total, adjusted] = numbersOf(await this.#run('settle-quota', counter, args), 2);
+    return { total: total!, adjusted: adjusted! };
   }
 
   async used(counter: Counter): Promise<number> {
