@@ -34,10 +34,10 @@ function textOf({ kind, value }: Field): string {
 export class RecentForward {
   readonly block: HeaderBlock;
   readonly secure: boolean;
-  readonly authority: Field | undefined;
+  readonly authority: Field;
   readonly passed: readonly Field[];
 
-  constructor(block: HeaderBlock, secure: boolean, authority: Field | undefined, passed: readonly Field[]) {
+  constructor(block: HeaderBlock, secure: boolean, authority: Field, passed: readonly Field[]) {
     this.block = block;
     this.secure = secure;
     this.authority = authority;

@@ -26,6 +26,8 @@ export const Kind = {
   TRACEPARENT: 18,
   TRACESTATE: 19,
   BAGGAGE: 20,
+  /** What HTTP/1.1 has for `:authority`. */
+  HOST: 21,
 } as const;
 
 /**
@@ -63,7 +65,7 @@ export const HEADER_NAMES = new NameTable([
   ['proxy-authentication-info', Kind.HOP_BY_HOP],
   ['transfer-encoding', Kind.HOP_BY_HOP],
   ['upgrade', Kind.HOP_BY_HOP],
-  ['host', Kind.HOP_BY_HOP],
+  ['host', Kind.HOST],
   ['grpc-status', Kind.GRPC_STATUS],
   ['grpc-message', Kind.GRPC_MESSAGE, Indexing.SKIP],
   ['grpc-status-details-bin', Kind.OTHER, Indexing.SKIP],

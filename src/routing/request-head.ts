@@ -13,6 +13,9 @@ const HTTPS = HEADER_NAMES.field(':scheme', 'https');
 const NUMBER = /^\d{1,2}$/;
 /** Two credentials may be two opinions: which one counts must not depend on the order of headers. */
 const SEVERAL: Credential = { text: '', entry: undefined };
+/** For requests that have none: servers on nghttp2, Node among them, refuse those. */
+const NO_AUTHORITY = HEADER_NAMES.field(':authority', 'localhost');
+const VISIBLE = /^[\x21-\x7e]+$/;
 const NONE: readonly Field[] = [];
 const TE_TRAILERS = HEADER_NAMES.field('te', 'trailers');
 
@@ -36,7 +39,8 @@ export class RequestHead {
   /** `traceparent`, `tracestate` and `baggage`, as they came. */
   readonly traceFields: readonly Field[];
   readonly path: Field | undefined;
-  readonly authority: Field | undefined;
+  /** The client's; made of `host` where there is only that (RFC 9113 section 8.3.1). */
+  readonly authority: Field;
   /** What is passed on: content type and metadata. */
   readonly #passed: readonly Field[];
   #forwarded = false;
@@ -56,6 +60,8 @@ export class RequestHead {
     let credentials = 0;
     let traceFields: Field[] | undefined;
     let credential: Credential | undefined;
+    let authority: Field | undefined;
+    let host: Field | undefined;
     for (const field of block.fields) {
       let passes = false;
       switch (field.kind) {
@@ -68,7 +74,10 @@ export class RequestHead {
           recent = recentForward(field);
           break;
         case Kind.AUTHORITY:
-          this.authority = field;
+          authority = field;
+          break;
+        case Kind.HOST:
+          host = field;
           break;
         case Kind.CONTENT_TYPE:
           isGrpc = isGrpcContentType(field.value);
@@ -113,6 +122,7 @@ export class RequestHead {
         passed.push(field);
       }
     }
+    this.authority = authority ?? authorityOf(host);
     this.isGrpc = isPost && isGrpc;
     this.isGet = isGet;
     this.credential = credential === undefined ? NO_CREDENTIAL : credentials === 1 ? credential : SEVERAL;
@@ -180,10 +190,13 @@ export class RequestHead {
     const { path, authority } = this;
     const fields: Field[] = [POST, secure ? HTTPS : HTTP];
     if (path !== undefined) fields.push(path);
-    if (authority !== undefined) fields.push(authority);
-    fields.push(TE_TRAILERS, ...rest);
+    fields.push(authority, TE_TRAILERS, ...rest);
     return new HeaderBlock(fields);
   }
+}
+
+function authorityOf(host: Field | undefined): Field {
+  return host !== undefined && VISIBLE.test(host.value) ? HEADER_NAMES.field(':authority', host.value) : NO_AUTHORITY;
 }
 
 /** The list itself when it is all of it: by that a block is known to be forwarded like the one before. */

@@ -40,6 +40,7 @@ export class ResponseHead {
           this.pushback = field.value;
           break;
         case Kind.HOP_BY_HOP:
+        case Kind.HOST:
           hopByHop = true;
           break;
         default:

@@ -162,6 +162,17 @@ test('who calls is told in the same two fields for the same principal', () => {
   expect(callerFields({ ...PRINCIPAL, tenantId: 'other' })[0].value).toBe('other');
 });
 
+test.each([
+  ['its own', [':authority', 'a.example'], ['host', 'b.example'], 'a.example'],
+  ['that of `host`', ['host', 'b.example:8080'], ['m', '1'], 'b.example:8080'],
+  ['one of the gateway when it has neither', ['m', '1'], ['n', '2'], 'localhost'],
+  ['one of the gateway when `host` is none', ['host', 'a b'], ['n', '2'], 'localhost'],
+] as const)('a request is forwarded with an authority: %s', (_what, one, other, expected) => {
+  const fields = [...BASE.filter(([name]) => name !== ':authority'), one, other];
+  const sent = forwarded(new HeaderBlock(fields.map(([name, value]) => HEADER_NAMES.field(name, value))));
+  expect(sent.filter(([name]) => name === ':authority' || name === 'host')).toEqual([[':authority', expected]]);
+});
+
 test('a block with other metadata, another authority or scheme is forwarded as one of its own', () => {
   const path = HEADER_NAMES.field(':path', METHOD.path);
   const authority = HEADER_NAMES.field(':authority', 'api.example');
@@ -193,7 +204,7 @@ test('a block with other metadata, another authority or scheme is forwarded as o
         ':method: POST',
         ':scheme: http',
         `:path: ${METHOD.path}`,
-        ...(place === undefined ? [] : [`:authority: ${place.value}`]),
+        `:authority: ${place?.value ?? 'localhost'}`,
         'te: trailers',
         ...metadata,
       ]);
