@@ -190,7 +190,7 @@ export class Client {
       owner: this.#owner,
       now: this.#sweeper.now(),
     });
-    attempt.reader = (buffer, start, end) => connection.read(buffer, start, end);
+    attempt.reader = connection;
     if (this.#attempt?.socket === attempt.socket) this.#attempt.connection = connection;
     this.#sweeper.add(connection);
     this.#usable.push(connection);

@@ -29,6 +29,8 @@ import { Watch } from './watch.ts';
 const RESPONSE_SLOTS = 6;
 const REQUEST_SLOTS = 16;
 
+const NO_RESETS = new RecentResets();
+
 /** Milliseconds for the peer to take our last words. */
 const LINGER_MS = 1_000;
 
@@ -50,13 +52,13 @@ export class Connection implements OutputUser, OpenConnection {
   readonly owner: ConnectionOwner;
   readonly info: ConnectionInfo;
   readonly streams = new StreamTable();
-  readonly recentResets = new RecentResets();
+  /** One for all that have reset nothing: most connections are idle. */
+  recentResets = NO_RESETS;
   readonly flood: FloodGuard;
   readonly receiveWindow: ReceiveWindow;
   readonly sender: Sender;
   readonly receiver: Receiver;
   readonly watch: Watch;
-  readonly goaway = new Goaway(this);
   /** Milliseconds of the owner's clock at which the connection is to be drained. */
   readonly retireAt: number;
   /** `closing`: our last words are said, the socket is to end. */
@@ -75,6 +77,8 @@ export class Connection implements OutputUser, OpenConnection {
   #http1: Http1Conversation | undefined;
   #nextId = 1;
   #paused = false;
+  /** Made when it is about to end. */
+  #goaway: Goaway | undefined = undefined;
   readonly #share: TurnShare;
   /** Made for the first: hardly any connection resets that much. */
   #held: HeldRequests | undefined = undefined;
@@ -156,6 +160,22 @@ export class Connection implements OutputUser, OpenConnection {
   hold(stream: EngineStream, block: HeaderBlock, endStream: boolean): void {
     this.#held ??= new HeldRequests(this);
     this.#held.hold(stream, block, endStream);
+  }
+
+  get goaway(): Goaway {
+    this.#goaway ??= new Goaway(this);
+    return this.#goaway;
+  }
+
+  /** Server: the stream came after our last GOAWAY, which said that we ignore it. */
+  ignores(id: number): boolean {
+    return this.#goaway?.ignores(id) === true;
+  }
+
+  /** We have reset the stream. */
+  rememberReset(id: number): void {
+    if (this.recentResets === NO_RESETS) this.recentResets = new RecentResets();
+    this.recentResets.add(id);
   }
 
   /** Not all that was read is worked on. */
@@ -250,7 +270,7 @@ export class Connection implements OutputUser, OpenConnection {
   /** A stream error of the peer (section 5.4.2). @throws ConnectionError when there are too many */
   streamError(id: number, stream: EngineStream | undefined, code: ErrorCode): void {
     this.sender.writeReset(id, code);
-    this.recentResets.add(id);
+    this.rememberReset(id);
     stream?.fail(code, ResetCause.PROTOCOL);
     this.flood.countReset('made_you_reset');
     this.flood.countAnswer();
@@ -259,7 +279,7 @@ export class Connection implements OutputUser, OpenConnection {
   /** Nothing was sent on `stream` for too long. */
   endIdle(stream: EngineStream): void {
     this.sender.writeReset(stream.id, ErrorCode.CANCEL);
-    this.recentResets.add(stream.id);
+    this.rememberReset(stream.id);
     stream.fail(ErrorCode.CANCEL, ResetCause.PROTOCOL);
     this.reportFlood('idle_stream');
   }
@@ -277,13 +297,14 @@ export class Connection implements OutputUser, OpenConnection {
   }
 
   onPeerSettings(first: boolean): void {
-    if (!first || !this.goaway.onSettled()) this.owner.onRoom(this);
+    const isUsual = this.state === 'open' && this.#goaway === undefined;
+    if (!first || isUsual || !this.goaway.onSettled()) this.owner.onRoom(this);
   }
 
   /** @param opaque the first octet of the payload, which is ours */
   onPingAck(opaque: number): void {
     this.watch.sawPingAck();
-    this.goaway.onPingAck(opaque);
+    this.#goaway?.onPingAck(opaque);
   }
 
   /** Sends a PING that asks whether the peer lives. */

@@ -1,6 +1,6 @@
 import { connect, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsConnectionOptions } from 'node:tls';
-import { onreadOption, type Reader, readByEvents } from './socket-reading.ts';
+import { onreadOption, type ReaderPlace, readByEvents } from './socket-reading.ts';
 import { clientTlsOptions } from './tls.ts';
 
 /** Where a client connects to: a host and port, or a Unix socket. `lookup` resolves the host, where the system is not to do it. */
@@ -11,11 +11,9 @@ export type Target =
 /** TLS of a client: `ca`, `cert`, `key`, `servername`, ... as `tls.connect` takes them. */
 export type ClientTls = Omit<TlsConnectionOptions, 'host' | 'port' | 'path' | 'socket' | 'ALPNProtocols'>;
 
-/** A socket on its way. */
-export interface Attempt {
+/** A socket on its way; its reader is set from `onConnected` on. */
+export interface Attempt extends ReaderPlace {
   readonly socket: Socket;
-  /** Where to read to, from `onConnected` on. */
-  reader: Reader | undefined;
 }
 
 /**
@@ -31,17 +29,9 @@ export function openSocket(
 }
 
 function openPlain(target: Target, onConnected: (attempt: Attempt) => void): Attempt {
-  let reader: Reader | undefined;
-  const socket = connect({ ...target, onread: onreadOption(() => reader) });
-  const attempt: Attempt = {
-    socket,
-    get reader() {
-      return reader;
-    },
-    set reader(next) {
-      reader = next;
-    },
-  };
+  const place: ReaderPlace = { reader: undefined };
+  const socket = connect({ ...target, onread: onreadOption(place) });
+  const attempt: Attempt = Object.assign(place, { socket });
   socket.once('connect', () => onConnected(attempt));
   return attempt;
 }
@@ -55,7 +45,7 @@ function openTls(target: Target, tls: ClientTls, onConnected: (attempt: Attempt)
       return;
     }
     onConnected(attempt);
-    readByEvents(socket, (buffer, start, end) => attempt.reader?.(buffer, start, end));
+    if (attempt.reader !== undefined) readByEvents(socket, attempt.reader);
   });
   return attempt;
 }

@@ -139,7 +139,7 @@ export class EngineStream implements Stream {
     if ((this.state & State.CLOSED) !== 0) return;
     if (this.link !== undefined) {
       this.link.sender.writeReset(this.id, code);
-      this.link.recentResets.add(this.id);
+      this.link.rememberReset(this.id);
     }
     this.close();
   }

@@ -87,7 +87,7 @@ export class HeaderReceiver {
     if (connection.isIdle(id)) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'HEADERS on an idle stream (section 5.1)');
     }
-    if (connection.recentResets.has(id) || connection.goaway.ignores(id)) {
+    if (connection.recentResets.has(id) || connection.ignores(id)) {
       connection.flood.countControl('closed_stream');
       return;
     }
@@ -102,7 +102,7 @@ export class HeaderReceiver {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a client opened an even stream (section 5.1.1)');
     }
     connection.lastPeerId = id;
-    if (connection.goaway.ignores(id)) {
+    if (connection.ignores(id)) {
       connection.flood.countControl('closed_stream');
       return;
     }

@@ -18,7 +18,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { type OpenConnection, type StreamCounts, StreamTotals } from './open-connection.ts';
 import { type PeerIdentity, readPeerIdentity } from './peer-identity.ts';
 import { type LocalSettings, SERVER_SETTINGS } from './settings.ts';
-import { canMoveHandles, moveToOnread, type Reader, readByEvents } from './socket-reading.ts';
+import { canMoveHandles, moveToOnread, type ReaderPlace, readByEvents } from './socket-reading.ts';
 import type { Stream, StreamHandler } from './stream.ts';
 import { Sweeper } from './sweeper.ts';
 import { MIN_TLS_VERSION, serverTlsOptions } from './tls.ts';
@@ -235,13 +235,13 @@ export class Listener {
     if (!this.#admit(accepted, address)) return;
     // Asked of the socket that the address was asked of: it has both from one call to the kernel.
     const remote = { address, port: accepted.remotePort ?? 0 };
-    let reader: Reader | undefined;
-    const moved = this.#moves ? moveToOnread(accepted, () => reader) : undefined;
+    const place: ReaderPlace = { reader: undefined };
+    const moved = this.#moves ? moveToOnread(accepted, place) : undefined;
     const socket = moved ?? accepted;
     const connection = this.#connect(socket, remote);
-    reader = (buffer, start, end) => connection.read(buffer, start, end);
+    place.reader = connection;
     if (moved === undefined) {
-      readByEvents(socket, reader);
+      readByEvents(socket, connection);
       socket.resume();
     }
   }
@@ -263,7 +263,7 @@ export class Listener {
     }
     const connection = this.#connect(socket, undefined, { http1Only, peerIdentity });
     if (this.#closing !== undefined) connection.drain();
-    readByEvents(socket, (buffer, start, end) => connection.read(buffer, start, end));
+    readByEvents(socket, connection);
   }
 
   #connect(

@@ -20,7 +20,8 @@ export class Receiver implements FrameSink {
   readonly #connection: Connection;
   readonly #headers: HeaderReceiver;
   readonly #control: ControlReceiver;
-  readonly #assembly: HeaderAssembly;
+  /** Made for the first block over several frames: hardly any connection has one. */
+  #assembly: HeaderAssembly | undefined = undefined;
   /** The stream of the DATA frame being read; undefined where its octets are thrown away. */
   #current: EngineStream | undefined = undefined;
   #currentEnds = false;
@@ -30,7 +31,6 @@ export class Receiver implements FrameSink {
     this.#connection = connection;
     this.#headers = new HeaderReceiver(connection);
     this.#control = new ControlReceiver(connection, this.#headers);
-    this.#assembly = new HeaderAssembly(connection.limits);
   }
 
   /** The peer's first SETTINGS have come. */
@@ -60,7 +60,7 @@ export class Receiver implements FrameSink {
 
   /** The number of the header block over several frames that is being received; 0 for none. */
   get openBlock(): number {
-    return this.#assembly.id === 0 ? 0 : this.#assembly.count;
+    return this.#assembly === undefined || this.#assembly.id === 0 ? 0 : this.#assembly.count;
   }
 
   onFrame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void {
@@ -133,7 +133,7 @@ export class Receiver implements FrameSink {
     if (!this.#control.settled && type !== FrameType.SETTINGS) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'the first frame is not SETTINGS (section 3.4)');
     }
-    if (this.#assembly.id !== 0 && type !== FrameType.CONTINUATION) {
+    if (this.#assembly !== undefined && this.#assembly.id !== 0 && type !== FrameType.CONTINUATION) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a frame within a header block (section 4.3)');
     }
   }
@@ -143,7 +143,7 @@ export class Receiver implements FrameSink {
     if (this.#connection.isIdle(id)) {
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'DATA on an idle stream (section 5.1)');
     }
-    const ignored = this.#connection.recentResets.has(id) || this.#connection.goaway.ignores(id);
+    const ignored = this.#connection.recentResets.has(id) || this.#connection.ignores(id);
     return ignored ? ErrorCode.NO_ERROR : ErrorCode.STREAM_CLOSED;
   }
 
@@ -164,10 +164,14 @@ export class Receiver implements FrameSink {
     if (from > to) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'padding exceeds the payload (section 6.2)');
     const endStream = (flags & Flag.END_STREAM) !== 0;
     if ((flags & Flag.END_HEADERS) !== 0) this.#headers.onBlock(id, endStream, buffer, from, to);
-    else this.#assembly.begin(id, endStream, buffer.subarray(from, to));
+    else {
+      this.#assembly ??= new HeaderAssembly(this.#connection.limits);
+      this.#assembly.begin(id, endStream, buffer.subarray(from, to));
+    }
   }
 
   #onContinuation(flags: number, id: number, fragment: Buffer): void {
+    this.#assembly ??= new HeaderAssembly(this.#connection.limits);
     const block = this.#assembly.add(id, flags, fragment);
     if (block !== undefined) this.#headers.onBlock(id, this.#assembly.endStream, block, 0, block.length);
   }

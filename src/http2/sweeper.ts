@@ -13,8 +13,9 @@ export class Sweeper {
     this.#intervalMs = intervalMs;
   }
 
+  /** Whole milliseconds: a number with a fraction is an object, and each connection keeps several. */
   now(): number {
-    return this.#clock();
+    return Math.floor(this.#clock());
   }
 
   add(connection: Connection): void {
@@ -30,7 +31,7 @@ export class Sweeper {
   }
 
   sweep(): void {
-    const now = this.#clock();
+    const now = this.now();
     for (const connection of this.connections) connection.watch.sweep(now);
   }
 }
