@@ -121,9 +121,8 @@ const METRICS = 1;
 export function createWatchEncoder(): (message: WatchMessage) => Buffer {
   const shared = new WeakMap<Uint8Array, { readonly sinceStart: boolean; readonly octets: Buffer }>();
   const encode = ({ encoded, ...rest }: WatchMessage) => {
-    const writer = new BinaryWriter().tag(METRICS, WireType.LengthDelimited).bytes(encoded);
-    const octets = WatchMetricsResponse.encode(rest, writer).finish();
-    return Buffer.from(octets.buffer, octets.byteOffset, octets.length);
+    const head = new BinaryWriter().tag(METRICS, WireType.LengthDelimited).uint32(encoded.length).finish();
+    return Buffer.concat([head, encoded, WatchMetricsResponse.encode(rest).finish()]);
   };
   return (message) => {
     const { encoded, sinceStart, skipped } = message;
