@@ -2,8 +2,8 @@ import type { Call } from '../chain/call.ts';
 import { type ExtraField, Field, Indexing } from '../http2/index.ts';
 import { Kind } from './header-names.ts';
 import type { RequestHead } from './request-head.ts';
-import type { RequestId, RequestIds } from './request-id.ts';
-import { filterBaggage, spanIdOf, TraceparentField, traceIdOf } from './trace-context.ts';
+import { type RequestId, type RequestIds, spanIdOctets, traceIdOctets } from './request-id.ts';
+import { filterBaggage, TraceparentField, traceIdOf } from './trace-context.ts';
 
 /** What decides which calls are traced. */
 export interface TracePolicy {
@@ -101,9 +101,15 @@ export class CallTrace implements TracedCall {
     return this.#sampled;
   }
 
-  /** 16 hex digits. @param index 0: the call; n: its nth attempt */
-  spanId(index: number): string {
-    return spanIdOf(this.#uuid, index);
+  /** Of `traceId`. */
+  get traceOctets(): Uint8Array {
+    const parent = this.#head.traceParent;
+    return parent === undefined ? traceIdOctets(this.#uuid) : Buffer.from(parent.traceId, 'hex');
+  }
+
+  /** The id of a span of the call's own. @param index 0: the call; n: its nth attempt */
+  spanOctets(index: number): Uint8Array {
+    return spanIdOctets(this.#uuid, index);
   }
 
   /** The `traceparent` of the nth attempt. */

@@ -86,13 +86,39 @@ export class RequestId extends WrittenField {
     writeWord(this.d, target, at + 24);
   }
 
-  /** Writes the 16 digits of a span's id (see `spanIdOf`). */
+  /**
+   * Writes the id of a span of the call, 16 digits: the last 8 octets of a UUID, the first of them replaced by the span's number, so
+   * that the spans of a call need no random numbers of their own.
+   * @param index 0 is the call, n its nth attempt, at most 254
+   */
   writeSpanId(index: number, target: Uint8Array, at: number): void {
     writeOctet((index + 1) & 0xff, target, at);
     writeOctet((this.c >>> 16) & 0xff, target, at + 2);
     writeHalf(this.c, target, at + 4);
     writeWord(this.d, target, at + 8);
   }
+}
+
+/** The octets of an id of ours without a client's own text: the id of a trace. */
+export function traceIdOctets({ a, b, c, d }: RequestId): Uint8Array {
+  return octetsOf([a, b, c, d]);
+}
+
+/** What `writeSpanId` writes, as octets. */
+export function spanIdOctets({ c, d }: RequestId, index: number): Uint8Array {
+  return octetsOf([((index + 1) << 24) | (c & 0xff_ffff), d]);
+}
+
+function octetsOf(words: readonly number[]): Uint8Array {
+  const octets = new Uint8Array(4 * words.length);
+  words.forEach((word, index) => {
+    const at = 4 * index;
+    octets[at] = word >>> 24;
+    octets[at + 1] = word >>> 16;
+    octets[at + 2] = word >>> 8;
+    octets[at + 3] = word;
+  });
+  return octets;
 }
 
 /** Sources of a `RequestIds`; arguments so that tests can fix them. */

@@ -47,18 +47,6 @@ export function traceIdOf(requestId: string): string {
   );
 }
 
-const SPAN_ID = Buffer.alloc(16);
-
-/**
- * The id of a call's span, 16 hex digits: the last 8 octets of a UUID, the first of them replaced by the span's number, so that
- * the spans of a call need no random numbers of their own.
- * @param uuid made for this call alone; @param index 0 is the call, n its nth attempt, at most 254
- */
-export function spanIdOf(uuid: RequestId, index: number): string {
-  uuid.writeSpanId(index, SPAN_ID, 0);
-  return SPAN_ID.latin1Slice(0, SPAN_ID.length);
-}
-
 const TRACEPARENT_LENGTH = 55;
 const TRACE_AT = 3;
 const SPAN_AT = 36;
@@ -66,7 +54,7 @@ const FLAGS_AT = 53;
 const ZERO = 0x30;
 const DASH = 0x2d;
 
-/** What `formatTraceparent` makes of `traceIdOf` and `spanIdOf`, written where it is sent. */
+/** A `traceparent` whose span is one of the call's own (see `RequestId.writeSpanId`), written where it is sent. */
 export class TraceparentField extends WrittenField {
   readonly #traceId: string | undefined;
   readonly #uuid: RequestId;

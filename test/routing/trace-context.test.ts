@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { WrittenField } from '../../src/http2/index.ts';
-import { RequestId } from '../../src/routing/request-id.ts';
+import { RequestId, spanIdOctets, traceIdOctets } from '../../src/routing/request-id.ts';
 import {
   filterBaggage,
   formatTraceparent,
   parseTraceparent,
-  spanIdOf,
   TraceparentField,
   traceIdOf,
 } from '../../src/routing/trace-context.ts';
@@ -48,7 +47,8 @@ test('what is written is read again, and ids of a call are well-formed and disti
     fc.property(fc.uuid({ version: 7 }), fc.boolean(), (uuid, sampled) => {
       const traceId = traceIdOf(uuid);
       const id = RequestId.parse(uuid);
-      const ids = Array.from({ length: 255 }, (_, index) => spanIdOf(id, index));
+      const ids = Array.from({ length: 255 }, (_, index) => Buffer.from(spanIdOctets(id, index)).toString('hex'));
+      expect(Buffer.from(traceIdOctets(id)).toString('hex')).toBe(traceId);
       expect(new Set(ids).size).toBe(255);
       for (const spanId of ids) {
         expect(parseTraceparent(formatTraceparent(traceId, spanId, sampled))).toEqual({ traceId, spanId, sampled });

@@ -1,6 +1,6 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ResourceAttributes } from '../otlp/plan-export.ts';
-import { encodeAttributes } from './encode-span.ts';
+import { encodeAttribute } from './encode-span.ts';
 
 /** Spans as `encodeSpan` writes them. */
 export interface EncodedSpans {
@@ -25,7 +25,7 @@ const InstrumentationScope = { NAME: 1, VERSION: 2 } as const;
 /** Makes the `ExportTraceServiceRequest` of spans that are encoded already: octets that are put one behind the other. */
 export function createBatchEncoder({ resource, scope }: SpanSource): (batch: readonly EncodedSpans[]) => Uint8Array {
   const writer = new BinaryWriter();
-  encodeAttributes(writer, Resource.ATTRIBUTES, Object.entries(resource));
+  for (const [name, value] of Object.entries(resource)) encodeAttribute(writer, Resource.ATTRIBUTES, name, value);
   const resourceOctets = writer.finish();
   writer.tag(InstrumentationScope.NAME, WireType.LengthDelimited).string(scope.name);
   writer.tag(InstrumentationScope.VERSION, WireType.LengthDelimited).string(scope.version);

@@ -1,19 +1,18 @@
-import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /** As of `Span.SpanKind` (opentelemetry.proto.trace.v1). */
 export const SpanKind = { INTERNAL: 1, SERVER: 2, CLIENT: 3 } as const;
 export type SpanKind = (typeof SpanKind)[keyof typeof SpanKind];
 
 export type AttributeValue = string | number | boolean;
-/** Those without a value are left out. */
-export type Attributes = readonly (readonly [name: string, value: AttributeValue | undefined])[];
+/** Encoded, as `encodeAttribute` does; those that are undefined are left out. */
+export type Attributes = readonly (Uint8Array | undefined)[];
 
 export interface SpanFacts {
   readonly name: string;
   readonly kind: SpanKind;
-  /** 16 hex digits. */
-  readonly spanId: string;
-  readonly parentSpanId: string | undefined;
+  readonly spanId: Uint8Array;
+  readonly parentSpanId: Uint8Array | undefined;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   readonly endedAt: number;
@@ -52,16 +51,15 @@ export function encodeSpan(writer: BinaryWriter, traceId: Uint8Array, facts: Spa
   const { name, kind, spanId, parentSpanId, startedAt, endedAt, error, attributes } = facts;
   writer.tag(ScopeSpans.SPANS, WireType.LengthDelimited).fork();
   writer.tag(Span.TRACE_ID, WireType.LengthDelimited).bytes(traceId);
-  writer.tag(Span.SPAN_ID, WireType.LengthDelimited).bytes(Buffer.from(spanId, 'hex'));
-  if (parentSpanId !== undefined)
-    writer.tag(Span.PARENT_SPAN_ID, WireType.LengthDelimited).bytes(Buffer.from(parentSpanId, 'hex'));
+  writer.tag(Span.SPAN_ID, WireType.LengthDelimited).bytes(spanId);
+  if (parentSpanId !== undefined) writer.tag(Span.PARENT_SPAN_ID, WireType.LengthDelimited).bytes(parentSpanId);
   writer.tag(Span.NAME, WireType.LengthDelimited).string(name);
   writer.tag(Span.KIND, WireType.Varint).uint32(kind);
   writer.tag(Span.START_TIME, WireType.Bit64).fixed64(toNanoseconds(epoch + startedAt));
   writer.tag(Span.END_TIME, WireType.Bit64).fixed64(toNanoseconds(epoch + endedAt));
-  encodeAttributes(writer, Span.ATTRIBUTES, attributes);
+  for (const attribute of attributes) if (attribute !== undefined) writer.raw(attribute);
   if (error !== undefined) {
-    encodeAttributes(writer, Span.ATTRIBUTES, [['error.type', error]]);
+    encodeAttribute(writer, Span.ATTRIBUTES, 'error.type', error);
     writer.tag(Span.STATUS, WireType.LengthDelimited).fork();
     writer.tag(Status.CODE, WireType.Varint).uint32(Status.ERROR).join();
   }
@@ -70,18 +68,46 @@ export function encodeSpan(writer: BinaryWriter, traceId: Uint8Array, facts: Spa
   writer.join();
 }
 
-/** Writes a `KeyValue` for each. @param field its number in the message that has them */
-export function encodeAttributes(writer: BinaryWriter, field: number, attributes: Attributes): void {
-  for (const [name, value] of attributes) {
-    if (value === undefined) continue;
-    writer.tag(field, WireType.LengthDelimited).fork();
-    writer.tag(KeyValue.KEY, WireType.LengthDelimited).string(name);
-    writer.tag(KeyValue.VALUE, WireType.LengthDelimited).fork();
-    if (typeof value === 'string') writer.tag(AnyValue.STRING, WireType.LengthDelimited).string(value);
-    else if (typeof value === 'number') writer.tag(AnyValue.INT, WireType.Varint).int64(value);
-    else writer.tag(AnyValue.BOOL, WireType.Varint).bool(value);
-    writer.join().join();
-  }
+/** Writes a `KeyValue`. @param field its number in the message that has it */
+export function encodeAttribute(writer: BinaryWriter, field: number, name: string, value: AttributeValue): void {
+  writer.tag(field, WireType.LengthDelimited).fork();
+  writer.tag(KeyValue.KEY, WireType.LengthDelimited).string(name);
+  writer.tag(KeyValue.VALUE, WireType.LengthDelimited).fork();
+  if (typeof value === 'string') writer.tag(AnyValue.STRING, WireType.LengthDelimited).string(value);
+  else if (typeof value === 'number') writer.tag(AnyValue.INT, WireType.Varint).int64(value);
+  else writer.tag(AnyValue.BOOL, WireType.Varint).bool(value);
+  writer.join().join();
+}
+
+/** Values of an attribute whose encoding is kept; strangers choose some of them. */
+const MAX_KEPT = 1024;
+
+/** Encodes an attribute of spans whose values repeat: one in a hundred calls has spans, and for it all that is done is cold. */
+export function repeatedAttribute<Value extends AttributeValue>(
+  name: string,
+): (value: Value | undefined) => Uint8Array | undefined {
+  const kept = new Map<Value, Uint8Array>();
+  const writer = new BinaryWriter();
+  return (value) => {
+    if (value === undefined) return undefined;
+    let octets = kept.get(value);
+    if (octets === undefined) {
+      encodeAttribute(writer, Span.ATTRIBUTES, name, value);
+      octets = writer.finish();
+      if (kept.size >= MAX_KEPT) kept.clear();
+      kept.set(value, octets);
+    }
+    return octets;
+  };
+}
+
+/** Encodes an attribute of a span whose values do not repeat. */
+export function singleAttribute(name: string): (value: string) => Uint8Array {
+  const writer = new BinaryWriter();
+  return (value) => {
+    encodeAttribute(writer, Span.ATTRIBUTES, name, value);
+    return writer.finish();
+  };
 }
 
 function toNanoseconds(ms: number): bigint {
