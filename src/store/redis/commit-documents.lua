@@ -1,11 +1,11 @@
 -- Makes one change of the configuration: checks everything on a draft first, since a script that fails is not rolled back.
--- KEYS[1] head        hash: version, nonce of the last change
+-- KEYS[1] head        hash: version, nonce of the last change, logged: octets of all entries that the log ever had
 -- KEYS[2] documents   hash: "<kind>/<id>" -> record (JSON)
 -- KEYS[3] ids         sorted set, all scores 0: "<kind>/<id>"
 -- KEYS[4] hashes      hash: "<kind>/<hash>" -> id
 -- KEYS[5] children    sorted set, all scores 0: "<kind>/<parent>\0<id>"
 -- KEYS[6] references  sorted set, all scores 0: "<kind>/<reference>\0<id>"
--- KEYS[7] changes     stream: "<version>-0" -> nonce, prev, entries (JSON)
+-- KEYS[7] changes     stream: "<version>-0" -> nonce, prev, entries (JSON), logged (as in head, with this one)
 -- KEYS[8] restoring   there while everything is written anew
 -- KEYS[9] audit       stream: "<version>-<n>" -> at (Unix milliseconds), version (or empty), body (base64)
 -- KEYS[10] requests   hash: key of a request that was done -> record (JSON)
@@ -27,6 +27,7 @@
 -- ARGV[13] life       milliseconds that requests are remembered
 -- ARGV[14] most       requests that are remembered
 -- ARGV[15] alive      milliseconds for which a gateway that was seen counts as alive
+-- ARGV[16] octets     that the log holds beside its oldest entry
 -- Reply: {"ok", version, nonce, prev, entries}, {"none", version}, {"behind", version}, {"restoring"}, {"conflict", kind, id, version},
 --   {"missing", kind, id}, {"referenced", kind, id, kind of who refers, its id}, {"taken", kind, id},
 --   {"done", key, record}: the request was done before
@@ -177,8 +178,16 @@ local text = cjson.encode(entries)
 version = version + 1
 local text_version = string.format('%.0f', version)
 if dry then return { 'ok', version, ARGV[2], prev, text } end
-redis.call('XADD', changes, 'MAXLEN', ARGV[4], text_version .. '-0', 'nonce', ARGV[2], 'prev', prev, 'entries', text)
-redis.call('HSET', head, 'version', text_version, 'nonce', ARGV[2])
+local logged = tonumber(redis.call('HGET', head, 'logged') or '0') + #text
+local text_logged = string.format('%.0f', logged)
+redis.call('XADD', changes, 'MAXLEN', ARGV[4], text_version .. '-0', 'nonce', ARGV[2], 'prev', prev, 'entries', text,
+  'logged', text_logged)
+redis.call('HSET', head, 'version', text_version, 'nonce', ARGV[2], 'logged', text_logged)
+while true do
+  local oldest = redis.call('XRANGE', changes, '-', '+', 'COUNT', 1)[1]
+  if logged - tonumber(oldest[2][8] or '0') <= tonumber(ARGV[16]) then break end
+  redis.call('XDEL', changes, oldest[1])
+end
 if ARGV[9] ~= '' then
   -- A log that survived where the documents did not is ahead of them.
   local top = redis.call('XREVRANGE', KEYS[9], '+', '-', 'COUNT', 1)[1]

@@ -37,6 +37,8 @@ export interface RedisDocumentsOptions {
   readonly nonce: () => string;
   /** Changes that the log keeps; default 10,000. */
   readonly keepChanges?: number | undefined;
+  /** Octets of them that it keeps, one change more or less; default 64 MiB. */
+  readonly keepOctets?: number | undefined;
   /** Of the audit log. */
   readonly retention?: Retention | undefined;
 }
@@ -53,18 +55,22 @@ export interface Missed {
 }
 
 const READY_TIMEOUT_MS = 1000;
+/** Of the log of changes: with large contracts 10,000 of them would be gigabytes, and who is that far behind reads everything anyway. */
+const KEEP_OCTETS = 64 * 1024 * 1024;
+/** Changes are read in pages of about so much: Redis does nothing else meanwhile. */
+const PAGE_OCTETS = 4 * 1024 * 1024;
 const LINKS = JSON.stringify({ parent: PARENT_KIND, reference: REFERENCE_KIND });
 
 /** Documents in Redis; every change is one script. What the connection reports is thrown as `StoreUnavailable`. */
 export class RedisDocuments implements DocumentStore {
   readonly #options: RedisDocumentsOptions;
   readonly #keys: DocumentKeys;
-  readonly #keep: number;
+  readonly #keep: readonly [changes: number, octets: number];
 
   constructor(options: RedisDocumentsOptions) {
     this.#options = options;
     this.#keys = documentKeys(options.connection);
-    this.#keep = options.keepChanges ?? 10_000;
+    this.#keep = [options.keepChanges ?? 10_000, options.keepOctets ?? KEEP_OCTETS];
   }
 
   async get(kind: DocumentKind, id: string): Promise<Document | undefined> {
@@ -116,7 +122,7 @@ export class RedisDocuments implements DocumentStore {
       k.changed,
       nonce(),
       clock.now(),
-      this.#keep,
+      this.#keep[0],
       known,
       LINKS,
       text,
@@ -128,6 +134,7 @@ export class RedisDocuments implements DocumentStore {
       REQUEST_LIFE_MS,
       MAX_REQUESTS,
       GATEWAY_ALIVE_MS,
+      this.#keep[1],
     ]);
     return toCommitted(reply);
   }
@@ -144,7 +151,7 @@ export class RedisDocuments implements DocumentStore {
 
   /** What a reader at version `after` lacks, at most `limit` changes. @throws UnreadableRecord, StoreUnavailable */
   async missed(after: number, limit: number): Promise<Missed> {
-    const reply = await this.#run('read-changes', [this.#keys.head, this.#keys.changes], [after, limit]);
+    const reply = await this.#run('read-changes', [this.#keys.head, this.#keys.changes], [after, limit, PAGE_OCTETS]);
     if (!Array.isArray(reply)) throw new UnreadableRecord('the version');
     const [version, nonce, entries]: readonly RedisReply[] = reply;
     if (typeof version !== 'number' || typeof nonce !== 'string') throw new UnreadableRecord('the version');
