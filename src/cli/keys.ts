@@ -11,6 +11,7 @@ import { addChangeOptions, type ChangeOptions, printDone, withChange } from './c
 import { waitForFleet } from './gateways.ts';
 import { CliError, type Io } from './io.ts';
 import { listAll } from './list-all.ts';
+import { addRemoveLimitOption, changesLimits, mergeLimits } from './merge-rates.ts';
 import { formatLimit, parseCount, parseDuration, parseExpiry, parseLimit, parseList } from './parse-values.ts';
 import { formatTime, printJson, printList, printOne, type View } from './print.ts';
 import { requireChange } from './require-change.ts';
@@ -45,6 +46,7 @@ interface KeyFields {
   readonly expires?: Expiry;
   readonly limit?: RateLimit[];
   readonly limits?: boolean;
+  readonly removeLimit?: string[];
 }
 
 export function addKeyCommands(program: Command, io: Io): void {
@@ -115,9 +117,9 @@ function describeRepeated(id: string): string {
 
 function addUpdate(keys: Command, io: Io): void {
   const update = keys.command('update <id>').description('change a key; what is not given stays');
-  addFields(addChangeOptions(update), io)
+  addRemoveLimitOption(addFields(addChangeOptions(update), io))
     .option('--name <name>', 'what it is for')
-    .option('--no-limits', 'it has the limits of the plan alone')
+    .option('--no-limits', 'its limits are taken away, but for what is given here')
     .option('--etag <etag>', 'change it only if it is still this version')
     .action((id: string, options: ChangeOptions & KeyFields & { etag?: string }) => {
       const updateMask = [
@@ -125,11 +127,14 @@ function addUpdate(keys: Command, io: Io): void {
         ...(options.scope === undefined ? [] : ['scopes']),
         ...(options.state === undefined ? [] : ['state']),
         ...(options.expires === undefined ? [] : ['expire_time']),
-        ...(options.limit === undefined && options.limits !== false ? [] : ['limits']),
+        ...(changesLimits(options) || options.limits === false ? ['limits'] : []),
       ];
       requireChange(update, updateMask);
-      return withChange(options, io, async (change) => {
+      return withChange(options, io, async (change, client) => {
         const apiKey = ApiKey.fromPartial({ id, etag: options.etag ?? '', ...toKey(options) });
+        if (changesLimits(options) && options.limits !== false) {
+          apiKey.limits = mergeLimits((await client.call(service.getApiKey, { id })).limits, options);
+        }
         printOne(io, options.output, VIEW, await change(service.updateApiKey, { apiKey, updateMask }));
       });
     });

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Quota, RateLimit } from '../../generated/tollgate/admin/v1/plan.ts';
 import { PlanOverrides } from '../../generated/tollgate/admin/v1/tenant.ts';
+import { changesLimits, changesQuotas, mergeLimits, mergeQuotas } from './merge-rates.ts';
 import { formatLimit, formatQuota, parseCount, parseLimit, parseList, parseQuota } from './parse-values.ts';
 import { PRIORITIES, PRIORITY_NAMES } from './priorities.ts';
 
@@ -9,7 +10,9 @@ export interface OverrideOptions {
   readonly allow?: string[];
   readonly allowAll?: boolean;
   readonly limit?: RateLimit[];
+  readonly removeLimit?: string[];
   readonly quota?: Quota[];
+  readonly removeQuota?: string[];
   readonly concurrency?: number;
   readonly priority?: keyof typeof PRIORITIES;
   /** False: all of them are taken away. */
@@ -33,19 +36,20 @@ export function addOverrideOptions(command: Command): Command {
 }
 
 /** Whether the options change the overrides. */
-export function namesOverrides({ limit, quota, concurrency, priority, overrides }: OverrideOptions): boolean {
-  const given = [limit, quota, concurrency, priority].some((option) => option !== undefined);
+export function namesOverrides(options: OverrideOptions): boolean {
+  const { concurrency, priority, overrides } = options;
+  const given = changesLimits(options) || changesQuotas(options) || (concurrency ?? priority) !== undefined;
   return given || !overrides;
 }
 
 /** What is not given stays; after `--no-overrides` there is nothing to stay. */
 export function toOverrides(options: OverrideOptions, current: PlanOverrides | undefined): PlanOverrides | undefined {
-  const { limit, quota, concurrency, priority, overrides } = options;
+  const { concurrency, priority, overrides } = options;
   if (!namesOverrides({ ...options, overrides: true })) return overrides ? current : undefined;
   const before = PlanOverrides.fromPartial((overrides && current) || {});
   return {
-    limits: limit ?? before.limits,
-    quotas: quota ?? before.quotas,
+    limits: mergeLimits(before.limits, options),
+    quotas: mergeQuotas(before.quotas, options),
     concurrency: concurrency ?? before.concurrency,
     priority: priority === undefined ? before.priority : PRIORITIES[priority],
   };

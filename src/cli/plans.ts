@@ -11,6 +11,7 @@ import { addChangeOptions, type ChangeOptions, printDone, withChange } from './c
 import { printEvidence } from './evidence.ts';
 import type { Io } from './io.ts';
 import { listAll } from './list-all.ts';
+import { addRemoveOptions, changesLimits, changesQuotas, mergeLimits, mergeQuotas } from './merge-rates.ts';
 import { addAllowOption } from './overrides.ts';
 import { formatLimit, formatQuota, parseCount, parseLimit, parseQuota } from './parse-values.ts';
 import { formatTime, printList, printOne, type View } from './print.ts';
@@ -42,6 +43,8 @@ const VIEW: View<Plan> = {
 };
 
 interface PlanFields {
+  readonly removeLimit?: string[];
+  readonly removeQuota?: string[];
   readonly limit?: RateLimit[];
   readonly quota?: Quota[];
   readonly concurrency?: number;
@@ -96,21 +99,26 @@ function addUpdate(plans: Command, io: Io): void {
   const update = plans
     .command('update <id>')
     .description('change a plan, for all of its tenants; what is not given stays');
-  addFields(addChangeOptions(update))
+  addRemoveOptions(addFields(addChangeOptions(update)))
     .option('--allow-all', 'everything may be called')
     .option('--etag <etag>', 'change it only if it is still this version')
     .action((id: string, options: ChangeOptions & PlanFields & { etag?: string }) => {
       const updateMask = [
-        ...(options.limit === undefined ? [] : ['limits']),
-        ...(options.quota === undefined ? [] : ['quotas']),
+        ...(changesLimits(options) ? ['limits'] : []),
+        ...(changesQuotas(options) ? ['quotas'] : []),
         ...(options.concurrency === undefined ? [] : ['concurrency']),
         ...(options.priority === undefined ? [] : ['priority']),
         ...(options.whenStoreSilent === undefined ? [] : ['when_store_silent']),
         ...(options.allow === undefined && !options.allowAll ? [] : ['allowed']),
       ];
       requireChange(update, updateMask);
-      return withChange(options, io, async (change) => {
+      return withChange(options, io, async (change, client) => {
         const plan = Plan.fromPartial({ id, etag: options.etag ?? '', ...toPlan(options) });
+        if (changesLimits(options) || changesQuotas(options)) {
+          const current = await client.call(service.getPlan, { id });
+          if (changesLimits(options)) plan.limits = mergeLimits(current.limits, options);
+          if (changesQuotas(options)) plan.quotas = mergeQuotas(current.quotas, options);
+        }
         const updated = await change(service.updatePlan, { plan, updateMask });
         printOne(io, options.output, VIEW, updated);
         printEvidence(io, options.output, updated.evidence);

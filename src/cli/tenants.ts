@@ -9,6 +9,7 @@ import { addChangeOptions, type ChangeOptions, printDone, withChange } from './c
 import { printEvidence } from './evidence.ts';
 import type { Io } from './io.ts';
 import { listAll } from './list-all.ts';
+import { addRemoveOptions } from './merge-rates.ts';
 import { addOverrideOptions, formatOverrides, namesOverrides, type OverrideOptions, toOverrides } from './overrides.ts';
 import { parseCount } from './parse-values.ts';
 import { formatTime, printList, printOne, type View } from './print.ts';
@@ -95,7 +96,7 @@ function addCreate(tenants: Command, io: Io): void {
 
 function addUpdate(tenants: Command, io: Io): void {
   const update = tenants.command('update <id>').description('change a tenant; what is not given stays');
-  addOverrideOptions(addChangeOptions(update))
+  addRemoveOptions(addOverrideOptions(addChangeOptions(update)))
     .option('--allow-all', 'all that its plan allows')
     .option('--no-overrides', 'what differs from its plan is taken away, but for what is given here')
     .option('--plan <plan>', 'the plan that the tenant has')
