@@ -171,6 +171,12 @@ function explain(error: unknown, { address }: Target): unknown {
 
 /** No answer of a gateway's at all. */
 function describeSilence(error: ServiceError, address: string): string {
+  if (/wrong version number|packet length too long/i.test(error.details)) {
+    return (
+      `${address} answers, but not over TLS.\n` +
+      `Call it without TLS (no --tls, --ca), or give that listener "tls" in its configuration.\n(${error.details.trim()})`
+    );
+  }
   const plain = /ECONNRESET|socket hang up|Connection dropped/i.test(error.details);
   const advice = /certificate|altnames|self.signed|TLS|SSL|EPROTO/i.test(error.details)
     ? 'Does the certificate fit? --ca names the authorities to trust, --server-name the name that it must have.'

@@ -1,6 +1,6 @@
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   GetStateResponse,
   DiagnosticsServiceService as service,
@@ -31,7 +31,11 @@ export function addDebugCommand(program: Command, io: Io): void {
     program.command('debug').description('write state, metrics and a CPU profile of a running gateway to a folder'),
   )
     .option('--out <folder>', 'where to', './tollgate-debug')
-    .option('--profile <duration>', 'how long the CPU is measured: 5s, at most 1m', parseDuration, DEFAULT_PROFILE_MS)
+    .addOption(
+      new Option('--profile <duration>', 'how long the CPU is measured, at most 1m')
+        .argParser(parseDuration)
+        .default(DEFAULT_PROFILE_MS, '5s'),
+    )
     .action((options: DebugOptions) =>
       withAdminClient(options, io, async (client) => {
         const folder = resolve(io.cwd, options.out);

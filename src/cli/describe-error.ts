@@ -15,12 +15,15 @@ export function describeServiceError(error: ServiceError): string {
   return lines.flatMap((line) => line.split('\n').map(escapeControls)).join('\n');
 }
 
-/** @param message in which the only field that is wrong is told already */
+/** @param message in which the only thing that is wrong is told already */
 function describeDetails({ fields, preconditions, quotas }: StatusDetails, message: string): string[] {
-  const isTold = fields.length === 1 && message.includes(fields[0]!.description);
+  const isFieldTold = fields.length === 1 && message.includes(fields[0]!.description);
+  const [first] = preconditions;
+  const subject = first?.subject.split('/').at(-1) ?? '';
+  const isSubjectTold = preconditions.length === 1 && message.includes(`"${subject}"`);
   return [
-    ...(isTold ? [] : fields.map(({ field, description }) => `  ${field}: ${description}`)),
-    ...preconditions.map(({ subject, description }) => `  ${subject}: ${description}`),
+    ...(isFieldTold ? [] : fields.map(({ field, description }) => `  ${field}: ${description}`)),
+    ...(isSubjectTold ? [] : preconditions.map(({ subject, description }) => `  ${subject}: ${description}`)),
     ...quotas.map(({ subject, description }) => `  ${subject}: ${description}`),
   ];
 }
@@ -39,7 +42,7 @@ function adviceFor(error: ServiceError, details: StatusDetails | undefined): str
     case 'UNIMPLEMENTED':
       return reason === 'METHOD_UNKNOWN'
         ? 'Is this the admin listener? --address must name the one that shows the contract "tollgate" (default 127.0.0.1:7401).'
-        : 'The gateway does not know this: is it older than this tollgate?';
+        : 'Whoever answers there does not know this: is it a gateway older than this tollgate, or another program?';
     default:
       return undefined;
   }

@@ -1,7 +1,7 @@
 import { ConfigError } from '../config/config-error.ts';
 import { formatComplaint } from '../contracts/complaint.ts';
 import { ContractError } from '../contracts/contract-error.ts';
-import { StoreUnusable } from '../store/store.ts';
+import { StoreUnavailable, StoreUnusable } from '../store/store.ts';
 import { InvalidArgument, RegistryError } from '../tenants/errors.ts';
 import { CertificateError } from '../tls/read-certificate.ts';
 import { CliError } from './io.ts';
@@ -23,7 +23,11 @@ export function describeStartError(error: unknown, configPath: string): string |
     const problems = error.problems.map(({ complaint }) => formatComplaint(complaint)).join('\n');
     return `the contract "${error.contract}" in ${configPath} cannot be used:\n${problems}`;
   }
-  if (error instanceof StoreUnusable) return error.message;
+  if (error instanceof StoreUnusable) {
+    return error.cause instanceof StoreUnavailable
+      ? `${error.message}\n${adviseOnRedis(error.message, configPath)}`
+      : error.message;
+  }
   if (error instanceof CertificateError) return `a certificate cannot be used: ${error.message}`;
   // Not what the file says: the message names the variable.
   if (error instanceof InvalidArgument && error.field === ADMIN_KEY_VARIABLE) return error.message;
@@ -31,6 +35,17 @@ export function describeStartError(error: unknown, configPath: string): string |
     return `what ${configPath} says of plans and tenants cannot be applied: ${error.message}`;
   if (isSystemError(error)) return describeSystemError(error, configPath);
   return undefined;
+}
+
+/** By what Redis, or ioredis, says: there are no codes. */
+function adviseOnRedis(message: string, configPath: string): string {
+  if (message.includes('NOAUTH'))
+    return `Redis asks for a password: name the variable that holds it, "store.redis.password_from_env" in ${configPath}.`;
+  if (message.includes('WRONGPASS'))
+    return `The password is another, or the user: look at the variable of "password_from_env", and at "username", in ${configPath}.`;
+  if (message.includes('RESP'))
+    return `What answers there is no Redis, or speaks TLS: correct "store.redis" in ${configPath}.`;
+  return `Start Redis, or correct "store.redis" in ${configPath}.`;
 }
 
 interface SystemError extends Error {

@@ -72,6 +72,8 @@ async function main(): Promise<void> {
   }
   // What grpc-js would print itself reaches us as errors too, and is told in our words.
   process.env.GRPC_VERBOSITY ??= 'NONE';
+  // What a library's use of Node will one day have to change is nothing that a user could do something about.
+  process.noDeprecation = true;
   // Imported only now: on an older Node the modules would not even load.
   const { run } = await import('./program.ts');
   process.exitCode = await run(process.argv.slice(2), processIo());

@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import type { Config } from '../../generated/tollgate/config/v1/config.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { packagePath } from '../contracts/package-root.ts';
-import { readDemoKeys } from './demo-keys.ts';
+import { type DemoKeys, readDemoKeys } from './demo-keys.ts';
 import { exampleConfigPath, makeFirstCall, startExampleBackend } from './example-backend.ts';
-import type { Io } from './io.ts';
+import { CliError, type Io } from './io.ts';
 import { parsePort } from './parse-values.ts';
 import { runGateway } from './run-gateway.ts';
 import { describeTour } from './tour.ts';
@@ -33,7 +33,7 @@ export function addStartCommand(program: Command, io: Io): void {
 async function start(options: StartOptions, io: Io): Promise<void> {
   const configPath = exampleConfigPath();
   const data = options.data === undefined ? defaultData() : resolve(io.cwd, options.data);
-  const demo = readDemoKeys(data, io.env, randomBytes);
+  const demo = keepDemoKeys(data, io);
   const env = { ...io.env, ...demo.env };
   const backend = await startExampleBackend({ host: HOST, port: options.port === undefined ? BACKEND_PORT : 0 });
   try {
@@ -52,6 +52,18 @@ async function start(options: StartOptions, io: Io): Promise<void> {
     });
   } finally {
     await backend.stop();
+  }
+}
+
+/** @throws CliError when the folder is none, or closed to this user */
+function keepDemoKeys(data: string, io: Io): DemoKeys {
+  try {
+    return readDemoKeys(data, io.env, randomBytes);
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new CliError(
+      `cannot keep the demo's keys in ${data} (${reason}): is it a folder that you may write to? Name another with --data FOLDER.`,
+    );
   }
 }
 

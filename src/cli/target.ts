@@ -27,6 +27,11 @@ export const DEFAULT_ADDRESS = '127.0.0.1:7401';
 export async function resolveTarget(options: TargetOptions, io: Io): Promise<Target> {
   const context = await findContext(options, io);
   const address = options.address ?? context?.address ?? io.env.TOLLGATE_ADMIN_ADDRESS ?? DEFAULT_ADDRESS;
+  const [, scheme, rest] = /^(https?):\/\/([^/]*)/i.exec(address) ?? [];
+  if (scheme !== undefined) {
+    const tls = scheme.toLowerCase() === 'https' ? ', and --tls or --ca for TLS' : '';
+    throw new CliError(`the address is HOST:PORT alone, not "${address}": write ${rest}${tls}`, ExitCode.USAGE);
+  }
   const key = await findKey(options, context, io);
   if (!key) {
     throw new CliError(

@@ -1,14 +1,7 @@
 import type { DescMessage, Message, Registry } from '@bufbuild/protobuf';
 import { createValidator, type Violation } from '@bufbuild/protovalidate';
+import { findPatternWords } from '../contracts/pattern-words.ts';
 import type { ConfigSource, Path } from './source.ts';
-
-/** What the patterns of the schema say, in words. */
-const PATTERNS: readonly (readonly [pattern: string, words: string])[] = [
-  ['^[a-z][a-z0-9-]{0,62}$', 'a name is lower-case letters, digits and "-", a letter first, at most 63'],
-  ['^[a-z0-9][a-z0-9-]{0,62}$', 'a name is lower-case letters, digits and "-", no "-" first, at most 63'],
-  ['^[a-z][a-z0-9_-]{0,62}$', 'a name is lower-case letters, digits, "-" and "_", a letter first, at most 63'],
-  ['^[0-9a-f]{64}$', 'a SHA-256 is 64 lower-case hex digits: printf %s "$KEY" | sha256sum'],
-];
 
 /** Holds a message against the rules of its schema (`buf.validate`), and complains about each that is broken. */
 export function checkRules(source: ConfigSource, registry: Registry, desc: DescMessage, message: Message): void {
@@ -38,7 +31,7 @@ function pathOf(violation: Violation): Path {
 
 function explain(source: ConfigSource, violation: Violation, path: Path): [message: string, hint: string | undefined] {
   const name = path.at(-1);
-  const words = PATTERNS.find(([pattern]) => violation.message.includes(`\`${pattern}\``))?.[1];
+  const words = findPatternWords(violation.message);
   if (!source.has(path)) return [`"${name}" is missing`, words];
   if (words !== undefined) return [`the value of "${name}" does not fit`, words];
   if (violation.ruleId === 'string.min_len' || violation.ruleId === 'repeated.min_items')

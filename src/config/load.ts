@@ -46,7 +46,7 @@ export function loadConfig(path: string, options: ParseOptions): LoadedConfig {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     const message = reason === 'ENOENT' ? 'there is no such file' : `the file cannot be read (${reason})`;
     throw new ConfigError([
-      { file: path, line: undefined, column: undefined, message, hint: 'name one with --config FILE' },
+      { file: path, line: undefined, column: undefined, message, hint: 'name one: serve --config FILE, check FILE' },
     ]);
   }
   return parseConfig(text, path, options);

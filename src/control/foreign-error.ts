@@ -30,7 +30,8 @@ export function fromForeignError(error: unknown): ControlError | undefined {
     return new ControlError(Code.INVALID_ARGUMENT, 'INVALID_REQUEST', error.message, { fields: error.faults });
   }
   if (error instanceof StoreUnavailable) {
-    const message = "the fleet's store is not available; a change that was asked for may have been made";
+    const message =
+      "the fleet's store (Redis) does not answer: try again. A change that was asked for may have been made all the same";
     return new ControlError(Code.UNAVAILABLE, 'STORE_UNAVAILABLE', message);
   }
   return undefined;

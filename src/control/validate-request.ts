@@ -2,6 +2,7 @@ import { type DescMessage, fromBinary, type Registry } from '@bufbuild/protobuf'
 import { pathToString } from '@bufbuild/protobuf/reflect';
 import { createValidator } from '@bufbuild/protovalidate';
 import { ServerInterceptingCall, type ServerInterceptor, type ServiceDefinition } from '@grpc/grpc-js';
+import { findPatternWords } from '../contracts/pattern-words.ts';
 import { Code } from '../grpc/status.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { readCaller } from './caller.ts';
@@ -72,7 +73,7 @@ function createChecks(services: readonly ServiceDefinition[], registry: Registry
         if (result.kind === 'error') throw result.error;
         return (result.violations ?? []).map((violation) => ({
           field: pathToString(violation.field),
-          description: violation.message,
+          description: findPatternWords(violation.message) ?? violation.message,
         }));
       });
     }

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { ExitCode } from '../../src/cli/exit-codes.ts';
@@ -54,6 +55,12 @@ test('plans: create, get, list, update, delete', async () => {
   const updated = await admin('plans', 'update', 'gold', '--concurrency', '0');
   expect(updated.out).toMatch(/limits: +calls=50:100 heavy=0.5:1\n(.*\n)*concurrency: no limit/);
   expect(await json('plans', 'get', 'gold')).toMatchObject({ id: 'gold', quotas: [{ metric: 'units', anchor: 6 }] });
+  const other = await admin('plans', 'update', 'gold', '--limit', 'heavy=1:2', '--quota', 'units=9/month');
+  expect(other.out).toMatch(
+    /limits: +calls=50:100 heavy=1:2\nquotas: +units=10000\/day@6,Europe\/Berlin units=9\/month\n/,
+  );
+  const removed = await admin('plans', 'update', 'gold', '--remove-limit', 'heavy', '--remove-quota', 'units/month');
+  expect(removed.out).toMatch(/limits: +calls=50:100\nquotas: +units=10000\/day@6,Europe\/Berlin\n/);
   const list = await admin('plans', 'list');
   expect(list.out.split('\n')[0]).toMatch(
     /^ID +LIMITS +QUOTAS +CONCURRENCY +PRIORITY +SILENCE +ALLOWED +CREATED +ETAG$/,
@@ -176,6 +183,11 @@ describe('with a plan', () => {
     const next = list.find(({ id }) => id !== apiKey.id);
     expect(next).toMatchObject({ limits: [{ name: 'calls', rate: 5, burst: 10 }] });
     expect((await admin('keys', 'get', next!.id)).out).toMatch(/limits: +calls=5:10\n(.*\n)*last used: -\n/);
+    const more = await json('keys', 'update', next!.id, '--limit', 'heavy=1:1');
+    expect(more.limits).toMatchObject([{ name: 'calls' }, { name: 'heavy' }]);
+    expect((await json('keys', 'update', next!.id, '--remove-limit', 'calls')).limits).toMatchObject([
+      { name: 'heavy' },
+    ]);
     expect(await json('keys', 'update', next!.id, '--no-limits')).not.toHaveProperty('limits');
     expect((await admin('keys', 'rotate', apiKey.id, '--grace', 'soon')).err).toContain('write a duration');
     expect((await json('keys', 'rotate', next!.id)).oldApiKey.id).toBe(next!.id);
@@ -196,6 +208,9 @@ describe('with a plan', () => {
       concurrency: 0,
       priority: 'PRIORITY_HIGH',
     });
+    const more = await update('--limit', 'heavy=2:2', '--remove-quota', 'units/day');
+    expect(more.overrides.limits).toMatchObject([{ name: 'calls', rate: 9 }, { name: 'heavy' }]);
+    expect(more.overrides).not.toHaveProperty('quotas');
     const fewer = await update('--no-overrides', '--limit', 'calls=1:1', '--allow-all');
     expect(fewer.overrides).toEqual({ limits: [{ name: 'calls', rate: 1, burst: 1 }] });
     expect(fewer).not.toHaveProperty('allowed');
@@ -225,15 +240,17 @@ describe('with a plan', () => {
     const { code, err } = await admin('plans', 'create', 'No Good', '--limit', 'calls=0:0');
     expect(code).toBe(1);
     expect(err).toMatch(/^error: INVALID_ARGUMENT: /);
-    expect(err).toContain('\n  plan_id: ');
+    expect(err).toContain('\n  plan_id: a name is lower-case letters, digits and "-", a letter first, at most 63\n');
     expect(err).toContain('\n  plan.limits[0].rate: must be greater than 0');
   });
 
   test('what stands in the way is named', async () => {
     await admin('tenants', 'create', 'holder', '--plan', 'free');
+    const absent = await admin('tenants', 'create', 'planless', '--plan', 'nope');
+    expect(absent.err.match(/there is no plan "nope"/g)).toHaveLength(1);
     const { err } = await admin('plans', 'delete', 'free');
     expect(err).toMatch(/^error: FAILED_PRECONDITION: /);
-    expect(err).toMatch(/\n {2}tenants\/\w+: /);
+    expect(err).toMatch(/tenant "\w+" .*has the plan "free"/);
   });
 
   test('control characters in a name do not reach the terminal', async () => {
@@ -289,6 +306,30 @@ describe('what a newcomer gets wrong', () => {
     expect(err).not.toContain('    at ');
   });
 
+  test('TLS with a listener that has none', async () => {
+    // A SETTINGS frame, with which HTTP/2 begins.
+    const plain = createServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end(Buffer.from('000000040000000000', 'hex')),
+    );
+    await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+    const at = plain.address();
+    const address = `127.0.0.1:${typeof at === 'object' ? at?.port : ''}`;
+    const { code, err } = await runCli(['tenants', 'list', '--key', 'k', '--tls', '--address', address]);
+    await new Promise((resolve) => plain.close(resolve));
+    expect(code).toBe(ExitCode.UNAVAILABLE);
+    expect(err).toContain(`${address} answers, but not over TLS.\nCall it without TLS`);
+  });
+
+  test('a folder of the demo that is none', async () => {
+    const { code, err } = await runCli(['start', '--port', '0', '--data', import.meta.filename]);
+    expect(code).toBe(1);
+    expect(err).toContain(`cannot keep the demo's keys in ${import.meta.filename} (EEXIST)`);
+    expect(err).toContain('--data FOLDER');
+  });
+
   test('an update that changes nothing', async () => {
     const { code, err } = await admin('tenants', 'update', 'acme');
     expect([code, err.split('\n')[0]]).toEqual([
@@ -299,6 +340,9 @@ describe('what a newcomer gets wrong', () => {
 
   test.each([
     [['plans', 'create', 'x', '--limit', 'calls'], 'NAME=RATE:BURST'],
+    [['plans', 'update', 'x', '--remove-quota', 'units'], 'METRIC/PERIOD'],
+    [['tenants', 'list', '--key', 'k', '--address', 'http://127.0.0.1:7401'], 'write 127.0.0.1:7401\n'],
+    [['tenants', 'list', '--key', 'k', '--address', 'https://gw:1/x'], 'write gw:1, and --tls or --ca for TLS'],
     [['plans', 'create', 'x', '--quota', 'units=5/year'], 'METRIC=LIMIT/PERIOD'],
     [['tenants', 'create', 'x'], '--plan'],
     [['tenants', 'update', 'x', '--state', 'asleep'], 'active, suspended'],

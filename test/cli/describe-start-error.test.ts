@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { describeStartError } from '../../src/cli/describe-start-error.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { ContractError, problem } from '../../src/contracts/contract-error.ts';
-import { StoreUnusable } from '../../src/store/store.ts';
+import { StoreUnavailable, StoreUnusable } from '../../src/store/store.ts';
 import { InvalidArgument } from '../../src/tenants/errors.ts';
 
 test('an address in use: which, and what to do', async () => {
@@ -50,6 +50,18 @@ test('a store that is locked says so itself', () => {
   expect(describeStartError(new StoreUnusable('x.db is in use by another gateway'), 'f')).toBe(
     'x.db is in use by another gateway',
   );
+});
+
+test.each([
+  ['connect ECONNREFUSED 127.0.0.1:6379', 'Start Redis, or correct "store.redis" in f.'],
+  ['NOAUTH Authentication required.', '"store.redis.password_from_env" in f'],
+  ['WRONGPASS invalid username-password pair or user is disabled.', 'look at the variable of "password_from_env"'],
+  ['Unknown RESP type 0 " ". Please report this.', 'What answers there is no Redis'],
+])('Redis that cannot be used (%s): what to do', (reason, advice) => {
+  const cause = new StoreUnavailable(new Error(reason));
+  const message = describeStartError(new StoreUnusable(`cannot read: ${cause.message}`, cause), 'f');
+  expect(message).toContain(`cannot read: the store is not available: ${reason}\n`);
+  expect(message).toContain(advice);
 });
 
 test.each([

@@ -321,7 +321,7 @@ test('an empty file lacks a listener', () => {
 
 test('a file that is not there says so', () => {
   expect(() => loadConfig('/nowhere/tollgate.yaml', { env: {} })).toThrow(
-    '/nowhere/tollgate.yaml: there is no such file; name one with --config FILE',
+    '/nowhere/tollgate.yaml: there is no such file; name one: serve --config FILE, check FILE',
   );
 });
 
