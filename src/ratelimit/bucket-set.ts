@@ -70,9 +70,14 @@ export class BucketSet {
     return this.#calls?.isBlocked(now) === true || this.#named(name)?.isBlocked(now) === true;
   }
 
-  /** Decides without the store. */
+  /** As `take`, without the store. */
   takeAlone(now: number, name: string | undefined): Refusal | undefined {
-    return this.#named(name)?.takeAlone(now) ?? this.#calls?.takeAlone(now);
+    const named = this.#named(name);
+    const first = named?.takeAlone(now);
+    if (first !== undefined) return first;
+    const second = this.#calls?.takeAlone(now);
+    if (second !== undefined) named?.putBack(now);
+    return second;
   }
 
   /** What was taken just now is not used. */

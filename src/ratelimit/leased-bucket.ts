@@ -72,6 +72,8 @@ export class LeasedBucket {
   /** Units that were used without the store, the last of them when, and when it is told of them next. */
   #owed = 0;
   #owedAt = 0;
+  /** The last unit that was taken is one of those. */
+  #tookAlone = false;
   #reportAt = 0;
 
   constructor(parts: BucketParts, owner: BucketOwner, limit: RateLimit, whenSilent: WhenStoreSilent = 'local_share') {
@@ -126,6 +128,7 @@ export class LeasedBucket {
    */
   take(now: number): Refusal | Promise<void> | undefined {
     this.#demand.count();
+    this.#tookAlone = false;
     if (this.#remote) this.#shareWith(this.#parts.liveGateways());
     if (this.#leases.take(now)) {
       if (this.#leases.units <= this.#prefetchAt) this.#prefetch(now);
@@ -166,12 +169,20 @@ export class LeasedBucket {
     if (this.#whenSilent !== 'open' && !share.take(now)) return this.#refuse(share.retryAfterMs(now));
     this.#owed++;
     this.#owedAt = now;
+    this.#tookAlone = true;
     return undefined;
   }
 
   /** A unit that was taken just now and not used is there for the next call. */
   putBack(now: number): void {
-    this.#leases.putBack(now);
+    if (!this.#tookAlone) {
+      this.#leases.putBack(now);
+      return;
+    }
+    // No lease had it: nor is the store to be told of it as used.
+    this.#tookAlone = false;
+    this.#owed = Math.max(0, this.#owed - 1);
+    if (this.#whenSilent !== 'open') this.#alone?.putBack();
   }
 
   /** Others that come take their part of what may be kept. */

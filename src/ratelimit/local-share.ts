@@ -26,6 +26,11 @@ export class LocalShare {
     return takeGcra(this.#bucket, this.#rate, this.#burst, 1, now) > 0;
   }
 
+  /** A unit that was taken just now and is not needed. */
+  putBack(): void {
+    this.#bucket.taken = Math.max(0, this.#bucket.taken - 1);
+  }
+
   retryAfterMs(now: number): number {
     return gcraRetryAfterMs(this.#bucket, this.#burst, now);
   }

@@ -283,7 +283,11 @@ function drawAlone(
   now: number,
   limit: string | undefined,
 ): Refusal | undefined {
-  return key?.takeAlone(now, limit) ?? tenant.takeAlone(now, limit);
+  const first = key?.takeAlone(now, limit);
+  if (first !== undefined) return first;
+  const second = tenant.takeAlone(now, limit);
+  if (second !== undefined) key?.putBack(now, limit);
+  return second;
 }
 
 function count(call: Call, state: LimiterState): void {

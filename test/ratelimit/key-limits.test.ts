@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Call, Refusal } from '../../src/chain/call.ts';
 import { RateLimiter } from '../../src/ratelimit/rate-limiter.ts';
 import { MemoryRates } from '../../src/store/embedded/rates.ts';
+import { type RateStore, StoreSilent } from '../../src/store/store.ts';
 import type { RateLimit } from '../../src/sync/snapshot.ts';
 import { fakeCall, fakePlan } from '../chain/fake-call.ts';
 
@@ -12,9 +13,9 @@ class Fixture {
   time = 1_000_000;
   readonly limiter: RateLimiter;
 
-  constructor(maxTenants?: number) {
+  constructor(maxTenants?: number, rates?: RateStore) {
     const now = () => this.time;
-    this.limiter = new RateLimiter({ rates: new MemoryRates(now), now, maxTenants });
+    this.limiter = new RateLimiter({ rates: rates ?? new MemoryRates(now), now, maxTenants });
   }
 
   call(keyId: string, limits: readonly RateLimit[] | undefined, limit?: string, plan = PLAN): Call {
@@ -76,6 +77,43 @@ describe('the limits of a key', () => {
     f.time += 3000;
     // And 50 refusals of the plan cost the key nothing.
     expect(f.admitted(50, 'late', [calls(0.001, 2)])).toBe(2);
+  });
+
+  it('take nothing when the plan refuses while the store is silent either', () => {
+    const silent: RateStore = {
+      remote: true,
+      silent: true,
+      take: () => {
+        throw new Error('asked in spite of its silence');
+      },
+    };
+    const f = new Fixture(undefined, silent);
+    const plan = fakePlan({ limits: [calls(1, 1), { name: 'search', rate: 0.001, burst: 2 }] });
+    const once = () => f.admitted(50, 'small', [calls(0.001, 2)], 'search', plan);
+    expect(once()).toBe(1);
+    f.time += 3000;
+    // The 49 refusals of the plan's "calls" took nothing of the key's, nor of "search".
+    expect(once()).toBe(1);
+    f.time += 3000;
+    expect(once()).toBe(0);
+  });
+
+  it('take nothing when the plan refuses a call for which the store came too late', async () => {
+    const hanging: RateStore = { remote: true, take: () => Promise.reject(new StoreSilent()) };
+    const f = new Fixture(undefined, hanging);
+    const plan = fakePlan({ limits: [calls(1000, 1), { name: 'search', rate: 0.001, burst: 2 }] });
+    const once = async () => {
+      const call = f.call('small', [calls(0.001, 2)], 'search', plan);
+      const verdict = await f.limiter.admit(call);
+      f.limiter.settle(call);
+      return verdict?.reason ?? 'admitted';
+    };
+    const many = () => Promise.all(Array.from({ length: 20 }, once));
+    expect((await many()).filter((reason) => reason === 'admitted')).toHaveLength(1);
+    f.time += 4;
+    expect((await many()).filter((reason) => reason === 'admitted')).toHaveLength(1);
+    f.time += 4;
+    expect((await many()).filter((reason) => reason === 'admitted')).toHaveLength(0);
   });
 
   it('may be for the methods of a name alone', () => {
