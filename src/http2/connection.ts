@@ -22,6 +22,7 @@ import { Sender } from './sender.ts';
 import { encodeSettings, type LocalSettings } from './settings.ts';
 import { type ConnectionInfo, ResetCause, type Stream } from './stream.ts';
 import { RecentResets, StreamTable } from './stream-table.ts';
+import type { TurnReader } from './turn-reads.ts';
 import { TurnShare } from './turn-share.ts';
 import { Watch } from './watch.ts';
 
@@ -44,7 +45,7 @@ const PING_ALIVE = 0;
  * One HTTP/2 connection of either role: its life from preface to close. What it sends and receives is in `Sender` and
  * `Receiver`, timeouts are in `Watch`.
  */
-export class Connection implements OutputUser, OpenConnection {
+export class Connection implements OutputUser, OpenConnection, TurnReader {
   readonly server: boolean;
   readonly settings: LocalSettings;
   readonly limits: Limits;
@@ -113,7 +114,7 @@ export class Connection implements OutputUser, OpenConnection {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     socket.on('error', ignore); // 'close' follows, and says it all.
-    socket.on('end', () => this.destroy());
+    socket.on('end', () => this.#onSocketEnd());
     socket.on('close', () => this.#onSocketClose());
     if (!this.server) this.#greet(PREFACE);
   }
@@ -130,6 +131,11 @@ export class Connection implements OutputUser, OpenConnection {
 
   /** Takes what the socket read; nothing of the buffer is kept. Never throws. */
   read(buffer: Buffer, start: number, end: number): void {
+    this.owner.flusher.read(this, buffer, start, end);
+  }
+
+  /** What was read is parsed, and what it says is done. */
+  work(buffer: Buffer, start: number, end: number): void {
     this.watch.sawRead = true;
     if (this.state === 'closing' || this.state === 'closed') return; // The peer goes on, we do not.
     if (this.#share.append(buffer, start, end)) return;
@@ -443,7 +449,14 @@ export class Connection implements OutputUser, OpenConnection {
     if (!this.#paused && !this.#share.usedUp) this.#socket.resume();
   }
 
+  /** The peer says no more, and what it has said may wait for the end of the turn. */
+  #onSocketEnd(): void {
+    this.owner.flusher.catchUp();
+    this.destroy();
+  }
+
   #onSocketClose(): void {
+    this.owner.flusher.catchUp();
     this.#reader.stop();
     this.#output.close();
     this.#http1?.close();

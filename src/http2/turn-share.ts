@@ -99,7 +99,7 @@ export class TurnShare implements Deferrable {
     if (rest !== undefined) {
       this.#rest = undefined;
       this.#rereading = true;
-      connection.read(rest, this.#restAt, this.#restEnd);
+      connection.work(rest, this.#restAt, this.#restEnd);
       this.#rereading = false;
       if (this.#rest === undefined && rest.length === rests.size) rests.give(rest);
     }

@@ -152,13 +152,14 @@ export class WorkBench {
     return this;
   }
 
-  /** The engine reads these octets, all at once, or cut before each of `cuts`. */
+  /** The engine reads these octets, all at once, or cut before each of `cuts`, and works on them, as it does when a turn ends. */
   feed(octets: Buffer, cuts: number[] = []): void {
     const edges = [0, ...cuts.filter((cut) => cut > 0 && cut < octets.length).sort((a, b) => a - b), octets.length];
     for (let index = 1; index < edges.length; index++) {
       const piece = Buffer.from(octets.subarray(edges[index - 1], edges[index]));
       if (piece.length > 0) this.connection.read(piece, 0, piece.length);
       piece.fill(0xff); // The engine must have kept nothing of it.
+      this.connection.owner.flusher.catchUp();
     }
   }
 
