@@ -4,6 +4,7 @@ import type { MethodEntry } from './contracts/method-entry.ts';
 import { createMemoryProbe, type MemoryFacts } from './overload/memory-share.ts';
 import { OverloadMonitor } from './overload/overload-monitor.ts';
 import { OverloadStage } from './overload/overload-stage.ts';
+import { reportOverload } from './overload/report-overload.ts';
 import type { Logger } from './telemetry/logger.ts';
 
 export interface OverloadParts {
@@ -24,10 +25,8 @@ export function openOverload(
   const isExempt = (method: MethodEntry | undefined) => method?.backend === CONTROL_BACKEND;
   if (limits === undefined) return { stage: new OverloadStage({ pressure: 0 }, isExempt), close: () => {} };
   const probes = { now, memory: createMemoryProbe(limits.maxMemory, memory) };
-  const monitor = new OverloadMonitor(limits, probes, (overloaded) => {
-    if (overloaded) log.warn('overloaded: calls are refused, those of low priority first');
-    else log.warn({ refused: stage.refused }, 'no longer overloaded');
-  });
+  const report = reportOverload(log, () => stage.refused);
+  const monitor = new OverloadMonitor(limits, probes, report);
   const stage = new OverloadStage(monitor, isExempt);
   monitor.start();
   return { stage, close: () => monitor.close() };

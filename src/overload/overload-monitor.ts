@@ -11,6 +11,14 @@ export interface OverloadLimits {
   readonly maxDelayMs: number;
 }
 
+/** What was seen at the last look. */
+export interface OverloadCause {
+  /** Milliseconds that the timer was late. */
+  readonly lateMs: number;
+  /** The used share of the memory that may be used. */
+  readonly memoryShare: number;
+}
+
 /** As high as the pressure gets: calls of three priorities, one step each. */
 export const MAX_PRESSURE = 3;
 /** Milliseconds between looks at the event loop. */
@@ -37,15 +45,20 @@ export class OverloadMonitor {
   pressure = 0;
   readonly #limits: OverloadLimits;
   readonly #probes: OverloadProbes;
-  readonly #onChange: (overloaded: boolean) => void;
+  readonly #onChange: (overloaded: boolean, cause: OverloadCause) => void;
   #timer: NodeJS.Timeout | undefined;
   #expectedAt: number;
   #loopPressure = 0;
   #memoryPressure = 0;
+  #memoryShare = 0;
   #ticks = 0;
 
-  /** @param onChange told when pressure comes, and when it is gone */
-  constructor(limits: OverloadLimits, probes: OverloadProbes, onChange: (overloaded: boolean) => void) {
+  /** @param onChange told when pressure comes, and what of, and when it is gone */
+  constructor(
+    limits: OverloadLimits,
+    probes: OverloadProbes,
+    onChange: (overloaded: boolean, cause: OverloadCause) => void,
+  ) {
     this.#limits = limits;
     this.#probes = probes;
     this.#onChange = onChange;
@@ -75,11 +88,13 @@ export class OverloadMonitor {
     const step = late > maxDelayMs ? Math.min(MAX_STEP, (STEP * late) / maxDelayMs) : -STEP;
     this.#loopPressure = clamp(this.#loopPressure + step);
     if (this.#ticks++ % MEMORY_TICKS === 0) {
-      this.#memoryPressure = clamp(((this.#probes.memory() - MEMORY_FROM) / (1 - MEMORY_FROM)) * MAX_PRESSURE);
+      this.#memoryShare = this.#probes.memory();
+      this.#memoryPressure = clamp(((this.#memoryShare - MEMORY_FROM) / (1 - MEMORY_FROM)) * MAX_PRESSURE);
     }
     const before = this.pressure;
     this.pressure = Math.max(this.#loopPressure, this.#memoryPressure);
-    if ((before === 0) !== (this.pressure === 0)) this.#onChange(this.pressure > 0);
+    if ((before === 0) === (this.pressure === 0)) return;
+    this.#onChange(this.pressure > 0, { lateMs: late, memoryShare: this.#memoryShare });
   }
 }
 
