@@ -5,6 +5,7 @@ import { describeStartError } from './describe-start-error.ts';
 import { CliError, type Io } from './io.ts';
 import { listenForStop } from './stop-signals.ts';
 import { wakeMemoryReducer } from './wake-memory-reducer.ts';
+import { YoungGeneration } from './young-generation.ts';
 
 export interface RunOptions {
   readonly io: Io;
@@ -27,10 +28,12 @@ export async function runGateway(options: RunOptions): Promise<void> {
   // From the beginning: who is told to stop while starting starts, and stops well.
   const signals = listenForStop(io);
   const rest = wakeMemoryReducer();
+  const young = new YoungGeneration([...process.execArgv, io.env.NODE_OPTIONS ?? '']);
   let reload = (): void => {};
   const stopReloads = io.onReloadSignal(() => reload());
   try {
     const gateway = await startGateway(options);
+    young.letGrow();
     reload = () => gateway.reloadCertificates();
     if (gateway.adminKey !== undefined) io.stdout.write(`admin key:\n${gateway.adminKey}\n`);
     io.stdout.write(`ready ${formatAddresses(gateway)}\n`);
@@ -40,6 +43,7 @@ export async function runGateway(options: RunOptions): Promise<void> {
     await gateway.stop(options.graceMs, options.noticeMs);
   } finally {
     rest();
+    young.release();
     stopReloads();
     signals.close();
   }
