@@ -7,7 +7,7 @@ const ENOUGH = 32 * 1024 * 1024;
 const MAX_SIZE = /--max[-_]semi[-_]space[-_]size/;
 
 /**
- * Keeps V8's young generation from growing to 128 MiB, as it does in Node 22 and later under any load, of which a gateway has no
+ * Keeps V8's young generation from growing to 128 MiB, as it does in Node 24 under any load, of which a gateway has no
  * use: nearly all that a call allocates is dead when the call is. The flag that says so must be given before Node starts; the
  * factor by which V8 has it grow is asked for at each growth, so that one can be set when it is large enough.
  */
