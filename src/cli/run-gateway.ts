@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly graceMs: number;
   /** Milliseconds for which calls are taken as before after health has said NOT_SERVING. Default 0. */
   readonly noticeMs?: number;
+  /** Until it answers nothing below a warning is written to the log. */
+  readonly quietStart?: boolean;
   /** Called when the gateway answers, after its addresses are printed. */
   readonly onReady?: (gateway: Gateway) => void;
 }
@@ -49,13 +51,17 @@ export async function runGateway(options: RunOptions): Promise<void> {
   }
 }
 
-async function startGateway({ io, configPath, env, load }: RunOptions): Promise<Gateway> {
+async function startGateway({ io, configPath, env, load, quietStart = false }: RunOptions): Promise<Gateway> {
   try {
     const { config, baseDir, source } = load();
     const log = createLogger(config.telemetry?.logLevel, io.stderr);
     // Loaded here and not above: commands that only call the admin services start faster without it.
     const { Gateway } = await import('../gateway.ts');
-    return await Gateway.start(config, { baseDir, env, log, source, memory: io.memory });
+    const { level } = log;
+    if (quietStart && log.isLevelEnabled('info')) log.level = 'warn';
+    const gateway = await Gateway.start(config, { baseDir, env, log, source, memory: io.memory });
+    log.level = level;
+    return gateway;
   } catch (error) {
     const message = describeStartError(error, configPath);
     throw message === undefined ? error : new CliError(message);

@@ -43,6 +43,8 @@ async function start(options: StartOptions, io: Io): Promise<void> {
       env,
       load: () => adjust(loadConfig(configPath, { env }), { port: options.port, data, backendPort: backend.port }),
       graceMs: GRACE_MS,
+      // Two long lines of the audit log, of what the example's file has: no welcome.
+      quietStart: true,
       onReady: ({ addresses, adminKey }) => {
         const isDefaultData = data === defaultData();
         const tour = describeTour({ addresses, adminKey, demo, backendPort: backend.port, isDefaultData });

@@ -57,6 +57,8 @@ describe('npm start', () => {
     expect(output).toContain(key());
     expect(output).toContain('first call: GetBook as tenant demo: Pride and Prejudice, Jane Austen, 1813');
     expect(existsSync(join(data, 'tollgate.db'))).toBe(true);
+    // What the start changed in the store is in the audit log, and no welcome.
+    expect(output).not.toContain('"audit"');
   });
 
   test('prints a `buf curl` command that works as it stands, ten times in a row', async () => {
