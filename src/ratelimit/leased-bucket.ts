@@ -196,10 +196,14 @@ export class LeasedBucket {
   #goAlone(now: number): LocalShare {
     if (this.#alone !== undefined) return this.#alone;
     const gateways = this.#parts.liveGateways();
+    // A bucket of which nothing was ever heard is full, once: not again each time that the store is late.
+    if (this.#left === undefined) {
+      this.#left = this.#limit.burst;
+      this.#leftAt = now;
+    }
     // The others are taken to have used as much alone as this one.
     const earned = ((now - this.#leftAt) * this.#limit.rate) / 1000 - this.#owed * gateways;
-    const left = this.#left === undefined ? undefined : Math.max(0, this.#left + earned);
-    this.#alone = new LocalShare(this.#limit, gateways, left, now, now + ALONE_MS);
+    this.#alone = new LocalShare(this.#limit, gateways, Math.max(0, this.#left + earned), now, now + ALONE_MS);
     return this.#alone;
   }
 

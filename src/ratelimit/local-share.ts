@@ -12,13 +12,14 @@ export class LocalShare {
   /** Decides until then, whatever the store does. Monotonic milliseconds. */
   until: number;
 
-  /** @param left units known to be left in the fleet's bucket; undefined when nothing is known */
-  constructor(limit: RateLimit, gateways: number, left: number | undefined, now: number, until: number) {
+  /** @param left units in the fleet's bucket, as far as is known */
+  constructor(limit: RateLimit, gateways: number, left: number, now: number, until: number) {
     const parts = Math.max(1, gateways);
     this.#rate = limit.rate / parts;
     this.#burst = Math.max(1, Math.floor(limit.burst / parts));
     this.#bucket = newGcraBucket(this.#rate, now);
-    if (left !== undefined) this.#bucket.taken = this.#burst - Math.min(this.#burst, Math.floor(left / parts));
+    // Of a full one each part is full, and never less than one.
+    if (left < limit.burst) this.#bucket.taken = this.#burst - Math.min(this.#burst, Math.floor(left / parts));
     this.until = until;
   }
 

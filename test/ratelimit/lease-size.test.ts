@@ -160,8 +160,8 @@ describe('a local share', () => {
     expect(takeAll(10_000)).toBe(20);
   });
 
-  it('is its part of the whole burst where nothing is known, and never less than one', () => {
-    const share = new LocalShare({ name: 'calls', rate: 1, burst: 2 }, 4, undefined, 0, 0);
+  it('is its part of the whole burst where that is left, and never less than one', () => {
+    const share = new LocalShare({ name: 'calls', rate: 1, burst: 2 }, 4, 2, 0, 0);
     expect(share.take(0)).toBe(true);
     expect(share.take(0)).toBe(false);
   });

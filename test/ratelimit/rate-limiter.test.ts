@@ -267,6 +267,21 @@ describe('a store across the network', () => {
     for (let i = 0; i < 3; i++) expect(f.limiter.admit(fakeCall('demo', plan))).toBeUndefined();
   });
 
+  it('never admits more than a share while a store that was never heard is late again and again', async () => {
+    let time = 1_000_000;
+    const late: RateStore = { remote: true, take: () => Promise.reject(new StoreSilent()) };
+    const limiter = new RateLimiter({ rates: late, now: () => time });
+    const plan = fakePlan({ limits: [{ name: 'calls', rate: 10, burst: 5 }] });
+    let admitted = 0;
+    for (let i = 0; i < 1_000; i++) {
+      if ((await limiter.admit(fakeCall('demo', plan))) === undefined) admitted++;
+      time += 1;
+    }
+    // The burst, and a second's rate.
+    expect(admitted).toBeLessThanOrEqual(15);
+    expect(admitted).toBeGreaterThanOrEqual(14);
+  });
+
   it('may answer late: units that come then are good while their lease lives', async () => {
     let time = 0;
     let answer: ((grant: RateGrant) => void) | undefined;
