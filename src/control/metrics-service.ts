@@ -25,9 +25,8 @@ export type Audience = 'administrator' | 'tenant';
 export type Cursors = ReadonlyMap<string, number>;
 
 export interface Progress {
-  readonly response: GetMetricsResponse;
-  /** The response, where it was encoded for others, too: those who share the octets share the object. */
-  readonly encoded?: Uint8Array | undefined;
+  /** The answer (`GetMetricsResponse`): those who share the octets share the object. */
+  readonly encoded: Uint8Array;
   readonly cursors: Cursors;
   /** All since the start, not since the cursors. */
   readonly sinceStart: boolean;

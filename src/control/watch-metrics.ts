@@ -2,7 +2,6 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { GetMetricsRequest } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import {
-  GetMetricsResponse,
   GetMetricsRequest as Query,
   type WatchMetricsRequest,
   WatchMetricsResponse,
@@ -89,12 +88,7 @@ export class MetricsWatch {
     }
     this.#busy = true;
     try {
-      const { response, cursors, sinceStart, ...told } = await this.#advance(
-        this.#query,
-        this.#audience,
-        this.#cursors,
-      );
-      const encoded = told.encoded ?? GetMetricsResponse.encode(response).finish();
+      const { encoded, cursors, sinceStart } = await this.#advance(this.#query, this.#audience, this.#cursors);
       await this.#spread.turn(encoded.length);
       if (this.#closed) return;
       this.#cursors = cursors;

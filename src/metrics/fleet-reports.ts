@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { GetMetricsRequest, GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
-import { GetMetricsRequest_Scope as Scope } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import {
+  type GetMetricsRequest,
+  GetMetricsResponse,
+  GetMetricsRequest_Scope as Scope,
+} from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { Report, ReportRequest } from '../../generated/tollgate/metrics/v1/report.ts';
 import { mergeReports } from './merge-reports.ts';
 import { type Audience, NOTHING_ELSE, type Reporter } from './reporter.ts';
@@ -22,11 +25,15 @@ const FLEET_SERIES = 10_000;
 export type Cursors = ReadonlyMap<string, number>;
 
 export interface Progress {
-  readonly response: GetMetricsResponse;
-  /** The response, where it was encoded for others, too. */
-  readonly encoded?: Uint8Array | undefined;
+  /** The answer (`GetMetricsResponse`); those who are told the same share the octets. */
+  readonly encoded: Uint8Array;
   readonly cursors: Cursors;
   readonly sinceStart: boolean;
+}
+
+/** The answer of other gateways, or of many together. */
+interface Told extends Omit<Progress, 'encoded'> {
+  readonly response: GetMetricsResponse;
 }
 
 /** Calls of a tenant that run in the fleet, and the gateways that did not say how many there. */
@@ -55,12 +62,19 @@ export class FleetReports {
   }
 
   async get(request: GetMetricsRequest, audience: Audience): Promise<GetMetricsResponse> {
-    return (await this.#report(request, audience, undefined)).response;
+    if (this.#isOwn(request)) return this.#reporter.report(request, audience).response;
+    return (await this.#askFleet(request, audience, undefined)).response;
   }
 
   /** What was counted since the cursors were given. @param request without a window @param cursors empty: all since the start */
-  advance(request: GetMetricsRequest, audience: Audience, cursors: Cursors): Promise<Progress> {
-    return this.#report(request, audience, cursors);
+  async advance(request: GetMetricsRequest, audience: Audience, cursors: Cursors): Promise<Progress> {
+    const { id } = this.#reporter;
+    if (this.#isOwn(request)) {
+      const { cursor, ...told } = await this.#reporter.follow(request, audience, cursors.get(id));
+      return { ...told, cursors: new Map([[id, cursor]]) };
+    }
+    const { response, ...told } = await this.#askFleet(request, audience, cursors);
+    return { ...told, encoded: GetMetricsResponse.encode(response).finish() };
   }
 
   /** Calls of a tenant that run, on this gateway and on those that answer in time. */
@@ -85,27 +99,19 @@ export class FleetReports {
     return answers.flatMap(decodeReport);
   }
 
-  async #report(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Promise<Progress> {
-    const channel = this.#channel;
-    const { id } = this.#reporter;
-    const isOwn = request.gatewayId === id || (request.gatewayId === '' && request.scope !== Scope.SCOPE_FLEET);
-    if (channel === undefined || isOwn) {
-      if (request.gatewayId !== '' && request.gatewayId !== id) throw new UnknownGateway(request.gatewayId);
-      return this.#own(request, audience, cursors);
-    }
-    const asked = channel.gateways.filter((each) => request.gatewayId === '' || each.id === request.gatewayId);
-    if (asked.length === 0) throw new UnknownGateway(request.gatewayId);
-    return this.#ask(channel, asked, request, audience, cursors);
+  /** Whether the question is about this gateway alone. @throws UnknownGateway where it can be about no other */
+  #isOwn({ gatewayId, scope }: GetMetricsRequest): boolean {
+    if (gatewayId === '') return this.#channel === undefined || scope !== Scope.SCOPE_FLEET;
+    if (gatewayId === this.#reporter.id) return true;
+    if (this.#channel === undefined) throw new UnknownGateway(gatewayId);
+    return false;
   }
 
-  async #own(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Promise<Progress> {
-    const { id } = this.#reporter;
-    if (cursors === undefined) {
-      const { response, cursor, sinceStart } = this.#reporter.report(request, audience);
-      return { response, cursors: new Map([[id, cursor]]), sinceStart };
-    }
-    const { cursor, ...told } = await this.#reporter.follow(request, audience, cursors.get(id));
-    return { ...told, cursors: new Map([[id, cursor]]) };
+  async #askFleet(request: GetMetricsRequest, audience: Audience, cursors: Cursors | undefined): Promise<Told> {
+    const channel = this.#channel;
+    const asked = channel?.gateways.filter((each) => request.gatewayId === '' || each.id === request.gatewayId) ?? [];
+    if (channel === undefined || asked.length === 0) throw new UnknownGateway(request.gatewayId);
+    return this.#ask(channel, asked, request, audience, cursors);
   }
 
   async #ask(
@@ -114,7 +120,7 @@ export class FleetReports {
     request: GetMetricsRequest,
     audience: Audience,
     cursors: Cursors | undefined,
-  ): Promise<Progress> {
+  ): Promise<Told> {
     const whole = { ...request, withHistograms: true, limit: FLEET_SERIES };
     const { id: ownId } = this.#reporter;
     const others = asked.filter(({ id }) => id !== ownId);
@@ -170,7 +176,7 @@ function combine(
   request: GetMetricsRequest,
   audience: Audience,
   before: Cursors | undefined,
-): Progress {
+): Told {
   // Who has answered says where it is; of the others it is known from when they were last seen.
   const told = new Map(reports.map(({ gatewayId, address }) => [gatewayId, address]));
   const metrics = reports.flatMap((report) => report.metrics ?? []);

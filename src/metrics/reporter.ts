@@ -31,8 +31,8 @@ const BREAKER_STATES = {
 } as const;
 
 const KINDS = { counter: Instrument_Kind.KIND_COUNTER, gauge: Instrument_Kind.KIND_GAUGE } as const;
-/** About half a millisecond's work. */
-const SERIES_OF_TURN = 50;
+/** A fifth of a millisecond's work; three times that in code that is cold, as it is once a second. */
+const SERIES_OF_TURN = 10;
 
 /** What a report says beside calls. */
 export interface ReportParts {
@@ -57,8 +57,8 @@ export interface LocalReport {
   readonly sinceStart: boolean;
 }
 
-/** One that others may be told, too: `encoded` is the response. */
-export interface SharedReport extends LocalReport {
+/** One that others may be told, too: the octets of the response, and nothing that would have to live as long as they do. */
+export interface SharedReport extends Omit<LocalReport, 'response'> {
   readonly encoded: Uint8Array;
 }
 
@@ -147,7 +147,6 @@ export class Reporter {
     const { table } = this.#parts.metrics;
     const reading = this.#read(request, cursor);
     const { counted } = table;
-    const series: CallSeries[] = [];
     const pieces: Uint8Array[] = [];
     for (let from = 0; from < reading.groups.length; from += SERIES_OF_TURN) {
       if (from > 0) await setImmediate();
@@ -157,11 +156,10 @@ export class Reporter {
       const some = reading.groups
         .slice(from, from + SERIES_OF_TURN)
         .map((group) => reportSeries(group, reading.latency, request.withHistograms));
-      series.push(...some);
       pieces.push(encodeSeries(some));
     }
-    const report = this.#tell(request, audience, reading, series);
-    pieces.push(Answer.encode({ ...report.response, series: [] }).finish());
+    const { response, ...report } = this.#tell(request, audience, reading, []);
+    pieces.push(Answer.encode(response).finish());
     return { ...report, encoded: Buffer.concat(pieces) };
   }
 
@@ -211,13 +209,15 @@ export const NOTHING_ELSE: Omit<GetMetricsResponse, 'series' | 'startTime' | 'en
   instruments: [],
 };
 
-function encode(report: LocalReport): SharedReport {
-  return { ...report, encoded: Answer.encode(report.response).finish() };
+const NOTHING = Answer.fromPartial({});
+
+function encode({ response, ...report }: LocalReport): SharedReport {
+  return { ...report, encoded: Answer.encode(response).finish() };
 }
 
 /** Part of an answer: messages that are put one behind the other are one (protobuf, "Merge Protocol Buffers"). */
 function encodeSeries(series: CallSeries[]): Uint8Array {
-  return Answer.encode(Answer.fromPartial({ series })).finish();
+  return Answer.encode({ ...NOTHING, series }).finish();
 }
 
 function toQuery(request: GetMetricsRequest): SeriesQuery {

@@ -61,7 +61,7 @@ export function fakeMetrics(get: MetricsSource['get']): MetricsSource {
   return {
     get,
     advance: async (request, audience) => ({
-      response: await get(request, audience),
+      encoded: GetMetricsResponse.encode(await get(request, audience)).finish(),
       cursors: new Map([['test', 1]]),
       sinceStart: true,
     }),
