@@ -38,10 +38,14 @@ export class Debtors {
 
   #tell(): void {
     if (this.#store.silent === true) return;
-    let asked = 0;
+    let left = Math.min(this.#debtors.size, AT_ONCE);
     for (const debtor of this.#debtors) {
-      if (!debtor.any) this.#debtors.delete(debtor);
-      else if (asked++ < AT_ONCE) void debtor.settle();
+      if (left-- === 0) break;
+      // Who still owes goes to the end: some that cannot be settled must not keep the others waiting.
+      this.#debtors.delete(debtor);
+      if (!debtor.any) continue;
+      this.#debtors.add(debtor);
+      void debtor.settle();
     }
     if (this.#debtors.size === 0) this.#stop();
   }
