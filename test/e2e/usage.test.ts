@@ -201,7 +201,7 @@ describe.each(['embedded', 'redis'] as const)('with the %s store', (kind) => {
   if (kind === 'redis') {
     test('a store that is away is said to be', async () => {
       await redis?.kill();
-      const away = { code: Code.UNAVAILABLE, details: expect.stringMatching(/store is not available/) };
+      const away = { code: Code.UNAVAILABLE, details: expect.stringMatching(/store \(Redis\) does not answer/) };
       await expect(usageOf('looked-at')).rejects.toMatchObject(away);
       await expect(adjust('looked-at', 1)).rejects.toMatchObject(away);
     });
