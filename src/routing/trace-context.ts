@@ -28,10 +28,6 @@ export function parseTraceparent(text: string): TraceParent | undefined {
   return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & SAMPLED) !== 0 };
 }
 
-export function formatTraceparent(traceId: string, spanId: string, sampled: boolean): string {
-  return `00-${traceId}-${spanId}-0${sampled ? '1' : '0'}`;
-}
-
 /**
  * The trace that begins with a request of ours: its id without dashes, so that one is found by the other. A UUID of version 7
  * has 62 random bits at its end, and of a trace id only the last 56 have to be (W3C Trace Context level 2, section 3.2.2.3.1).

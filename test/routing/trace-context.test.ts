@@ -2,18 +2,17 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { WrittenField } from '../../src/http2/index.ts';
 import { RequestId, spanIdOctets, traceIdOctets } from '../../src/routing/request-id.ts';
-import {
-  filterBaggage,
-  formatTraceparent,
-  parseTraceparent,
-  TraceparentField,
-  traceIdOf,
-} from '../../src/routing/trace-context.ts';
+import { filterBaggage, parseTraceparent, TraceparentField, traceIdOf } from '../../src/routing/trace-context.ts';
 
 function written(field: WrittenField): string {
   const target = Buffer.alloc(field.length);
   field.writeValue(target, 0);
   return target.toString('latin1');
+}
+
+/** W3C Trace Context, section 3.2.2. */
+function formatTraceparent(traceId: string, spanId: string, sampled: boolean): string {
+  return `00-${traceId}-${spanId}-0${sampled ? '1' : '0'}`;
 }
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
