@@ -114,7 +114,7 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     socket.on('error', ignore); // 'close' follows, and says it all.
-    socket.on('end', () => this.#onSocketEnd());
+    socket.on('end', () => this.destroy());
     socket.on('close', () => this.#onSocketClose());
     if (!this.server) this.#greet(PREFACE);
   }
@@ -449,13 +449,8 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     if (!this.#paused && !this.#share.usedUp) this.#socket.resume();
   }
 
-  /** The peer says no more, and what it has said may wait for the end of the turn. */
-  #onSocketEnd(): void {
-    this.owner.flusher.catchUp();
-    this.destroy();
-  }
-
   #onSocketClose(): void {
+    // What the peer said last may wait for the end of the turn.
     this.owner.flusher.catchUp();
     this.#reader.stop();
     this.#output.close();

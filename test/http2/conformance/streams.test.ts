@@ -197,6 +197,17 @@ describe('a client, on a stream of its own (section 5.1)', () => {
     expect(above.recorder.cause).toBe(ResetCause.CONNECTION);
   });
 
+  it('is told what came with the end of the connection, which ends before the turn does', async () => {
+    const { bench, recorder } = client();
+    const octets = Buffer.concat([respond(bench), trailers(bench)]);
+    bench.connection.read(octets, 0, octets.length);
+    expect(recorder.events).toEqual([]);
+    bench.socket.emit('end');
+    await recorder.done;
+    expect(recorder.events).toEqual(['headers', 'trailers.']);
+    expect(recorder.code).toBeUndefined();
+  });
+
   it('is told of a reset once, with its code, whatever the code', () => {
     for (const code of [0, 1, 2, 5, 8, 11, 13, 0xabcdef, 0xffffffff]) {
       const { bench, recorder } = client();
