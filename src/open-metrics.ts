@@ -69,6 +69,7 @@ export function openMetrics(parts: MetricsParts): OpenMetrics {
     limits: (tenantId) => uses(tenantId).map(toMessage),
     id: state.id,
     address: parts.address,
+    now: clock.monotonic,
   });
   return {
     metrics,

@@ -14,9 +14,9 @@ import { ControlError } from './control-error.ts';
 import { toErrorStatus } from './error-status.ts';
 import type { Health } from './health.ts';
 import { tenantFor } from './self-service.ts';
-import { Spread } from './spread.ts';
 import { createUnaryHandler } from './unary-handler.ts';
-import { MetricsWatch, type WatchCall, watchedQuery } from './watch-metrics.ts';
+import { MetricsWatch, type WatchCall, watchedInterval, watchedQuery } from './watch-metrics.ts';
+import { WatchTable } from './watch-rounds.ts';
 
 /** Who reads: a `tenant` sees nothing of the gateway, and of others nothing either. */
 export type Audience = 'administrator' | 'tenant';
@@ -47,7 +47,7 @@ const DEFAULT_TOP = 10;
 export function createMetricsService(source: MetricsSource, health: Health, log: Logger): MetricsServiceServer {
   const get = (request: GetMetricsRequest, caller: Caller) => source.get(own(request, caller), audienceOf(caller));
   const watchers = new WatcherCount();
-  const spread = new Spread();
+  const table = new WatchTable(source);
   return {
     getMetrics: createUnaryHandler(log, get),
 
@@ -73,13 +73,17 @@ export function createMetricsService(source: MetricsSource, health: Health, log:
       } catch (error) {
         return fail(error);
       }
-      const advance: MetricsSource['advance'] = (...args) => source.advance(...args);
-      const watch = new MetricsWatch(call, query, audienceOf(caller), advance, fail, spread);
+      const watch = new MetricsWatch(call, fail);
+      const leave = table.add(watch, {
+        query,
+        audience: audienceOf(caller),
+        intervalMs: watchedInterval(call.request),
+      });
       closeAtEnd(call, health, () => {
         watchers.leave(caller);
         watch.close();
+        leave();
       });
-      watch.start();
     },
   };
 }

@@ -7,8 +7,7 @@ import {
   WatchMetricsResponse,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { durationToMs } from '../contracts/policy.ts';
-import type { Audience, Cursors, Progress } from './metrics-service.ts';
-import type { Spread } from './spread.ts';
+import type { Cursors, Progress } from './metrics-service.ts';
 
 /** What a watcher is told: its `metrics` are encoded already. */
 export interface WatchMessage extends WatchMetricsResponse {
@@ -17,90 +16,80 @@ export interface WatchMessage extends WatchMetricsResponse {
 
 export type WatchCall = ServerWritableStream<WatchMetricsRequest, WatchMessage>;
 
+/** What a watcher needs of its call. */
+type Told = Pick<WatchCall, 'write' | 'writableLength'>;
+
 const DEFAULT_INTERVAL_MS = 1000;
 
-/** How watchers hear of what was counted since some cursors were given. */
-export type Advance = (request: GetMetricsRequest, audience: Audience, cursors: Cursors) => Promise<Progress>;
-
 /**
- * One watcher. All it holds is where it is: what it has not heard is in the gateway's own log, or in the totals. A message is
- * made when the one before is gone, so that who takes them slowly gets fewer, which say more.
+ * One watcher. All it holds is where it is: what it has not heard is in the gateway's own log, or in the totals. It is told more
+ * when what it was told before is gone, so that who takes it slowly gets fewer messages, which say more.
  */
 export class MetricsWatch {
-  readonly #call: WatchCall;
-  readonly #query: GetMetricsRequest;
-  readonly #audience: Audience;
-  readonly #advance: Advance;
+  readonly #call: Told;
   readonly #onError: (error: unknown) => void;
-  readonly #spread: Spread;
-  readonly #intervalMs: number;
   #cursors: Cursors = new Map();
-  #timer: NodeJS.Timeout | undefined;
-  #busy = false;
+  #place = '';
+  #isBeingTold = false;
+  #isClosed = false;
+  /** Messages that were left out, and those of them before the one that is on its way. */
   #skipped = 0;
-  #closed = false;
+  #skippedBefore = 0;
 
-  constructor(
-    call: WatchCall,
-    query: GetMetricsRequest,
-    audience: Audience,
-    advance: Advance,
-    onError: (error: unknown) => void,
-    spread: Spread,
-  ) {
-    const { interval } = call.request;
+  constructor(call: Told, onError: (error: unknown) => void) {
     this.#call = call;
-    this.#query = query;
-    this.#audience = audience;
-    this.#advance = advance;
     this.#onError = onError;
-    this.#spread = spread;
-    this.#intervalMs = interval === undefined ? DEFAULT_INTERVAL_MS : durationToMs(interval);
   }
 
-  start(): this {
-    void this.#tell();
-    this.#schedule();
-    return this;
+  get cursors(): Cursors {
+    return this.#cursors;
+  }
+
+  /** The same for those whose cursors are. */
+  get place(): string {
+    return this.#place;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** It has taken all that it was told. */
+  get isReady(): boolean {
+    return !this.#isClosed && !this.#isBeingTold && this.#call.writableLength === 0;
+  }
+
+  skip(): void {
+    this.#skipped++;
+  }
+
+  /** A message is worked out. */
+  begin(): void {
+    this.#isBeingTold = true;
+    this.#skippedBefore = this.#skipped;
+    this.#skipped = 0;
+  }
+
+  tell({ encoded, cursors, sinceStart }: Progress): void {
+    this.#isBeingTold = false;
+    if (this.#isClosed) return;
+    this.#cursors = cursors;
+    this.#place = [...cursors].join(' ');
+    this.#call.write({ metrics: undefined, encoded, sinceStart, skipped: this.#skippedBefore });
+  }
+
+  fail(error: unknown): void {
+    if (!this.#isClosed) this.#onError(error);
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#isClosed = true;
   }
+}
 
-  /** At whole multiples of the interval: those who watch alike look at the same moment, and share what is worked out. */
-  #schedule(): void {
-    const interval = this.#intervalMs;
-    this.#timer = setTimeout(
-      () => {
-        void this.#tell();
-        this.#schedule();
-      },
-      interval - (performance.now() % interval),
-    ).unref();
-  }
-
-  async #tell(): Promise<void> {
-    if (this.#busy || this.#call.writableLength > 0) {
-      this.#skipped++;
-      return;
-    }
-    this.#busy = true;
-    try {
-      const { encoded, cursors, sinceStart } = await this.#advance(this.#query, this.#audience, this.#cursors);
-      await this.#spread.turn(encoded.length);
-      if (this.#closed) return;
-      this.#cursors = cursors;
-      const skipped = this.#skipped;
-      this.#skipped = 0;
-      this.#call.write({ metrics: undefined, encoded, sinceStart, skipped });
-    } catch (error) {
-      if (!this.#closed) this.#onError(error);
-    } finally {
-      this.#busy = false;
-    }
-  }
+/** Milliseconds between the messages of a watcher. */
+export function watchedInterval({ interval }: WatchMetricsRequest): number {
+  return interval === undefined ? DEFAULT_INTERVAL_MS : durationToMs(interval);
 }
 
 /** The query of a watcher, with everything in its place. */
@@ -113,18 +102,14 @@ const METRICS = 1;
 
 /** Encodes what watchers are told; those who are told the same share the octets. */
 export function createWatchEncoder(): (message: WatchMessage) => Buffer {
-  const shared = new WeakMap<Uint8Array, { readonly sinceStart: boolean; readonly octets: Buffer }>();
-  const encode = ({ encoded, ...rest }: WatchMessage) => {
-    const head = new BinaryWriter().tag(METRICS, WireType.LengthDelimited).uint32(encoded.length).finish();
-    return Buffer.concat([head, encoded, WatchMetricsResponse.encode(rest).finish()]);
-  };
-  return (message) => {
-    const { encoded, sinceStart, skipped } = message;
-    if (skipped > 0) return encode(message);
+  const shared = new WeakMap<Uint8Array, { readonly sinceStart: boolean; readonly skipped: number; octets: Buffer }>();
+  return ({ encoded, ...rest }) => {
+    const { sinceStart, skipped } = rest;
     const known = shared.get(encoded);
-    if (known?.sinceStart === sinceStart) return known.octets;
-    const octets = encode(message);
-    shared.set(encoded, { sinceStart, octets });
+    if (known?.sinceStart === sinceStart && known.skipped === skipped) return known.octets;
+    const head = new BinaryWriter().tag(METRICS, WireType.LengthDelimited).uint32(encoded.length).finish();
+    const octets = Buffer.concat([head, encoded, WatchMetricsResponse.encode(rest).finish()]);
+    shared.set(encoded, { sinceStart, skipped, octets });
     return octets;
   };
 }

@@ -116,13 +116,15 @@ export class DeltaLog {
     this.#start = this.#head;
   }
 
-  /** Each entry behind a frame, which must still be there, by its place. */
-  forEach(frame: number, visit: (entry: number) => void): void {
-    for (let entry = this.#frame(frame).end; entry < this.#start; ) {
-      visit(entry);
-      const length = FIRST_BUCKET + this.#words[(entry + LENGTH) & this.#mask]!;
-      entry += length + (length % 2);
-    }
+  /** Where a frame ends, and the entries behind it begin: of the last one, where the next is going to be. */
+  endOf(frame: number): number {
+    return this.#frame(frame).end;
+  }
+
+  /** The place behind an entry, which must still be there. */
+  after(entry: number): number {
+    const length = FIRST_BUCKET + this.#words[(entry + LENGTH) & this.#mask]!;
+    return entry + length + (length % 2);
   }
 
   seriesOf(entry: number): number {

@@ -2,7 +2,9 @@ import { CODES, codeName } from '../grpc/status.ts';
 import { COUNTERS, Counter, PARTS, Part } from './counters.ts';
 import { Distribution } from './distribution.ts';
 import type { Rows } from './rows.ts';
+import { ABSENT } from './series-index.ts';
 import type { SeriesTable } from './series-table.ts';
+import { finish, type Steps } from './steps.ts';
 
 export type Label = 'tenant' | 'method' | 'status';
 const LABELS: readonly Label[] = ['tenant', 'method', 'status'];
@@ -49,40 +51,62 @@ export interface Selection {
   readonly latency: ReadLatency;
 }
 
+/** Rows that are summed up, or ranked, in one step. */
+const ROWS_OF_STEP = 16;
+
 /** Filters, sums up, orders. */
 export function select(table: SeriesTable, rows: Rows, query: SeriesQuery): Selection {
+  return finish(selectInSteps(table, rows, query));
+}
+
+/** The same in steps. The rows must stay as they are until the end, and for as long as latencies are read. */
+export function* selectInSteps(table: SeriesTable, rows: Rows, query: SeriesQuery): Steps<Selection> {
+  const latency = createReader(rows);
+  const groups = yield* order([...(yield* group(table, rows, query)).values()], latency, query.rank);
+  const limit = query.limit ?? groups.length;
+  return { groups: groups.slice(0, limit), omitted: Math.max(0, groups.length - limit), latency };
+}
+
+function createReader(rows: Rows): ReadLatency {
   const distributions = Array.from({ length: PARTS }, () => new Distribution());
-  const latency: ReadLatency = ({ rows: members, counters, max }, part) => {
+  return ({ rows: members, counters, max }, part) => {
     const distribution = distributions[part]!;
     distribution.clear();
     for (const row of members) rows.forEachBucket(row, part, distribution.add);
     distribution.addExact(counters[Counter.TOTAL_MS + part]!, part === Part.TOTAL ? max : distribution.longest);
     return distribution;
   };
-  const groups = order([...group(table, rows, query).values()], latency, query.rank);
-  const limit = query.limit ?? groups.length;
-  return { groups: groups.slice(0, limit), omitted: Math.max(0, groups.length - limit), latency };
 }
 
-function order(groups: Group[], latency: ReadLatency, rank: RankGroup = ({ counters }) => counters[0]!): Group[] {
+function* order(
+  groups: Group[],
+  latency: ReadLatency,
+  rank: RankGroup = ({ counters }) => counters[0]!,
+): Steps<Group[]> {
   // Asked once of each, for it may be dear.
-  const ranked = groups.map((each) => ({ each, rank: rank(each, latency) }));
+  const ranked: { readonly each: Group; readonly rank: number }[] = [];
+  for (const each of groups) {
+    ranked.push({ each, rank: rank(each, latency) });
+    if (ranked.length % ROWS_OF_STEP === 0) yield;
+  }
   return ranked.sort((a, b) => b.rank - a.rank).map(({ each }) => each);
 }
 
-function group(table: SeriesTable, rows: Rows, query: SeriesQuery): Map<number, Group> {
+function* group(table: SeriesTable, rows: Rows, query: SeriesQuery): Steps<Map<number, Group>> {
   const groups = new Map<number, Group>();
   const { tenantId, method, status, groupBy = LABELS } = query;
   const tenantNumber = tenantId === undefined ? undefined : (table.tenantNumber(tenantId) ?? -1);
   const methodNumber = method === undefined ? undefined : (table.methodNumber(method) ?? -1);
-  const [byTenant, byMethod, byStatus] = LABELS.map((label) => groupBy.includes(label));
-  rows.forEach((row) => {
+  const [byTenant = false, byMethod = false, byStatus = false] = LABELS.map((label) => groupBy.includes(label));
+  let visited = 0;
+  for (let row = rows.first(); row !== ABSENT; row = rows.after(row)) {
+    if (++visited % ROWS_OF_STEP === 0) yield;
     const tenant = rows.tenantOf(row);
     const of = rows.methodOf(row);
     const code = rows.statusOf(row);
-    if (tenantNumber !== undefined && tenant !== tenantNumber) return;
-    if (methodNumber !== undefined && of !== methodNumber) return;
-    if (status !== undefined && codeName(code) !== status) return;
+    if (tenantNumber !== undefined && tenant !== tenantNumber) continue;
+    if (methodNumber !== undefined && of !== methodNumber) continue;
+    if (status !== undefined && codeName(code) !== status) continue;
     const key = ((byTenant ? tenant + 1 : 0) * 4096 + (byMethod ? of : 0)) * CODES + (byStatus ? code : 0);
     let found = groups.get(key);
     if (found === undefined) {
@@ -97,10 +121,14 @@ function group(table: SeriesTable, rows: Rows, query: SeriesQuery): Map<number, 
       };
       groups.set(key, found);
     }
-    for (let i = 0; i < COUNTERS; i++) found.counters[i]! += rows.counterOf(row, i as Counter);
-    if (code !== 0) found.failures += rows.counterOf(row, 0);
-    found.max = Math.max(found.max, rows.maxOf(row));
-    found.rows.push(row);
-  });
+    addRow(found, rows, row);
+  }
   return groups;
+}
+
+function addRow(group: Group, rows: Rows, row: number): void {
+  for (let i = 0; i < COUNTERS; i++) group.counters[i]! += rows.counterOf(row, i as Counter);
+  if (rows.statusOf(row) !== 0) group.failures += rows.counterOf(row, 0);
+  group.max = Math.max(group.max, rows.maxOf(row));
+  group.rows.push(row);
 }

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import {
   GetMetricsResponse as Answer,
   BackendMetrics_BreakerState as BreakerState,
@@ -17,6 +16,7 @@ import type { Instrument } from './instruments.ts';
 import type { Label, SeriesQuery } from './query.ts';
 import { DEFAULT_SERIES, rankOfGroup } from './rank.ts';
 import { fromDuration, reportSeries } from './series-report.ts';
+import { finish, Slices, type Steps } from './steps.ts';
 
 const LABELS: ReadonlyMap<number, Label> = new Map([
   [GetMetricsRequest_Label.LABEL_TENANT, 'tenant'],
@@ -31,15 +31,6 @@ const BREAKER_STATES = {
 } as const;
 
 const KINDS = { counter: Instrument_Kind.KIND_COUNTER, gauge: Instrument_Kind.KIND_GAUGE } as const;
-/**
- * Series that are told in one turn of the event loop, and milliseconds from one to the next: a fifth of a millisecond's work, or
- * three times that in code that is cold, and most of the time in between is the callers'.
- */
-const SERIES_OF_TURN = 10;
-const BETWEEN_TURNS_MS = 1;
-/** With more series more are told in a turn: who watches each second is to hear within it. */
-const MOST_TURNS = 200;
-
 /** What a report says beside calls. */
 export interface ReportParts {
   readonly metrics: GatewayMetrics;
@@ -51,6 +42,8 @@ export interface ReportParts {
   /** Of this gateway. The address may become known after the start. */
   readonly id: string;
   readonly address: () => string;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
 }
 
 /** Who reads: `tenant` sees nothing of the gateway, and its question must name it. */
@@ -77,9 +70,11 @@ export class Reporter {
   #toldFrame = -1;
   /** A watcher asks the same each time. */
   readonly #keys = new WeakMap<GetMetricsRequest, string>();
+  readonly #slices: Slices;
 
   constructor(parts: ReportParts) {
     this.#parts = parts;
+    this.#slices = new Slices(parts.now);
   }
 
   get address(): string {
@@ -103,15 +98,14 @@ export class Reporter {
   }
 
   /**
-   * As `report`, but made and encoded some series in each turn of the event loop, with calls in between: a thousand take ten
-   * milliseconds. Who asks the same at the same time is told the same octets.
+   * As `report`, but read, made and encoded in slices, with calls in between: a thousand series take ten milliseconds. Who asks the same at the same time is told the same octets.
    * @param cursor undefined: all since the start, up to a moment ago
    */
   follow(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): Promise<SharedReport> {
     const key = this.#keyAt(request, audience, cursor);
     let report = this.#followed.get(key);
     if (report === undefined) {
-      report = this.#makeInTurns(request, audience, cursor);
+      report = this.#makeInSlices(request, audience, cursor);
       this.#followed.set(key, report);
     }
     return report;
@@ -140,32 +134,36 @@ export class Reporter {
   }
 
   #make(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): LocalReport {
-    const reading = this.#read(request, cursor);
+    const reading = finish(this.#read(request, cursor));
     const series = reading.groups.map((group) => reportSeries(group, reading.latency, request.withHistograms));
     return this.#tell(request, audience, reading, series);
   }
 
-  async #makeInTurns(
+  async #makeInSlices(
     request: GetMetricsRequest,
     audience: Audience,
     cursor: number | undefined,
   ): Promise<SharedReport> {
     const { table } = this.#parts.metrics;
-    const reading = this.#read(request, cursor);
+    // From here on it is known up to which frame is read.
+    const isDelta = cursor !== undefined && table.log.has(cursor);
+    const steps = this.#encodeInSteps(request, audience, this.#read(request, cursor));
     const { counted } = table;
+    // What is read may change meanwhile: the totals with every call that is counted, the log when it comes round.
+    const report = await this.#slices.run(steps, () => (isDelta ? !table.log.has(cursor) : table.counted !== counted));
+    return report ?? encode(this.#make(request, audience, cursor));
+  }
+
+  *#encodeInSteps(request: GetMetricsRequest, audience: Audience, reading: Steps<Reading>): Steps<SharedReport> {
+    const read = yield* reading;
     const pieces: Uint8Array[] = [];
-    const atOnce = Math.max(SERIES_OF_TURN, Math.ceil(reading.groups.length / MOST_TURNS));
-    for (let from = 0; from < reading.groups.length; from += atOnce) {
-      if (from > 0) await setTimeout(BETWEEN_TURNS_MS, undefined, { ref: false });
-      // What is read may have changed meanwhile: the totals with every call that was counted, the log when it came round.
-      const isGone = reading.sinceStart ? table.counted !== counted : !table.log.has(cursor ?? 0);
-      if (from > 0 && isGone) return encode(this.#make(request, audience, cursor));
-      const some = reading.groups
-        .slice(from, from + atOnce)
-        .map((group) => reportSeries(group, reading.latency, request.withHistograms));
-      pieces.push(encodeSeries(some));
+    for (const group of read.groups) {
+      // Answers that are put one behind the other are one (protobuf, "Merge Protocol Buffers").
+      const series = [reportSeries(group, read.latency, request.withHistograms)];
+      pieces.push(Answer.encode({ ...NOTHING, series }).finish());
+      yield;
     }
-    const { response, ...report } = this.#tell(request, audience, reading, []);
+    const { response, ...report } = this.#tell(request, audience, read, []);
     pieces.push(Answer.encode(response).finish());
     return { ...report, encoded: Buffer.concat(pieces) };
   }
@@ -183,12 +181,12 @@ export class Reporter {
     return { response, cursor: reading.cursor, sinceStart: reading.sinceStart };
   }
 
-  #read(request: GetMetricsRequest, cursor: number | undefined): Reading {
+  #read(request: GetMetricsRequest, cursor: number | undefined): Steps<Reading> {
     const { metrics } = this.#parts;
     const query = toQuery(request);
-    if (cursor !== undefined) return metrics.since(query, cursor);
-    if (request.window !== undefined) return metrics.window(query, fromDuration(request.window));
-    return metrics.totals(query);
+    if (cursor !== undefined) return metrics.sinceInSteps(query, cursor);
+    if (request.window !== undefined) return metrics.windowInSteps(query, fromDuration(request.window));
+    return metrics.totalsInSteps(query);
   }
 
   #gateway(): Omit<GetMetricsResponse, 'series' | 'startTime' | 'endTime' | 'omittedSeries' | 'limits'> {
@@ -220,11 +218,6 @@ const NOTHING = Answer.fromPartial({});
 
 function encode({ response, ...report }: LocalReport): SharedReport {
   return { ...report, encoded: Answer.encode(response).finish() };
-}
-
-/** Part of an answer: messages that are put one behind the other are one (protobuf, "Merge Protocol Buffers"). */
-function encodeSeries(series: CallSeries[]): Uint8Array {
-  return Answer.encode({ ...NOTHING, series }).finish();
 }
 
 function toQuery(request: GetMetricsRequest): SeriesQuery {

@@ -113,7 +113,17 @@ export class SeriesTable {
 
   /** Each series by its number. */
   forEach(visit: (series: number) => void): void {
-    for (let series = 0; series < this.#size; series++) if (this.#kinds[series] !== FREE) visit(series);
+    for (let series = this.first(); series !== ABSENT; series = this.after(series)) visit(series);
+  }
+
+  first(): number {
+    return this.after(-1);
+  }
+
+  /** The next series; `ABSENT` behind the last. */
+  after(series: number): number {
+    for (let next = series + 1; next < this.#size; next++) if (this.#kinds[next] !== FREE) return next;
+    return ABSENT;
   }
 
   tenantOf(series: number): number {

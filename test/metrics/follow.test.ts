@@ -15,7 +15,7 @@ beforeEach(() => {
   time = 0;
   const limits = { maxSeries: 1000, memory: leastMemory(1000) };
   metrics = new GatewayMetrics({ now: () => 0, monotonic: () => time, limits });
-  const nothing = { floods: () => [], store: () => undefined, limits: () => [] };
+  const nothing = { now: () => performance.now(), floods: () => [], store: () => undefined, limits: () => [] };
   reporter = new Reporter({ ...nothing, metrics, id: 'one', address: () => '' });
 });
 

@@ -198,6 +198,7 @@ describe('the end of a call', () => {
       floods: () => [{ peer: 'listener public', kind: 'ping', count: 3 }],
       store: () => undefined,
       limits: () => [],
+      now: () => 0,
       id: 'one',
       address: () => '127.0.0.1:1',
     });
