@@ -7,6 +7,7 @@ import {
   MAX_CONNECTIONS_OF_SOURCE,
   SERVER_SETTINGS,
 } from '../../src/http2/index.ts';
+import { CLIENT_LIMITS } from '../../src/http2/limits.ts';
 import { CLIENT_SETTINGS } from '../../src/http2/settings.ts';
 
 const text = readFileSync(new URL('../../docs/limits.md', import.meta.url), 'utf8');
@@ -58,5 +59,6 @@ describe('docs/limits.md', () => {
 
   it('says what a turn is', () => {
     expect(text).toContain(`${L.turnFrames} frames and ${L.turnOctets} octets`);
+    expect(text).toContain(`${CLIENT_LIMITS.turnFrames} frames and ${CLIENT_LIMITS.turnOctets} octets`);
   });
 });
