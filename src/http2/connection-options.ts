@@ -40,8 +40,6 @@ export interface ConnectionOptions {
   readonly limits: Limits;
   readonly names: NameTable;
   readonly owner: ConnectionOwner;
-  /** The peer's address and port; the socket may have forgotten them. Default: what it says. */
-  readonly remote?: { readonly address: string; readonly port: number };
   /** Milliseconds of a monotonic clock. */
   readonly now: number;
   /** Server: when the connection is asked to end, on the same clock. Default: never. */

@@ -92,8 +92,8 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     this.owner = options.owner;
     const socket = options.socket;
     this.info = {
-      remoteAddress: options.remote?.address ?? socket.remoteAddress ?? '',
-      remotePort: options.remote?.port ?? socket.remotePort ?? 0,
+      remoteAddress: socket.remoteAddress ?? '',
+      remotePort: socket.remotePort ?? 0,
       tls: options.tls,
       peerIdentity: options.peerIdentity,
       messagesReceived: 0,

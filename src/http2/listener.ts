@@ -8,7 +8,7 @@ import {
 } from 'node:tls';
 import { Census } from './census.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionOptions, ConnectionOwner } from './connection-options.ts';
+import type { ConnectionOwner } from './connection-options.ts';
 import type { NameTable } from './field.ts';
 import type { FloodKind } from './flood.ts';
 import { Flusher } from './flusher.ts';
@@ -18,7 +18,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { type OpenConnection, type StreamCounts, StreamTotals } from './open-connection.ts';
 import { type PeerIdentity, readPeerIdentity } from './peer-identity.ts';
 import { type LocalSettings, SERVER_SETTINGS } from './settings.ts';
-import { canMoveHandles, moveToOnread, type ReaderPlace, readByEvents } from './socket-reading.ts';
+import { acceptByOnread, type ReaderPlace, readByEvents } from './socket-reading.ts';
 import type { Stream, StreamHandler } from './stream.ts';
 import { Sweeper } from './sweeper.ts';
 import { MIN_TLS_VERSION, serverTlsOptions } from './tls.ts';
@@ -53,7 +53,7 @@ export interface ListenerOptions {
   /** Of one source address, an IPv6 one counted by its /64. Default 20,000: many clients may stand behind one address. */
   readonly maxConnectionsOfSource?: number;
   /**
-   * `handle` moves accepted sockets to ones that read without allocation, by undocumented means; `data` uses events.
+   * `handle` makes sockets of accepted handles that read without allocation, by undocumented means; `data` uses events.
    * Default: `handle` where this Node can.
    */
   readonly reading?: 'handle' | 'data';
@@ -87,7 +87,6 @@ export class Listener {
   readonly #gone = new StreamTotals();
   readonly #census: Census;
   readonly #owner: ConnectionOwner;
-  readonly #moves: boolean;
   /** TLS: all sockets. */
   readonly #sockets = new Set<Socket>();
   /** Those still in the handshake, by address and port of the peer, since the TLS socket is another object. */
@@ -100,7 +99,6 @@ export class Listener {
     this.#settings = { ...SERVER_SETTINGS, ...options.settings };
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#sweeper = new Sweeper(options.clock ?? (() => performance.now()));
-    this.#moves = options.tls === undefined && options.reading !== 'data' && canMoveHandles();
     this.#owner = {
       flusher: options.flusher ?? new Flusher(),
       onRequest: (stream, block, endStream) => options.onRequest(stream, block, endStream),
@@ -183,7 +181,7 @@ export class Listener {
 
   #createServer(options: ListenerOptions): Server {
     if (options.tls === undefined) {
-      return createServer({ pauseOnConnect: this.#moves }, (socket) => this.#accept(socket));
+      return createServer((socket) => this.#accept(socket));
     }
     const tls = serverTlsOptions(options.tls, options.onHttp1 !== undefined);
     const server = createTlsServer(tls, (socket) => this.#acceptTls(socket));
@@ -214,6 +212,9 @@ export class Listener {
       const listening = () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => this.#options.onError?.(error));
+        if (this.#options.tls === undefined && this.#options.reading !== 'data') {
+          acceptByOnread(this.#server, (socket, place) => this.#accept(socket, place));
+        }
         resolve();
       };
       if (path !== undefined) this.#server.listen(path, listening);
@@ -230,20 +231,13 @@ export class Listener {
     return false;
   }
 
-  #accept(accepted: Socket): void {
-    const address = accepted.remoteAddress ?? '';
-    if (!this.#admit(accepted, address)) return;
-    // Asked of the socket that the address was asked of: it has both from one call to the kernel.
-    const remote = { address, port: accepted.remotePort ?? 0 };
-    const place: ReaderPlace = { reader: undefined };
-    const moved = this.#moves ? moveToOnread(accepted, place) : undefined;
-    const socket = moved ?? accepted;
-    const connection = this.#connect(socket, remote);
-    place.reader = connection;
-    if (moved === undefined) {
-      readByEvents(socket, connection);
-      socket.resume();
-    }
+  /** @param place where the reader of a socket is put that reads by `onread` */
+  #accept(socket: Socket, place?: ReaderPlace): void {
+    const address = socket.remoteAddress ?? '';
+    if (!this.#admit(socket, address)) return;
+    const connection = this.#connect(socket);
+    if (place === undefined) readByEvents(socket, connection);
+    else place.reader = connection;
   }
 
   #acceptTls(socket: TLSSocket): void {
@@ -261,16 +255,12 @@ export class Listener {
       this.#options.onHandshakeError?.(error, socket.remoteAddress ?? '');
       return;
     }
-    const connection = this.#connect(socket, undefined, { http1Only, peerIdentity });
+    const connection = this.#connect(socket, { http1Only, peerIdentity });
     if (this.#closing !== undefined) connection.drain();
     readByEvents(socket, connection);
   }
 
-  #connect(
-    socket: Socket,
-    remote: ConnectionOptions['remote'],
-    tls?: { http1Only: boolean; peerIdentity: PeerIdentity | undefined },
-  ): Connection {
+  #connect(socket: Socket, tls?: { http1Only: boolean; peerIdentity: PeerIdentity | undefined }): Connection {
     const now = this.#sweeper.now();
     const { maxConnectionAgeMs: age, random = Math.random } = this.#options;
     const connection = new Connection({
@@ -282,7 +272,6 @@ export class Listener {
       limits: this.#limits,
       names: this.#options.names,
       owner: this.#owner,
-      ...(remote === undefined ? {} : { remote }),
       now,
       retireAt: age === undefined ? Number.POSITIVE_INFINITY : now + age * (0.9 + random() / 5),
     });

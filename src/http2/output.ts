@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { BufferPool } from './buffer-pool.ts';
 import type { Flushable, Flusher } from './flusher.ts';
 import { DEFAULT_MAX_FRAME, FRAME_HEADER } from './frame.ts';
+import { type Writer, writeAtOnce } from './socket-writing.ts';
 
 /** Most turns write little: a small buffer first, so that many connections, or stalled ones, hold little memory. */
 const small = new BufferPool(8_192, 1_024);
@@ -22,7 +23,7 @@ export interface OutputUser {
  * The way to the socket. Frames are built in place, in pooled buffers: `reserve`, write into `buffer`, `commit`. While the
  * socket has a write under way the next ones wait here, so that what is unsent is packed and counted in one place.
  */
-export class Output implements Flushable {
+export class Output implements Flushable, Writer {
   /** Where to build; changes with `reserve`. */
   buffer: Buffer = NOTHING;
   /** Octets committed that the kernel has not taken. */
@@ -40,7 +41,6 @@ export class Output implements Flushable {
   /** Buffers that the socket may still read from, and their octets. */
   readonly #flying: Buffer[] = [];
   #flyingOctets = 0;
-  #landed: ((error?: Error | null) => void) | undefined = undefined;
 
   constructor(socket: Socket, flusher: Flusher, user: OutputUser) {
     this.#socket = socket;
@@ -118,25 +118,17 @@ export class Output implements Flushable {
     const octets = this.#offset;
     this.buffer = NOTHING;
     this.#offset = 0;
-    this.#socket.write(buffer.subarray(0, octets));
-    if (this.#socket.writableLength === 0) {
+    if (writeAtOnce(this.#socket, buffer.subarray(0, octets), this)) {
       this.unsent -= octets;
       giveBack(buffer);
       return;
     }
     this.#flying.push(buffer);
     this.#flyingOctets = octets;
-    // A write behind it, of nothing, tells when it is done. A callback on every write would cost each of them.
-    this.#socket.write(NOTHING, this.#callback());
   }
 
-  /** The callback of a write behind which something waits: made when it is needed, for most connections never. */
-  #callback(): (error?: Error | null) => void {
-    this.#landed ??= (error) => this.#onLanded(error);
-    return this.#landed;
-  }
-
-  #onLanded(error?: Error | null): void {
+  /** The kernel has taken the write that was under way. */
+  onLanded(error?: Error | null): void {
     // An error is followed by the socket's 'close'.
     if (this.#closed || error) return;
     for (const buffer of this.#flying) giveBack(buffer);
@@ -158,7 +150,7 @@ export class Output implements Flushable {
       this.#flying.push(part);
     }
     this.#full.length = 0;
-    socket.write(NOTHING, this.#callback());
+    socket.write(NOTHING, (error) => this.onLanded(error));
     socket.uncork();
   }
 }

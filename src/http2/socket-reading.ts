@@ -1,4 +1,4 @@
-import { type OnReadOpts, Socket } from 'node:net';
+import { type OnReadOpts, type Server, Socket } from 'node:net';
 
 /** Takes what a socket read: `buffer[start, end)`, only during the call. */
 export interface Reader {
@@ -27,35 +27,37 @@ export function onreadOption(place: ReaderPlace): OnReadOpts {
   };
 }
 
-/** Reads by 'data' events: TLS, and where handles cannot be moved. */
+/** Reads by 'data' events: TLS, and where handles cannot be taken. */
 export function readByEvents(socket: Socket, reader: Reader): void {
   socket.on('data', (chunk: Buffer) => reader.read(chunk, 0, chunk.length));
 }
 
-/** What of a socket Node does not document: the handle of libuv, and that a socket can be made of one. */
+type OnConnection = (this: unknown, status: number, handle: object | undefined) => void;
+
+/** What of a server Node does not document: its handle, which tells of each connection's, and that a socket can be made of one. */
 interface WithHandle {
-  _handle?: object | null;
+  _handle?: { onconnection?: OnConnection } | null;
 }
 type SocketOfHandle = new (options: { handle: object; onread: OnReadOpts }) => Socket;
 
-/** Whether this Node lets us move handles, as far as can be seen without a connection. */
-export function canMoveHandles(): boolean {
-  return '_handle' in new Socket();
-}
-
 /**
- * Makes of an accepted socket, which must not have begun to read (`pauseOnConnect`), one that reads by `onread`, an option
- * that `net.Server` does not have.
- * @returns undefined when the handle cannot be moved: the socket is as it was.
+ * Has connections that `server` accepts from here on made into sockets that read by `onread`, an option that `net.Server` does
+ * not have. The server does not know of them: it counts none, and its 'close' waits for none.
+ * @param server listening
+ * @returns false when this Node does not let us: the server is as it was, and emits 'connection'
  */
-export function moveToOnread(accepted: Socket, place: ReaderPlace): Socket | undefined {
-  const holder = accepted as Socket & WithHandle;
-  const handle = holder._handle;
-  if (handle === undefined || handle === null) return undefined;
-  // The cast says what the types cannot: that the option takes such a handle.
-  const moved = new (Socket as unknown as SocketOfHandle)({ handle, onread: onreadOption(place) });
-  // The server counts the accepted socket until it is destroyed; without a handle that closes nothing.
-  holder._handle = null;
-  accepted.destroy();
-  return moved;
+export function acceptByOnread(server: Server, accept: (socket: Socket, place: ReaderPlace) => void): boolean {
+  const handle = (server as Server & WithHandle)._handle;
+  const original = handle?.onconnection;
+  if (handle === undefined || handle === null || typeof original !== 'function') return false;
+  handle.onconnection = function (status, accepted) {
+    if (status !== 0 || accepted === undefined) {
+      original.call(this, status, accepted);
+      return;
+    }
+    const place: ReaderPlace = { reader: undefined };
+    // The cast says what the types cannot: that the option takes such a handle.
+    accept(new (Socket as unknown as SocketOfHandle)({ handle: accepted, onread: onreadOption(place) }), place);
+  };
+  return true;
 }

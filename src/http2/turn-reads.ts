@@ -4,9 +4,20 @@ export interface TurnReader {
   work(buffer: Buffer, start: number, end: number): void;
 }
 
+/** A read that is kept: made once, used in each turn again. */
+interface Kept {
+  reader: TurnReader;
+  buffer: Buffer;
+  start: number;
+  end: number;
+}
+
 /** Longer reads are worked on at once: what they bring is more than what a copy and a turn's company save. */
 const SMALL = 2_048;
 const ARENA = 65_536;
+/** Places that stay for the next turn. */
+const MAX_KEPT = 1_024;
+const NOBODY: TurnReader = { work: () => {} };
 
 /**
  * The small reads of a turn of the event loop, copied one behind the other, and worked on together at its end: first all that
@@ -17,14 +28,13 @@ const ARENA = 65_536;
 export class TurnReads {
   readonly #arena = Buffer.allocUnsafeSlow(ARENA);
   #used = 0;
-  readonly #readers: TurnReader[] = [];
-  readonly #buffers: Buffer[] = [];
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
+  /** The first `#count` are of this turn. Emptied by that alone: V8 would free the array's memory each time, and get it again. */
+  readonly #kept: Kept[] = [];
+  #count = 0;
   #working = false;
 
   get isEmpty(): boolean {
-    return this.#readers.length === 0;
+    return this.#count === 0;
   }
 
   /**
@@ -43,10 +53,15 @@ export class TurnReads {
     const at = isSmall ? this.#used : 0;
     buffer.copy(target, at, start, end);
     if (isSmall) this.#used += octets;
-    this.#readers.push(reader);
-    this.#buffers.push(target);
-    this.#starts.push(at);
-    this.#ends.push(at + octets);
+    const kept = this.#kept[this.#count];
+    if (kept === undefined) this.#kept.push({ reader, buffer: target, start: at, end: at + octets });
+    else {
+      kept.reader = reader;
+      kept.buffer = target;
+      kept.start = at;
+      kept.end = at + octets;
+    }
+    this.#count++;
     return true;
   }
 
@@ -55,14 +70,17 @@ export class TurnReads {
     if (this.#working) return;
     this.#working = true;
     // What is kept meanwhile comes behind.
-    for (let i = 0; i < this.#readers.length; i++) {
-      this.#readers[i]!.work(this.#buffers[i]!, this.#starts[i]!, this.#ends[i]!);
+    for (let i = 0; i < this.#count; i++) {
+      const kept = this.#kept[i]!;
+      const { reader, buffer, start, end } = kept;
+      // Whose connection has ended is not to be kept alive by its last read.
+      kept.reader = NOBODY;
+      kept.buffer = this.#arena;
+      reader.work(buffer, start, end);
     }
     this.#working = false;
-    this.#readers.length = 0;
-    this.#buffers.length = 0;
-    this.#starts.length = 0;
-    this.#ends.length = 0;
+    this.#count = 0;
     this.#used = 0;
+    if (this.#kept.length > MAX_KEPT) this.#kept.length = MAX_KEPT;
   }
 }

@@ -1,0 +1,81 @@
+import { Socket } from 'node:net';
+import { getSystemErrorName } from 'node:util';
+
+const NOTHING = Buffer.alloc(0);
+
+/** Who is told when a write is done that the kernel did not take at once. */
+export interface Writer {
+  onLanded(error?: Error | null): void;
+}
+
+/** What of a handle Node does not document. */
+interface Handle {
+  writeBuffer(request: Request, octets: Buffer): number;
+  /** Octets that the kernel has not taken. */
+  readonly writeQueueSize: number;
+}
+
+/** libuv's request of a write, which Node makes anew for each. */
+interface Request {
+  oncomplete?: (status: number) => void;
+}
+
+interface WithHandle {
+  _handle?: Handle | null;
+}
+
+/** Node's class of such requests; undefined until it was seen in a write of Node's own. */
+let RequestOfWrite: (new () => Request) | undefined;
+/** One that no write under way holds. */
+let spare: Request | undefined;
+
+/**
+ * Writes `octets`, which must stay as they are until they are taken.
+ *
+ * The handle of a socket without TLS is given them directly, with one request for all writes that the kernel takes at once: the
+ * stream's machinery and a request of its own are half of what a small write takes in the process. The first write goes through
+ * the stream, and shows what class requests are of; where it does not, all go that way.
+ * @returns whether the kernel took all. If not, `writer` is told when it has, and nothing may be written before
+ */
+export function writeAtOnce(socket: Socket, octets: Buffer, writer: Writer): boolean {
+  const handle = socket.constructor === Socket ? (socket as Socket & WithHandle)._handle : undefined;
+  if (handle === undefined || handle === null) return writeToStream(socket, octets, writer);
+  if (RequestOfWrite === undefined) {
+    learn(handle);
+    return writeToStream(socket, octets, writer);
+  }
+  const request = spare ?? new RequestOfWrite();
+  spare = undefined;
+  const status = handle.writeBuffer(request, octets);
+  if (status === 0 && handle.writeQueueSize > 0) {
+    request.oncomplete = (status) => writer.onLanded(status < 0 ? errorOf(status) : undefined);
+    return false;
+  }
+  spare = request;
+  if (status !== 0) socket.destroy(errorOf(status));
+  return true;
+}
+
+/** Looks at the request that Node's next write to `handle` comes with. */
+function learn(handle: Handle): void {
+  const { writeBuffer } = handle;
+  if (typeof writeBuffer !== 'function' || typeof handle.writeQueueSize !== 'number') return;
+  handle.writeBuffer = (request, octets) => {
+    // The prototype's method shows again.
+    Reflect.deleteProperty(handle, 'writeBuffer');
+    RequestOfWrite = request.constructor as new () => Request;
+    return writeBuffer.call(handle, request, octets);
+  };
+}
+
+function writeToStream(socket: Socket, octets: Buffer, writer: Writer): boolean {
+  socket.write(octets);
+  if (socket.writableLength === 0) return true;
+  // A write behind it, of nothing, tells when it is done. A callback on every write would cost each of them.
+  socket.write(NOTHING, (error) => writer.onLanded(error));
+  return false;
+}
+
+function errorOf(status: number): Error {
+  return new Error(`write ${getSystemErrorName(status)}`);
+}
