@@ -1,3 +1,5 @@
+import { RecentMap } from './hpack/recent-map.ts';
+
 /** How an encoder treats a field (RFC 7541 section 6.2). */
 export const Indexing = {
   /** May enter the dynamic table: the field repeats. */
@@ -60,20 +62,52 @@ export abstract class WrittenField {
 /** Fields of one message alone, behind those of its block. */
 export type ExtraField = Field | WrittenField;
 
+/** Longer values are not shared: few clients send them alike. */
+const MAX_SHARED_OCTETS = 128;
+/** Values of each name, in each of two generations. */
+const SHARED_VALUES = 256;
+
+interface KnownName {
+  readonly kind: number;
+  readonly indexing: Indexing;
+  /** Its fields by value; undefined for names whose fields are made anew. */
+  readonly shared: RecentMap<string, Field> | undefined;
+}
+
+const UNKNOWN: KnownName = { kind: 0, indexing: Indexing.INDEX, shared: undefined };
+
 /** What the user of the engine knows of header names: a number to tell them by, and how to encode them. */
 export class NameTable {
-  readonly #names = new Map<string, { readonly kind: number; readonly indexing: Indexing }>();
+  readonly #names = new Map<string, KnownName>();
 
-  constructor(entries: Iterable<readonly [name: string, kind: number, indexing?: Indexing]> = []) {
-    for (const [name, kind, indexing] of entries) {
-      this.#names.set(name, { kind, indexing: indexing ?? Indexing.INDEX });
+  /**
+   * @param shared names of which many connections send the same few values: a field of such a name is one object for all of
+   *   them, so that what is known of it is found out once. Not for secrets
+   */
+  constructor(
+    entries: Iterable<readonly [name: string, kind: number, indexing?: Indexing]> = [],
+    shared: ReadonlySet<string> = new Set(),
+  ) {
+    for (const [name, kind, indexing = Indexing.INDEX] of entries) {
+      const fields = shared.has(name) ? new RecentMap<string, Field>(SHARED_VALUES) : undefined;
+      this.#names.set(name, { kind, indexing, shared: fields });
     }
   }
 
   /** Makes a field; `sensitive` fields (received as never-indexed) stay never-indexed. */
   field(name: string, value: string, sensitive = false): Field {
-    const known = this.#names.get(name);
-    const indexing = sensitive ? Indexing.NEVER : (known?.indexing ?? Indexing.INDEX);
-    return new Field(name, value, known?.kind ?? 0, indexing);
+    const { kind, indexing, shared } = this.#names.get(name) ?? UNKNOWN;
+    if (sensitive) return new Field(name, value, kind, Indexing.NEVER);
+    if (shared === undefined || value.length > MAX_SHARED_OCTETS) return new Field(name, value, kind, indexing);
+    const known = shared.get(value);
+    if (known !== undefined) return known;
+    const field = new Field(name, value, kind, indexing);
+    shared.set(value, field);
+    return field;
+  }
+
+  /** Whether a field of the same name and value would be this one. */
+  isShared(field: Field): boolean {
+    return this.#names.get(field.name)?.shared?.get(field.value) === field;
   }
 }

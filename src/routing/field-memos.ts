@@ -1,4 +1,5 @@
 import type { Credential, Principal } from '../chain/call.ts';
+import type { MethodEntry } from '../contracts/method-entry.ts';
 import type { Field, HeaderBlock } from '../http2/index.ts';
 import { HEADER_NAMES, Kind } from './header-names.ts';
 
@@ -45,9 +46,23 @@ export class RecentForward {
   }
 }
 
-/** What was forwarded last for this path, if anything was. */
-export function recentForward(path: Field): RecentForward | undefined {
-  return path.memo instanceof RecentForward ? path.memo : undefined;
+/** For those whose `:path` comes for the first time: what was forwarded last that others may send, too, by method. */
+const common = new WeakMap<MethodEntry, RecentForward>();
+
+/** What was forwarded last for this path, or for this method by others. */
+export function recentForward(path: Field, method: MethodEntry | undefined): RecentForward | undefined {
+  if (path.memo instanceof RecentForward) return path.memo;
+  return method && common.get(method);
+}
+
+/** Has `path`, and other clients' paths of the method, forwarded like this as long as they differ in nothing. */
+export function rememberForward(forward: RecentForward, path: Field, method: MethodEntry | undefined): void {
+  path.memo = forward;
+  if (method === undefined || common.get(method) === forward) return;
+  // With a field that nobody else can have it would be in the way of one that serves many.
+  if (HEADER_NAMES.isShared(forward.authority) && forward.passed.every((field) => HEADER_NAMES.isShared(field))) {
+    common.set(method, forward);
+  }
 }
 
 const callers = new WeakMap<Principal, readonly [tenant: Field, principal: Field]>();

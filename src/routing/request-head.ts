@@ -3,7 +3,7 @@ import type { MethodEntry } from '../contracts/method-entry.ts';
 import { isGrpcContentType } from '../grpc/content-type.ts';
 import { parseTimeout } from '../grpc/timeout.ts';
 import { type Field, HeaderBlock } from '../http2/index.ts';
-import { callerFields, credentialIn, RecentForward, recentForward } from './field-memos.ts';
+import { callerFields, credentialIn, RecentForward, recentForward, rememberForward } from './field-memos.ts';
 import { HEADER_NAMES, isReserved, Kind } from './header-names.ts';
 import { parseTraceparent, type TraceParent } from './trace-context.ts';
 
@@ -71,7 +71,8 @@ export class RequestHead {
           break;
         case Kind.PATH:
           this.path = field;
-          recent = recentForward(field);
+          this.method = methods.get(field.value);
+          recent = recentForward(field, this.method);
           break;
         case Kind.AUTHORITY:
           authority = field;
@@ -126,7 +127,6 @@ export class RequestHead {
     this.isGrpc = isPost && isGrpc;
     this.isGet = isGet;
     this.credential = credential === undefined ? NO_CREDENTIAL : credentials === 1 ? credential : SEVERAL;
-    this.method = this.path === undefined ? undefined : methods.get(this.path.value);
     this.#passed = passed ?? (recent === undefined ? NONE : firstOf(recent.passed, same));
     this.traceFields = traceFields ?? NONE;
   }
@@ -156,15 +156,14 @@ export class RequestHead {
    * block for all callers whose calls differ in nothing else, so that encoders know it.
    */
   sharedBlock(secure: boolean): HeaderBlock {
-    const { path, authority } = this;
+    const { path, method, authority } = this;
     const passed = this.#passed;
-    const recent = path && recentForward(path);
-    if (recent !== undefined && recent.secure === secure && recent.authority === authority) {
-      if (recent.passed === passed) return recent.block;
+    let forward = path && recentForward(path, method);
+    if (forward?.secure !== secure || forward.authority !== authority || forward.passed !== passed) {
+      forward = new RecentForward(this.#makeForward(secure, NONE, NONE), secure, authority, passed);
     }
-    const block = this.#makeForward(secure, passed);
-    if (path !== undefined) path.memo = new RecentForward(block, secure, authority, passed);
-    return block;
+    if (path !== undefined && path.memo !== forward) rememberForward(forward, path, method);
+    return forward.block;
   }
 
   /** Whether it was asked before: then a block that names the caller, too, pays. */
@@ -180,18 +179,19 @@ export class RequestHead {
    */
   callerBlock(principal: Principal | undefined, secure: boolean, added: readonly Field[]): HeaderBlock {
     if (this.#forward !== undefined && this.#forwardFor === principal) return this.#forward;
-    const caller = principal === undefined ? [] : callerFields(principal);
-    this.#forward = this.#makeForward(secure, [...added, ...caller, ...this.#passed]);
+    const caller = principal === undefined ? NONE : callerFields(principal);
+    this.#forward = this.#makeForward(secure, added, caller);
     this.#forwardFor = principal;
     return this.#forward;
   }
 
-  #makeForward(secure: boolean, rest: readonly Field[]): HeaderBlock {
+  #makeForward(secure: boolean, added: readonly Field[], caller: readonly Field[]): HeaderBlock {
     const { path, authority } = this;
-    const fields: Field[] = [POST, secure ? HTTPS : HTTP];
-    if (path !== undefined) fields.push(path);
-    fields.push(authority, TE_TRAILERS, ...rest);
-    return new HeaderBlock(fields);
+    const scheme = secure ? HTTPS : HTTP;
+    const first =
+      path === undefined ? [POST, scheme, authority, TE_TRAILERS] : [POST, scheme, path, authority, TE_TRAILERS];
+    // As long as it need be, since it may live as long as the connection.
+    return new HeaderBlock(first.concat(added, caller, this.#passed));
   }
 }
 

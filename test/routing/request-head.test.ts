@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Principal } from '../../src/chain/call.ts';
 import type { MethodEntry } from '../../src/contracts/method-entry.ts';
 import { type Field, HeaderBlock } from '../../src/http2/index.ts';
@@ -212,4 +212,24 @@ test('a block with other metadata, another authority or scheme is forwarded as o
   }
   expect(namesAndValues(forward([authority], true))).toContain(':scheme: https');
   expect(forward([authority], true)).toBe(forward([authority], true));
+});
+
+describe('over connections of many clients', () => {
+  const METHODS_HERE = new Map([[METHOD.path, { ...METHOD }]]);
+  /** As a connection's decoder makes it: the path is a field of its own. */
+  const forward = (...more: [string, string][]) => readRequestHead(block(...more), METHODS_HERE).sharedBlock(false);
+
+  test('requests of one method that differ in their caller alone are forwarded as one block', () => {
+    const first = forward(['user-agent', 'grpc-go/1.8'], ['authorization', 'Bearer a']);
+    expect(forward(['user-agent', 'grpc-go/1.8'], ['authorization', 'Bearer b'])).toBe(first);
+    expect(forward(['user-agent', 'grpc-node/1.8']).get('user-agent')).toBe('grpc-node/1.8');
+  });
+
+  test('metadata that only one of them sends is passed on for that one, and the others share theirs as before', () => {
+    const shared = forward(['user-agent', 'grpc-go/1.8']);
+    expect(forward(['user-agent', 'grpc-go/1.8'], ['session', 'secret of one']).get('session')).toBe('secret of one');
+    const other = forward(['user-agent', 'grpc-go/1.8']);
+    expect(other).toBe(shared);
+    expect(other.get('session')).toBeUndefined();
+  });
 });

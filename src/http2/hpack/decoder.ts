@@ -162,7 +162,8 @@ export class Decoder {
         fields.length = 0;
       }
     }
-    if (fits) return new HeaderBlock(fields);
+    // A copy is as long as it need be, and it may live as long as the connection.
+    if (fits) return new HeaderBlock(fields.slice());
     this.excess = Math.max(size / this.#maxListSize, count / this.#maxFields);
     return 'too_large';
   }
