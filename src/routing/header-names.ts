@@ -46,6 +46,7 @@ export function isReserved(name: string): boolean {
 const SHARED = new Set([
   ':authority',
   'accept-encoding',
+  'content-length',
   'content-type',
   'grpc-accept-encoding',
   'grpc-encoding',
