@@ -15,10 +15,14 @@ const Kind = {
   PATH: 0x80,
   STATUS: 0x100,
   CONTENT_LENGTH: 0x200,
+  /** The method that has no scheme and no path. */
+  CONNECT: 0x400,
 } as const;
 const REQUEST_NEEDS = Kind.METHOD | Kind.SCHEME | Kind.PATH;
 const CONNECT_NEEDS = Kind.METHOD | Kind.AUTHORITY;
 const PSEUDOS = REQUEST_NEEDS | CONNECT_NEEDS | Kind.STATUS;
+/** What `judge` gathers. */
+const SEEN = PSEUDOS | Kind.CONNECT;
 
 /** Names that mean something here. Connection-specific fields make a message malformed (RFC 9113 section 8.2.2). */
 const names = new Map<string, number>([
@@ -55,21 +59,17 @@ function judge(block: HeaderBlock): number {
     } else if (regular || (seen & kind & PSEUDOS) !== 0) {
       return 0; // A pseudo-header field behind others, or twice (section 8.3).
     } else {
-      seen |= kind & PSEUDOS;
+      seen |= kind & SEEN;
       if (kind & Kind.STATUS) block.status = Number(field.value);
     }
   }
   if (seen === 0) return Verdict.TRAILERS;
   if (seen === Kind.STATUS) return Verdict.RESPONSE;
   if ((seen & Kind.STATUS) !== 0) return 0;
-  const complete =
-    (seen & REQUEST_NEEDS) === REQUEST_NEEDS ? block.get(':method') !== 'CONNECT' : isConnect(block, seen);
+  // CONNECT has a method and an authority, nothing else (section 8.5).
+  const isConnect = (seen & Kind.CONNECT) !== 0;
+  const complete = isConnect ? (seen & PSEUDOS) === CONNECT_NEEDS : (seen & REQUEST_NEEDS) === REQUEST_NEEDS;
   return complete ? Verdict.REQUEST : 0;
-}
-
-/** CONNECT has a method and an authority, nothing else (section 8.5). */
-function isConnect(block: HeaderBlock, seen: number): boolean {
-  return seen === CONNECT_NEEDS && block.get(':method') === 'CONNECT';
 }
 
 /** Several values are fine where they agree (RFC 9110 section 8.6). */
@@ -84,6 +84,7 @@ function checkField(field: Field): number {
   let kind = names.get(field.name) ?? 0;
   if ((kind & Kind.PSEUDO) !== 0) {
     if (!isPseudoValue(field.value, kind)) kind |= Kind.MALFORMED;
+    if ((kind & Kind.METHOD) !== 0 && field.value === 'CONNECT') kind |= Kind.CONNECT;
   } else if (!isName(field.name) || !isValue(field.value)) {
     kind |= Kind.MALFORMED;
   } else if (field.name === 'te' && field.value !== 'trailers') {
