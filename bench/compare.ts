@@ -5,11 +5,14 @@ import { threadMicros } from './cpu.ts';
 import { benchTenants, methodPaths } from './fixtures.ts';
 import { LOADS, type Load } from './loads.ts';
 import { type Bench, measure, type Target } from './measure.ts';
+import { PROXIES, VARIANTS } from './proxies/index.ts';
+import type { Contender } from './proxies/proxy.ts';
 import { tollgate, tollgateIn } from './proxies/tollgate.ts';
 import { startProxies } from './start-proxies.ts';
 import { median } from './table.ts';
 
-const USAGE = `npm run bench:compare -- DIR [options]
+const USAGE = `npm run bench:compare -- WHAT [options]       this Tollgate against WHAT: a folder, or one of ${[...PROXIES, ...VARIANTS].map(nameOf).join(',')}
+npm run bench:compare -- WHAT WHAT [options]  one against the other
   --loads NAMES   some loads: ${LOADS.map((load) => load.name).join(',')}
   --slices N      slices of each load at each of the two (default 20)
   --requests N    requests of a slice of load a (default 20000)
@@ -63,8 +66,9 @@ async function main(children: Children, folder: string): Promise<void> {
       tenants: { type: 'string', default: '10' },
     },
   });
-  const [other] = positionals;
-  if (other === undefined) throw new Error(USAGE);
+  const [last, first] = positionals.reverse();
+  if (last === undefined) throw new Error(USAGE);
+  const contenders = [first === undefined ? tollgate : contenderOf(first), contenderOf(last)];
   const bench: Bench = {
     children,
     folder,
@@ -73,7 +77,7 @@ async function main(children: Children, folder: string): Promise<void> {
     cpu: threadMicros,
   };
   const tenants = benchTenants(Number(values.tenants));
-  const { running, missing, broken } = await startProxies(bench, [tollgate, tollgateIn(other)], tenants);
+  const { running, missing, broken } = await startProxies(bench, contenders, tenants);
   const [ours, theirs] = running;
   if (ours === undefined || theirs === undefined) throw new Error([...missing, ...broken].join('\n'));
   const keys = tenants.map(({ key }) => key);
@@ -86,6 +90,14 @@ async function main(children: Children, folder: string): Promise<void> {
     const job = { bench, load, keys, requests, slices: Number(values.slices) };
     process.stdout.write(`${await compare(job, [ours, theirs])}\n`);
   }
+}
+
+function nameOf({ name }: Contender): string {
+  return name.toLowerCase();
+}
+
+function contenderOf(what: string): Contender {
+  return [...PROXIES, ...VARIANTS].find((contender) => nameOf(contender) === what) ?? tollgateIn(what);
 }
 
 try {
