@@ -25,15 +25,15 @@ export interface TracedCall extends Pick<Call, 'method' | 'tenant'> {
 const NONE: readonly Field[] = [];
 
 /**
- * The trace that a call belongs to, and what its backend is told of it. There is one while tracing is on; nothing of it is
- * computed before somebody asks.
+ * The trace that a call belongs to, and what its backend is told of it: it is itself the `traceparent` of the first attempt, for an
+ * object less of each call. There is one while tracing is on; nothing of it is computed before somebody asks.
  */
-export class CallTrace implements TracedCall {
+export class CallTrace extends TraceparentField implements TracedCall {
   readonly #call: Pick<Call, 'method' | 'tenant'>;
   readonly #head: RequestHead;
   readonly #policy: TracePolicy;
   /** Made by us for this call. */
-  readonly #uuid: RequestId;
+  readonly uuid: RequestId;
   /** It is the request's id, too. */
   readonly #hasOwnId: boolean;
   #sampled: boolean | undefined = undefined;
@@ -46,11 +46,12 @@ export class CallTrace implements TracedCall {
     requestId: RequestId,
     ids: RequestIds,
   ) {
+    super();
     this.#call = call;
     this.#head = head;
     this.#policy = policy;
     this.#hasOwnId = requestId.own === '';
-    this.#uuid = this.#hasOwnId ? requestId : ids.next();
+    this.uuid = this.#hasOwnId ? requestId : ids.next();
   }
 
   get method(): Call['method'] {
@@ -63,7 +64,7 @@ export class CallTrace implements TracedCall {
 
   /** 32 hex digits. */
   get traceId(): string {
-    return this.#head.traceParent?.traceId ?? traceIdOf(this.#uuid.text);
+    return this.#head.traceParent?.traceId ?? traceIdOf(this.uuid.text);
   }
 
   /** The trace's id, where it is not the request's own without dashes. */
@@ -75,7 +76,7 @@ export class CallTrace implements TracedCall {
 
   get randomBits(): number {
     const parent = this.#head.traceParent;
-    return parent === undefined ? this.#uuid.d >>> 0 : Number.parseInt(parent.traceId.slice(24), 16);
+    return parent === undefined ? this.uuid.d >>> 0 : Number.parseInt(parent.traceId.slice(24), 16);
   }
 
   get parentSampled(): boolean | undefined {
@@ -104,17 +105,25 @@ export class CallTrace implements TracedCall {
   /** Of `traceId`. */
   get traceOctets(): Uint8Array {
     const parent = this.#head.traceParent;
-    return parent === undefined ? traceIdOctets(this.#uuid) : Buffer.from(parent.traceId, 'hex');
+    return parent === undefined ? traceIdOctets(this.uuid) : Buffer.from(parent.traceId, 'hex');
   }
 
   /** The id of a span of the call's own. @param index 0: the call; n: its nth attempt */
   spanOctets(index: number): Uint8Array {
-    return spanIdOctets(this.#uuid, index);
+    return spanIdOctets(this.uuid, index);
+  }
+
+  get foreignTraceId(): string | undefined {
+    return this.#head.traceParent?.traceId;
+  }
+
+  get index(): number {
+    return 1;
   }
 
   /** The `traceparent` of the nth attempt. */
   parentField(attempt: number): ExtraField {
-    return new TraceparentField(this.#head.traceParent?.traceId, this.#uuid, attempt, this.sampled);
+    return attempt === 1 ? this : new LaterAttempt(this, attempt);
   }
 
   /** What else of the caller's trace the backend is told. */
@@ -131,5 +140,28 @@ export class CallTrace implements TracedCall {
     if (baggage.length === 0 || this.tenant === undefined) return NONE;
     const passed = filterBaggage(baggage.map(({ value }) => value).join(','), this.#policy.baggage);
     return passed === undefined ? NONE : [new Field('baggage', passed, Kind.BAGGAGE, Indexing.SKIP)];
+  }
+}
+
+class LaterAttempt extends TraceparentField {
+  readonly #trace: CallTrace;
+  readonly index: number;
+
+  constructor(trace: CallTrace, index: number) {
+    super();
+    this.#trace = trace;
+    this.index = index;
+  }
+
+  get foreignTraceId(): string | undefined {
+    return this.#trace.foreignTraceId;
+  }
+
+  get uuid(): RequestId {
+    return this.#trace.uuid;
+  }
+
+  get sampled(): boolean {
+    return this.#trace.sampled;
   }
 }

@@ -51,23 +51,14 @@ const ZERO = 0x30;
 const DASH = 0x2d;
 
 /** A `traceparent` whose span is one of the call's own (see `RequestId.writeSpanId`), written where it is sent. */
-export class TraceparentField extends WrittenField {
-  readonly #traceId: string | undefined;
-  readonly #uuid: RequestId;
-  readonly #index: number;
-  readonly #sampled: boolean;
-
-  /**
-   * @param traceId of the caller's trace; undefined: the trace begins with the call
-   * @param uuid made for this call alone; @param index of the span
-   */
-  constructor(traceId: string | undefined, uuid: RequestId, index: number, sampled: boolean) {
-    super();
-    this.#traceId = traceId;
-    this.#uuid = uuid;
-    this.#index = index;
-    this.#sampled = sampled;
-  }
+export abstract class TraceparentField extends WrittenField {
+  /** Of the caller's trace; undefined: the trace begins with the call. */
+  abstract get foreignTraceId(): string | undefined;
+  /** Made for this call alone. */
+  abstract get uuid(): RequestId;
+  /** Of the span. */
+  abstract get index(): number;
+  abstract get sampled(): boolean;
 
   get name(): string {
     return 'traceparent';
@@ -78,16 +69,17 @@ export class TraceparentField extends WrittenField {
   }
 
   writeValue(target: Buffer, at: number): void {
+    const { foreignTraceId, uuid } = this;
     target[at] = ZERO;
     target[at + 1] = ZERO;
     target[at + 2] = DASH;
-    if (this.#traceId === undefined) this.#uuid.writeTraceId(target, at + TRACE_AT);
-    else target.latin1Write(this.#traceId, at + TRACE_AT);
+    if (foreignTraceId === undefined) uuid.writeTraceId(target, at + TRACE_AT);
+    else target.latin1Write(foreignTraceId, at + TRACE_AT);
     target[at + SPAN_AT - 1] = DASH;
-    this.#uuid.writeSpanId(this.#index, target, at + SPAN_AT);
+    uuid.writeSpanId(this.index, target, at + SPAN_AT);
     target[at + FLAGS_AT - 1] = DASH;
     target[at + FLAGS_AT] = ZERO;
-    target[at + FLAGS_AT + 1] = this.#sampled ? ZERO + SAMPLED : ZERO;
+    target[at + FLAGS_AT + 1] = this.sampled ? ZERO + SAMPLED : ZERO;
   }
 }
 

@@ -10,6 +10,21 @@ function written(field: WrittenField): string {
   return target.toString('latin1');
 }
 
+class Traceparent extends TraceparentField {
+  readonly foreignTraceId: string | undefined;
+  readonly uuid: RequestId;
+  readonly index: number;
+  readonly sampled: boolean;
+
+  constructor(foreignTraceId: string | undefined, uuid: RequestId, index: number, sampled: boolean) {
+    super();
+    this.foreignTraceId = foreignTraceId;
+    this.uuid = uuid;
+    this.index = index;
+    this.sampled = sampled;
+  }
+}
+
 /** W3C Trace Context, section 3.2.2. */
 function formatTraceparent(traceId: string, spanId: string, sampled: boolean): string {
   return `00-${traceId}-${spanId}-0${sampled ? '1' : '0'}`;
@@ -54,8 +69,8 @@ test('what is written is read again, and ids of a call are well-formed and disti
       }
       ids.forEach((spanId, index) => {
         const own = formatTraceparent(traceId, spanId, sampled);
-        expect(written(new TraceparentField(undefined, id, index, sampled))).toBe(own);
-        const continued = new TraceparentField(TRACE, id, index, sampled);
+        expect(written(new Traceparent(undefined, id, index, sampled))).toBe(own);
+        const continued = new Traceparent(TRACE, id, index, sampled);
         expect(written(continued)).toBe(formatTraceparent(TRACE, spanId, sampled));
       });
     }),

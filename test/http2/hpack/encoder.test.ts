@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Field, Indexing } from '../../../src/http2/field.ts';
+import { Field, Indexing, WrittenField } from '../../../src/http2/field.ts';
 import { HeaderBlock } from '../../../src/http2/header-block.ts';
 import { Encoder } from '../../../src/http2/hpack/encoder.ts';
 import { ReferenceDecoder } from './reference-decoder.ts';
@@ -26,6 +26,25 @@ function encodedBy(encoder: Encoder): HeaderBlock {
   const fields = block(['custom-key', 'custom-value']);
   for (let i = 0; i < 3; i++) encode(encoder, fields);
   return fields;
+}
+
+class Written extends WrittenField {
+  readonly name: string;
+  readonly #value: string;
+
+  constructor(name: string, value: string) {
+    super();
+    this.name = name;
+    this.#value = value;
+  }
+
+  get length(): number {
+    return this.#value.length;
+  }
+
+  writeValue(target: Buffer, at: number): void {
+    target.latin1Write(this.#value, at);
+  }
 }
 
 describe('the encoder', () => {
@@ -88,6 +107,19 @@ describe('the encoder', () => {
     const [first, second] = [0, 1].map(() => Buffer.from(encode(encoder, block([':method', 'GET']), extra)));
     expect(first?.subarray(0, 6)).toEqual(octets('82 0001 7801 31'));
     expect(second).toEqual(octets('82 0f2f 0131 be'));
+  });
+
+  it('lets the first of a field that writes its value itself enter, where there is room, for its name', () => {
+    const encoder = newEncoder();
+    const decoder = newDecoder();
+    const sent = ['1', '2', '3'].map((value) => encode(encoder, block([':method', 'GET']), [new Written('x', value)]));
+    expect(sent).toEqual(['82 4001 7801 31', '82 0f2f 0132', '82 0f2f 0133'].map(octets));
+    expect(sent.map((each) => pairs(decode(decoder, each).fields)[1])).toEqual(['1', '2', '3'].map((v) => ['x', v]));
+    // 34 octets of the 4,096 are its own; what comes behind it pushes it out, and it does not push back.
+    for (let i = 0; encoder.tableSize + 40 <= 4096; i++) encode(encoder, block(['f', `${1000 + i}`]));
+    const size = encoder.tableSize;
+    expect(encode(encoder, block(), [new Written('y', '1')])).toEqual(octets('0001 7901 31'));
+    expect(encoder.tableSize).toBe(size);
   });
 
   it('does not let a field above a quarter of the table enter it', () => {

@@ -1,4 +1,4 @@
-import { Field, Indexing, NameTable } from '../../../src/http2/field.ts';
+import { type ExtraField, Field, Indexing, NameTable } from '../../../src/http2/field.ts';
 import { HeaderBlock } from '../../../src/http2/header-block.ts';
 import { Decoder, type DecoderOptions } from '../../../src/http2/hpack/decoder.ts';
 import type { Encoder } from '../../../src/http2/hpack/encoder.ts';
@@ -21,7 +21,7 @@ export function decode(decoder: Decoder, block: Buffer): HeaderBlock {
 }
 
 /** Encodes into a buffer of exactly `bound()` octets, behind a guard that must stay untouched. */
-export function encode(encoder: Encoder, block: HeaderBlock, extra?: readonly Field[]): Buffer {
+export function encode(encoder: Encoder, block: HeaderBlock, extra?: readonly ExtraField[]): Buffer {
   const bound = encoder.bound(block, extra);
   const target = Buffer.alloc(bound + 16, 0xee);
   const end = encoder.encode(block, extra, target, 8);
