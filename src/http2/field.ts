@@ -23,6 +23,11 @@ export class Field {
   /** What the `NameTable` says of the name; 0 for a name that is not in it. */
   readonly kind: number;
   readonly indexing: Indexing;
+  /**
+   * As HPACK and SETTINGS_MAX_HEADER_LIST_SIZE count it (RFC 7541 section 4.1). Kept, since each block adds them up, and the texts
+   * lie elsewhere in memory.
+   */
+  readonly size: number;
   /** What `validate-headers.ts` found, once per field. For the engine alone. */
   verdict = 0;
   /** Whatever the receiver derived from the field; the engine never reads it. A field outlives blocks that differ elsewhere. */
@@ -33,11 +38,7 @@ export class Field {
     this.value = value;
     this.kind = kind;
     this.indexing = indexing;
-  }
-
-  /** Size as HPACK and SETTINGS_MAX_HEADER_LIST_SIZE count it (RFC 7541 section 4.1). */
-  get size(): number {
-    return this.name.length + this.value.length + 32;
+    this.size = name.length + value.length + 32;
   }
 }
 

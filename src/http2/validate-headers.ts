@@ -80,12 +80,13 @@ function setContentLength(block: HeaderBlock, field: Field): boolean {
   return true;
 }
 
+/** A name that the user of the engine knows (`kind`) is one. */
 function checkField(field: Field): number {
   let kind = names.get(field.name) ?? 0;
   if ((kind & Kind.PSEUDO) !== 0) {
     if (!isPseudoValue(field.value, kind)) kind |= Kind.MALFORMED;
     if ((kind & Kind.METHOD) !== 0 && field.value === 'CONNECT') kind |= Kind.CONNECT;
-  } else if (!isName(field.name) || !isValue(field.value)) {
+  } else if ((field.kind === 0 && !isName(field.name)) || !isValue(field.value)) {
     kind |= Kind.MALFORMED;
   } else if (field.name === 'te' && field.value !== 'trailers') {
     kind |= Kind.MALFORMED;
