@@ -110,7 +110,7 @@ export class Sender {
     }
     let at = start;
     while (at < end) {
-      const octets = Math.min(end - at, stream.sendWindow, this.window, DEFAULT_MAX_FRAME);
+      const octets = Math.min(end - at, stream.sendWindow, this.window, DEFAULT_MAX_FRAME, output.room);
       // Streams that wait go first, lest a busy one starve them.
       if (octets <= 0 || output.unsent >= this.#outputLimit || this.#ready.first !== undefined) return at - start;
       const last = endStream && at + octets === end;
@@ -190,7 +190,7 @@ export class Sender {
   #sendQueued(stream: EngineStream): void {
     const queue = stream.queue;
     if (queue === undefined) return;
-    const octets = Math.min(queue.size, stream.sendWindow, this.window, DEFAULT_MAX_FRAME);
+    const octets = Math.min(queue.size, stream.sendWindow, this.window, DEFAULT_MAX_FRAME, this.output.room);
     if (octets <= 0) return; // Its window went below zero while it waited.
     const ending = octets === queue.size && (stream.state & State.LOCAL_END_GIVEN) !== 0;
     const last = ending && stream.trailers === undefined;
