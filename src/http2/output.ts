@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { BufferPool } from './buffer-pool.ts';
 import type { Flushable, Flusher } from './flusher.ts';
 import { FRAME_HEADER } from './frame.ts';
-import { type Writer, writeAtOnce } from './socket-writing.ts';
+import { type Writer, writeAtOnce, writeTogether } from './socket-writing.ts';
 
 /** Most turns write little: a small buffer first, so that many connections, or stalled ones, hold little memory. */
 const small = new BufferPool(8_192, 1_024);
@@ -153,16 +153,12 @@ export class Output implements Flushable, Writer {
 
   /** Writes the buffers that filled up meanwhile, in one call. The current one follows when they are done. */
   #writeFull(): void {
-    const socket = this.#socket;
-    socket.cork();
     for (const part of this.#full) {
-      socket.write(part);
       this.#flyingOctets += part.length;
       this.#flying.push(part);
     }
     this.#full.length = 0;
-    socket.write(NOTHING, (error) => this.onLanded(error));
-    socket.uncork();
+    writeTogether(this.#socket, this.#flying, this);
   }
 }
 

@@ -71,9 +71,21 @@ function learn(handle: Handle): void {
 function writeToStream(socket: Socket, octets: Buffer, writer: Writer): boolean {
   socket.write(octets);
   if (socket.writableLength === 0) return true;
-  // A write behind it, of nothing, tells when it is done. A callback on every write would cost each of them.
-  socket.write(NOTHING, (error) => writer.onLanded(error));
+  tellBehind(socket, writer);
   return false;
+}
+
+/** Writes several at one go. `writer` is told when all are taken, and nothing may be written before. */
+export function writeTogether(socket: Socket, parts: readonly Buffer[], writer: Writer): void {
+  socket.cork();
+  for (const part of parts) socket.write(part);
+  tellBehind(socket, writer);
+  socket.uncork();
+}
+
+/** A write behind others, of nothing, tells when they are done. A callback on every write would cost each of them. */
+function tellBehind(socket: Socket, writer: Writer): void {
+  socket.write(NOTHING, (error) => writer.onLanded(error));
 }
 
 function errorOf(status: number): Error {
