@@ -87,11 +87,14 @@ export class NameTable {
    */
   constructor(
     entries: Iterable<readonly [name: string, kind: number, indexing?: Indexing]> = [],
-    shared: ReadonlySet<string> = new Set(),
+    shared: Iterable<string> = [],
   ) {
     for (const [name, kind, indexing = Indexing.INDEX] of entries) {
-      const fields = shared.has(name) ? new RecentMap<string, Field>(SHARED_VALUES) : undefined;
-      this.#names.set(name, { kind, indexing, shared: fields });
+      this.#names.set(name, { kind, indexing, shared: undefined });
+    }
+    for (const name of shared) {
+      const known = this.#names.get(name) ?? UNKNOWN;
+      this.#names.set(name, { ...known, shared: new RecentMap<string, Field>(SHARED_VALUES) });
     }
   }
 

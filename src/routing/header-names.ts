@@ -43,7 +43,7 @@ export function isReserved(name: string): boolean {
 }
 
 /** What clients of one kind send alike, whoever they are. */
-const SHARED = new Set([
+const SHARED = [
   ':authority',
   'accept-encoding',
   'content-length',
@@ -52,7 +52,7 @@ const SHARED = new Set([
   'grpc-encoding',
   'te',
   'user-agent',
-]);
+];
 
 /** The names the data plane looks for, and those whose values change with each call (never indexed: ENGINE notes the cost). */
 export const HEADER_NAMES = new NameTable(
@@ -91,10 +91,6 @@ export const HEADER_NAMES = new NameTable(
     ['baggage', Kind.BAGGAGE, Indexing.SKIP],
     ['content-length', Kind.OTHER, Indexing.SKIP],
     ['date', Kind.OTHER, Indexing.SKIP],
-    ['accept-encoding', Kind.OTHER],
-    ['grpc-accept-encoding', Kind.OTHER],
-    ['grpc-encoding', Kind.OTHER],
-    ['user-agent', Kind.OTHER],
   ],
   SHARED,
 );

@@ -7,7 +7,7 @@ describe('a field of a shared name', () => {
       ['user-agent', 7],
       ['authorization', 8, Indexing.NEVER],
     ],
-    new Set(['user-agent']),
+    ['user-agent'],
   );
 
   test('is one object for one value, and of others there are several', () => {
