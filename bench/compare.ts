@@ -5,13 +5,17 @@ import { threadMicros } from './cpu.ts';
 import { benchTenants, methodPaths } from './fixtures.ts';
 import { LOADS, type Load } from './loads.ts';
 import { type Bench, measure, type Target } from './measure.ts';
+import { shortName } from './options.ts';
 import { PROXIES, VARIANTS } from './proxies/index.ts';
 import type { Contender } from './proxies/proxy.ts';
 import { tollgate, tollgateIn } from './proxies/tollgate.ts';
 import { startProxies } from './start-proxies.ts';
 import { median } from './table.ts';
 
-const USAGE = `npm run bench:compare -- WHAT [options]       this Tollgate against WHAT: a folder, or one of ${[...PROXIES, ...VARIANTS].map(nameOf).join(',')}
+const CONTENDERS = [...PROXIES, ...VARIANTS];
+
+const USAGE = `npm run bench:compare -- WHAT [options]       this Tollgate against WHAT: a folder, or one of
+                                              ${CONTENDERS.map(shortName).join(',')}
 npm run bench:compare -- WHAT WHAT [options]  one against the other
   --loads NAMES   some loads: ${LOADS.map((load) => load.name).join(',')}
   --slices N      slices of each load at each of the two (default 20)
@@ -92,12 +96,8 @@ async function main(children: Children, folder: string): Promise<void> {
   }
 }
 
-function nameOf({ name }: Contender): string {
-  return name.toLowerCase();
-}
-
 function contenderOf(what: string): Contender {
-  return [...PROXIES, ...VARIANTS].find((contender) => nameOf(contender) === what) ?? tollgateIn(what);
+  return CONTENDERS.find((contender) => shortName(contender) === what) ?? tollgateIn(what);
 }
 
 try {

@@ -48,7 +48,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   };
 }
 
-function shortName(proxy: Contender): string {
+export function shortName(proxy: Contender): string {
   return proxy.name.toLowerCase().replace('node:', '');
 }
 
