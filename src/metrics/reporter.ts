@@ -31,6 +31,7 @@ const BREAKER_STATES = {
 } as const;
 
 const KINDS = { counter: Instrument_Kind.KIND_COUNTER, gauge: Instrument_Kind.KIND_GAUGE } as const;
+
 /** What a report says beside calls. */
 export interface ReportParts {
   readonly metrics: GatewayMetrics;
@@ -98,7 +99,8 @@ export class Reporter {
   }
 
   /**
-   * As `report`, but read, made and encoded in slices, with calls in between: a thousand series take ten milliseconds. Who asks the same at the same time is told the same octets.
+   * As `report`, but read, made and encoded in slices, with calls in between: a thousand series take ten milliseconds. Who asks
+   * the same at the same time is told the same octets.
    * @param cursor undefined: all since the start, up to a moment ago
    */
   follow(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): Promise<SharedReport> {

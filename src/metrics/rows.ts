@@ -23,8 +23,8 @@ export function totalRows(table: SeriesTable): Rows {
 }
 
 /**
- * What was counted behind a frame of the log, up to the last one now. What was counted of a series that has been folded since counts for the tenant
- * `_other`: so deltas and totals agree.
+ * What was counted behind a frame of the log, up to the last one now. What was counted of a series that has been folded since
+ * counts for the tenant `_other`: so deltas and totals agree.
  */
 export function deltaRows(table: SeriesTable, frame: number): Rows {
   const { log } = table;
