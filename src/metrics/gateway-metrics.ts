@@ -4,10 +4,10 @@ import { DEFAULT_LIMITS, type MetricsLimits, shareOut } from './budget.ts';
 import { Exemplars } from './exemplars.ts';
 import { boundOf } from './histogram-bounds.ts';
 import { Instruments } from './instruments.ts';
-import { type Selection, type SeriesQuery, selectInSteps } from './query.ts';
+import { type Selection, type SeriesQuery, select } from './query.ts';
 import { deltaRows, totalRows } from './rows.ts';
 import { SeriesTable } from './series-table.ts';
-import { finish, type Steps } from './steps.ts';
+import type { Steps } from './steps.ts';
 
 /** Stands for the tenant of calls that nobody authenticated for, and for the method of calls to none that is known. */
 export const NONE = '-';
@@ -148,26 +148,17 @@ export class GatewayMetrics {
     if (!outcome.cancelled && backend.probe.isFailure(outcome.status)) backend.failures++;
   };
 
-  /** All that was counted since the start. */
-  totals(query: SeriesQuery = {}): Reading {
-    return finish(this.totalsInSteps(query));
-  }
-
-  /** The same in steps: in vain when `table.counted` changes meanwhile. */
-  totalsInSteps(query: SeriesQuery): Steps<Reading> {
+  /** All that was counted since the start. Its steps are in vain when `table.counted` changes meanwhile. */
+  totals(query: SeriesQuery = {}): Steps<Reading> {
     if (this.table.isTouched) this.flush();
-    return this.#read(0, true, selectInSteps(this.table, totalRows(this.table), query));
+    return this.#read(0, true, select(this.table, totalRows(this.table), query));
   }
 
   /** What was counted in the last `windowMs`; of less, when there is no room for so much. The reading says of how much. */
-  window(query: SeriesQuery, windowMs: number): Reading {
-    return finish(this.windowInSteps(query, windowMs));
-  }
-
-  windowInSteps(query: SeriesQuery, windowMs: number): Steps<Reading> {
+  window(query: SeriesQuery, windowMs: number): Steps<Reading> {
     const from = this.table.log.since(this.#monotonic() - windowMs);
     if (this.table.isTouched) this.flush();
-    return this.sinceInSteps(query, from);
+    return this.since(query, from);
   }
 
   /** Has what was counted up to a moment ago in a frame. Many who watch share it, and do not make one each. */
@@ -176,15 +167,13 @@ export class GatewayMetrics {
     if (this.#monotonic() - log.timeOf(log.last) >= SHARED_FRAME_MS) this.flush();
   }
 
-  /** What was counted since an earlier reading, up to the last frame; all since the start, when that is too long ago. */
-  since(query: SeriesQuery, cursor: number): Reading {
-    return finish(this.sinceInSteps(query, cursor));
-  }
-
-  /** The same in steps, up to the frame that is the last one now: in vain when the log has the cursor no more. */
-  sinceInSteps(query: SeriesQuery, cursor: number): Steps<Reading> {
-    if (!this.table.log.has(cursor)) return this.totalsInSteps(query);
-    return this.#read(cursor, false, selectInSteps(this.table, deltaRows(this.table, cursor), query));
+  /**
+   * What was counted since an earlier reading, up to the frame that is the last one now; all since the start, when that is too long
+   * ago. Its steps are in vain when the log has the cursor no more.
+   */
+  since(query: SeriesQuery, cursor: number): Steps<Reading> {
+    if (!this.table.log.has(cursor)) return this.totals(query);
+    return this.#read(cursor, false, select(this.table, deltaRows(this.table, cursor), query));
   }
 
   /** Refusals of the gateway itself since the start, by reason. */

@@ -4,7 +4,7 @@ import { Distribution } from './distribution.ts';
 import type { Rows } from './rows.ts';
 import { ABSENT } from './series-index.ts';
 import type { SeriesTable } from './series-table.ts';
-import { finish, type Steps } from './steps.ts';
+import type { Steps } from './steps.ts';
 
 export type Label = 'tenant' | 'method' | 'status';
 const LABELS: readonly Label[] = ['tenant', 'method', 'status'];
@@ -54,13 +54,8 @@ export interface Selection {
 /** Rows that are summed up, or ranked, in one step. */
 const ROWS_OF_STEP = 16;
 
-/** Filters, sums up, orders. */
-export function select(table: SeriesTable, rows: Rows, query: SeriesQuery): Selection {
-  return finish(selectInSteps(table, rows, query));
-}
-
-/** The same in steps. The rows must stay as they are until the end, and for as long as latencies are read. */
-export function* selectInSteps(table: SeriesTable, rows: Rows, query: SeriesQuery): Steps<Selection> {
+/** Filters, sums up, orders. The rows must stay as they are until the end, and for as long as latencies are read. */
+export function* select(table: SeriesTable, rows: Rows, query: SeriesQuery): Steps<Selection> {
   const latency = createReader(rows);
   const groups = yield* order([...(yield* group(table, rows, query)).values()], latency, query.rank);
   const limit = query.limit ?? groups.length;

@@ -186,9 +186,9 @@ export class Reporter {
   #read(request: GetMetricsRequest, cursor: number | undefined): Steps<Reading> {
     const { metrics } = this.#parts;
     const query = toQuery(request);
-    if (cursor !== undefined) return metrics.sinceInSteps(query, cursor);
-    if (request.window !== undefined) return metrics.windowInSteps(query, fromDuration(request.window));
-    return metrics.totalsInSteps(query);
+    if (cursor !== undefined) return metrics.since(query, cursor);
+    if (request.window !== undefined) return metrics.window(query, fromDuration(request.window));
+    return metrics.totals(query);
   }
 
   #gateway(): Omit<GetMetricsResponse, 'series' | 'startTime' | 'endTime' | 'omittedSeries' | 'limits'> {

@@ -11,6 +11,7 @@ import { leastMemory } from '../../src/metrics/budget.ts';
 import { type BackendProbe, GatewayMetrics, type Reading } from '../../src/metrics/gateway-metrics.ts';
 import type { Label as LabelName } from '../../src/metrics/query.ts';
 import { Reporter } from '../../src/metrics/reporter.ts';
+import { finish } from '../../src/metrics/steps.ts';
 import { fakeCall, fakeOutcome, fakePlan } from '../chain/fake-call.ts';
 
 const START = Date.UTC(2026, 0, 1);
@@ -37,7 +38,7 @@ describe('calls', () => {
     for (let i = 0; i < 3; i++) record('a', 'x.S/M', 0, 5);
     for (let i = 0; i < 2; i++) record('a', 'x.S/M', 14, 50);
     record('b', 'x.S/N', 0, 1);
-    expect(rows(metrics.totals())).toEqual([
+    expect(rows(finish(metrics.totals()))).toEqual([
       ['a', 'x.S/M', 'OK', 3],
       ['a', 'x.S/M', 'UNAVAILABLE', 2],
       ['b', 'x.S/N', 'OK', 1],
@@ -50,7 +51,7 @@ describe('calls', () => {
       for (const method of ['m', 'n']) for (const status of [0, 0, 14]) record(tenant, method, status, 10);
     }
     record('b', 'n', 14, 500);
-    const groups = (groupBy: LabelName[], more = {}) => rows(metrics.totals({ groupBy, ...more }));
+    const groups = (groupBy: LabelName[], more = {}) => rows(finish(metrics.totals({ groupBy, ...more })));
     expect(groups(['status'], { tenantId: 'a' })).toEqual([
       ['', '', 'OK', 4],
       ['', '', 'UNAVAILABLE', 2],
@@ -62,7 +63,7 @@ describe('calls', () => {
     expect(groups([])).toEqual([['', '', '', 13]]);
     expect(groups([], { tenantId: 'nobody' })).toEqual([]);
     expect(groups([], { method: 'none' })).toEqual([]);
-    const first = metrics.totals({ groupBy: ['tenant'], limit: 1, rank: ({ failures }) => failures });
+    const first = finish(metrics.totals({ groupBy: ['tenant'], limit: 1, rank: ({ failures }) => failures }));
     expect(rows(first)).toEqual([['b', '', '', 7]]);
     expect(first.omitted).toBe(1);
   });
@@ -70,7 +71,7 @@ describe('calls', () => {
   it('with a status that is none count as UNKNOWN', () => {
     const { metrics, record } = newMetrics();
     for (const status of [17, -1, 255]) record('a', 'm', status, 1);
-    expect(rows(metrics.totals())).toEqual([['a', 'm', 'UNKNOWN', 3]]);
+    expect(rows(finish(metrics.totals()))).toEqual([['a', 'm', 'UNKNOWN', 3]]);
   });
 });
 
@@ -86,16 +87,16 @@ describe('windows and what is counted since', () => {
     metrics.flush();
     advance(500);
     record('b', 'm', 0, 1);
-    const last = metrics.window({}, 500);
+    const last = finish(metrics.window({}, 500));
     expect(rows(last)).toEqual([['b', 'm', 'OK', 1]]);
     expect([last.startTime - START, last.endTime - START]).toEqual([2000, 2500]);
-    const more = metrics.window({ groupBy: ['tenant'] }, 1200);
+    const more = finish(metrics.window({ groupBy: ['tenant'] }, 1200));
     expect(rows(more)).toEqual([
       ['b', '', '', 2],
       ['a', '', '', 1],
     ]);
     expect(more.startTime - START).toBe(1000);
-    expect(total(metrics.window({}, 60_000))).toBe(4);
+    expect(total(finish(metrics.window({}, 60_000)))).toBe(4);
   });
 
   it('every call is in one delta and no other, and all of them are the totals, whatever was folded meanwhile', () => {
@@ -113,7 +114,7 @@ describe('windows and what is counted since', () => {
         const read = () => {
           advance(1000);
           metrics.refresh();
-          const delta = metrics.since({ groupBy: ['method', 'status'] }, cursor);
+          const delta = finish(metrics.since({ groupBy: ['method', 'status'] }, cursor));
           expect(delta.sinceStart).toBe(false);
           cursor = delta.cursor;
           told += total(delta);
@@ -128,8 +129,8 @@ describe('windows and what is counted since', () => {
         read();
         const calls = steps.filter((each) => each !== 'read');
         expect(told).toBe(calls.length);
-        expect(total(metrics.totals())).toBe(calls.length);
-        for (const { method, counters } of metrics.totals({ groupBy: ['method'] }).groups) {
+        expect(total(finish(metrics.totals()))).toBe(calls.length);
+        for (const { method, counters } of finish(metrics.totals({ groupBy: ['method'] })).groups) {
           expect(toldByMethod.get(method)).toBe(counters[0]);
         }
       }),
@@ -141,18 +142,18 @@ describe('windows and what is counted since', () => {
     const { metrics, record, advance } = newMetrics(2000);
     record('first', 'm', 0, 1);
     metrics.flush();
-    const { cursor } = metrics.since({}, 0);
+    const { cursor } = finish(metrics.since({}, 0));
     // The log of so small a budget holds a mebibyte: some hundred frames of this.
     for (let i = 0; i < 500; i++) {
       for (let k = 0; k < 50; k++) record(`t${k}`, 'm', 0, 1 + k + i);
       advance(1000);
       metrics.flush();
     }
-    const late = metrics.since({}, cursor);
+    const late = finish(metrics.since({}, cursor));
     expect(late.sinceStart).toBe(true);
     expect(total(late)).toBe(25_001);
-    expect(metrics.since({}, late.cursor)).toMatchObject({ sinceStart: false, groups: [] });
-    const window = metrics.window({}, 3_600_000);
+    expect(finish(metrics.since({}, late.cursor))).toMatchObject({ sinceStart: false, groups: [] });
+    const window = finish(metrics.window({}, 3_600_000));
     expect(window.sinceStart).toBe(false);
     expect(window.startTime).toBeGreaterThan(START + 100_000);
   });
@@ -183,7 +184,7 @@ describe('the end of a call', () => {
     expect(metrics.backends()).toMatchObject([{ name: 'test', breaker: 'half_open', outstanding: 7, calls: 3 }]);
     expect(metrics.backends()[0]?.failures).toBe(1);
     expect([...metrics.refusals()]).toEqual([['CREDENTIAL_INVALID', 1]]);
-    expect(rows(metrics.totals({ status: 'UNAUTHENTICATED' }))).toEqual([['-', '-', codeName(16), 1]]);
+    expect(rows(finish(metrics.totals({ status: 'UNAUTHENTICATED' })))).toEqual([['-', '-', codeName(16), 1]]);
   });
 
   it('is reported with messages, bytes and the parts of its time', () => {

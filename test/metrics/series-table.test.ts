@@ -4,13 +4,14 @@ import { leastMemory, type MetricsBudget, shareOut } from '../../src/metrics/bud
 import { Counter, Part } from '../../src/metrics/counters.ts';
 import { select } from '../../src/metrics/query.ts';
 import { OTHER, SeriesTable } from '../../src/metrics/series-table.ts';
+import { finish } from '../../src/metrics/steps.ts';
 
 const budgetOf = (maxSeries: number): MetricsBudget => shareOut({ maxSeries, memory: leastMemory(maxSeries) });
 
 /** Calls by tenant, method and status, as far as they are kept apart. */
 function read(table: SeriesTable): Map<string, number> {
   table.flush(0);
-  const { groups } = select(table, table, {});
+  const { groups } = finish(select(table, table, {}));
   return new Map(groups.map((each) => [`${each.tenantId} ${each.method} ${each.status}`, each.counters[0]!]));
 }
 
