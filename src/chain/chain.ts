@@ -1,4 +1,4 @@
-import { type Call, type Finding, noteWait, type Outcome, type Refusal, type Stage } from './call.ts';
+import { type Call, type Finding, noteWait, type Outcome, type Refusal, type Stage, type Verdict } from './call.ts';
 
 /** A call on its way through the chain: how many stages have admitted it. */
 export interface ChainedCall extends Call {
@@ -15,19 +15,24 @@ export interface StageFindings {
 /** Runs the stages in order; the first refusal ends it. Synchronous for as long as every stage answers synchronously. */
 export class MiddlewareChain {
   readonly #stages: readonly Stage[];
+  /** The stages' methods, bound: by their names they would be looked up at each call, since each stage has a shape of its own. */
+  readonly #admits: readonly ((call: Call) => Verdict)[];
+  readonly #settles: readonly (((call: Call, outcome: Outcome) => void) | undefined)[];
   readonly #now: () => number;
 
   /** @param now monotonic milliseconds */
   constructor(stages: readonly Stage[], now: () => number = () => performance.now()) {
     this.#stages = stages;
+    this.#admits = stages.map((stage) => stage.admit.bind(stage));
+    this.#settles = stages.map((stage) => stage.settle?.bind(stage));
     this.#now = now;
   }
 
   /** @returns undefined when every stage admits the call; a promise of the same from the first stage that has to wait. */
   admit(call: ChainedCall): Refusal | undefined | Promise<Refusal | undefined> {
-    const stages = this.#stages;
-    for (let i = call.admittedStages; i < stages.length; i++) {
-      const verdict = stages[i]!.admit(call);
+    const admits = this.#admits;
+    for (let i = call.admittedStages; i < admits.length; i++) {
+      const verdict = admits[i]!(call);
       if (verdict === undefined) {
         call.admittedStages = i + 1;
         continue;
@@ -59,7 +64,7 @@ export class MiddlewareChain {
    */
   settle(call: ChainedCall, outcome: Outcome): void {
     call.endedWith = outcome;
-    for (let i = call.admittedStages - 1; i >= 0; i--) this.#stages[i]!.settle?.(call, outcome);
+    for (let i = call.admittedStages - 1; i >= 0; i--) this.#settles[i]?.(call, outcome);
     call.admittedStages = 0;
   }
 
@@ -73,7 +78,7 @@ export class MiddlewareChain {
     noteWait(call, { name, startedAt: Math.min(startedAt, ...asked), endedAt: this.#now() });
     if (refusal !== undefined) return refusal;
     if (call.endedWith !== undefined) {
-      this.#stages[index]!.settle?.(call, call.endedWith);
+      this.#settles[index]?.(call, call.endedWith);
       return undefined;
     }
     call.admittedStages = index + 1;
