@@ -14,11 +14,17 @@ export interface Decided {
   readonly refused: number;
 }
 
+/** Calls that are counted at one go at most. */
+const WAITING = 512;
+
 const REFUSED_BY_LIMITS: ReadonlySet<string> = new Set(['RATE_LIMITED', 'CONCURRENCY_LIMITED', 'QUOTA_EXHAUSTED']);
 
 /**
  * What was decided about the last calls, summed up by tenant, method and second, in a ring of fixed size: what a change of a
  * plan is held against. Calls that never came to the limits (a missing scope, an overloaded gateway) are not in it.
+ *
+ * Calls are written down first, and counted many at a time: the maps that it takes are then looked up one after the other, and
+ * not each time out of a cache that the rest of a call has filled with other things.
  */
 export class DecisionLog {
   readonly #now: () => number;
@@ -33,6 +39,11 @@ export class DecisionLog {
   /** Rows of the second that runs, by tenant and method. */
   readonly #rows = new Map<number, number>();
   #current = 0;
+  /** Of the second that runs. */
+  readonly #waitingTenants: string[] = new Array(WAITING).fill('');
+  readonly #waitingPaths: string[] = new Array(WAITING).fill('');
+  readonly #waitingRefused = new Uint8Array(WAITING);
+  #waiting = 0;
   /** Where the next row goes, and how many there are. */
   #next = 0;
   #count = 0;
@@ -55,13 +66,19 @@ export class DecisionLog {
   readonly observe = (call: Call, { refusal }: Outcome): void => {
     const { tenant, method } = call;
     if (tenant === undefined || method === undefined || method.backend === CONTROL_BACKEND) return;
-    if (refusal === undefined || refusal.reason === 'BACKEND_UNAVAILABLE')
-      this.#record(tenant.id, method.path, this.#admitted);
-    else if (REFUSED_BY_LIMITS.has(refusal.reason)) this.#record(tenant.id, method.path, this.#refused);
+    const isRefused = refusal !== undefined && refusal.reason !== 'BACKEND_UNAVAILABLE';
+    if (isRefused && !REFUSED_BY_LIMITS.has(refusal.reason)) return;
+    const second = Math.floor(this.#now() / 1000);
+    if (second !== this.#current || this.#waiting === WAITING) this.#turnTo(second);
+    const at = this.#waiting++;
+    this.#waitingTenants[at] = tenant.id;
+    this.#waitingPaths[at] = method.path;
+    this.#waitingRefused[at] = isRefused ? 1 : 0;
   };
 
   /** The oldest first. */
   *entries(): Generator<Decided> {
+    this.#countWaiting();
     for (let i = 0; i < this.#count; i++) {
       const row = (this.#next - this.#count + i + this.#size) % this.#size;
       yield {
@@ -74,17 +91,27 @@ export class DecisionLog {
     }
   }
 
-  #record(tenantId: string, path: string, counts: Int32Array): void {
-    const second = Math.floor(this.#now() / 1000);
-    if (second !== this.#current) {
-      this.#current = second;
-      this.#rows.clear();
+  #turnTo(second: number): void {
+    this.#countWaiting();
+    if (second === this.#current) return;
+    this.#current = second;
+    this.#rows.clear();
+  }
+
+  #countWaiting(): void {
+    for (let i = 0; i < this.#waiting; i++) {
+      const counts = this.#waitingRefused[i] === 0 ? this.#admitted : this.#refused;
+      this.#record(this.#waitingTenants[i]!, this.#waitingPaths[i]!, counts);
     }
+    this.#waiting = 0;
+  }
+
+  #record(tenantId: string, path: string, counts: Int32Array): void {
     const key = this.#tenants.find(tenantId) * this.#size + this.#methods.find(path);
     // A name that is new has no number yet: below 0.
     const row = key < 0 ? undefined : this.#rows.get(key);
     if (row !== undefined) counts[row]!++;
-    else this.#begin(second, tenantId, path, counts);
+    else this.#begin(this.#current, tenantId, path, counts);
   }
 
   #begin(second: number, tenantId: string, path: string, counts: Int32Array): void {
