@@ -181,7 +181,8 @@ export class Client {
 
   #onConnected(attempt: Attempt): void {
     const connection = new Connection({
-      socket: attempt.socket,
+      wire: attempt.wire,
+      remote: attempt.wire.remote(),
       server: false,
       tls: this.#tls !== undefined,
       settings: this.#settings,
@@ -190,7 +191,6 @@ export class Client {
       owner: this.#owner,
       now: this.#sweeper.now(),
     });
-    attempt.reader = connection;
     if (this.#attempt?.socket === attempt.socket) this.#attempt.connection = connection;
     this.#sweeper.add(connection);
     this.#usable.push(connection);

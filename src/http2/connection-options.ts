@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { Connection } from './connection.ts';
 import type { EngineStream } from './engine-stream.ts';
 import type { NameTable } from './field.ts';
@@ -10,6 +9,7 @@ import type { Limits } from './limits.ts';
 import type { PeerIdentity } from './peer-identity.ts';
 import type { LocalSettings } from './settings.ts';
 import type { Stream, StreamHandler } from './stream.ts';
+import type { Address, Wire } from './wire.ts';
 
 /** Who has the connection: a listener or a client's pool. */
 export interface ConnectionOwner {
@@ -24,7 +24,7 @@ export interface ConnectionOwner {
   readonly onTooLarge?: ((stream: EngineStream) => void) | undefined;
   /** Server: the answer to a request of HTTP/1; without it, that this is not the place. */
   readonly onHttp1?: ((request: Http1Request) => Http1Answer | Promise<Http1Answer>) | undefined;
-  /** The socket is closed. */
+  /** The wire is closed. */
   onClosed(connection: Connection): void;
   /** A handler threw. */
   onError(error: unknown): void;
@@ -33,7 +33,8 @@ export interface ConnectionOwner {
 }
 
 export interface ConnectionOptions {
-  readonly socket: Socket;
+  readonly wire: Wire;
+  readonly remote: Address;
   readonly server: boolean;
   readonly tls: boolean;
   readonly settings: LocalSettings;

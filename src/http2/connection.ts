@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { ConnectionOptions, ConnectionOwner } from './connection-options.ts';
 import { type EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
@@ -25,6 +24,7 @@ import { RecentResets, StreamTable } from './stream-table.ts';
 import type { TurnReader } from './turn-reads.ts';
 import { TurnShare } from './turn-share.ts';
 import { Watch } from './watch.ts';
+import type { Wire, WireUser } from './wire.ts';
 
 /** Fields that an ordinary response has, and an ordinary request: there is an encoder for each connection. */
 const RESPONSE_SLOTS = 6;
@@ -35,9 +35,6 @@ const NO_RESETS = new RecentResets();
 /** Milliseconds for the peer to take our last words. */
 const LINGER_MS = 1_000;
 
-/** Milliseconds of silence after which the kernel asks whether the peer's machine is there. */
-const TCP_KEEPALIVE_MS = 60_000;
-
 /** First octet of the PINGs that ask whether the peer lives. */
 const PING_ALIVE = 0;
 
@@ -45,7 +42,7 @@ const PING_ALIVE = 0;
  * One HTTP/2 connection of either role: its life from preface to close. What it sends and receives is in `Sender` and
  * `Receiver`, timeouts are in `Watch`.
  */
-export class Connection implements OutputUser, OpenConnection, TurnReader {
+export class Connection implements OutputUser, OpenConnection, TurnReader, WireUser {
   readonly server: boolean;
   readonly settings: LocalSettings;
   readonly limits: Limits;
@@ -62,7 +59,7 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
   readonly watch: Watch;
   /** Milliseconds of the owner's clock at which the connection is to be drained. */
   readonly retireAt: number;
-  /** `closing`: our last words are said, the socket is to end. */
+  /** `closing`: our last words are said, the wire is to end. */
   state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
   /** What the headers of open streams keep alive, in octets, roughly. */
   headerMemory = 0;
@@ -70,7 +67,7 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
   #succeeded = 0;
   /** The highest stream that the peer opened. */
   lastPeerId = 0;
-  readonly #socket: Socket;
+  readonly #wire: Wire;
   readonly #output: Output;
   readonly #reader: FrameReader;
   #preface: PrefaceReader | undefined;
@@ -90,10 +87,10 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     this.limits = options.limits;
     this.names = options.names;
     this.owner = options.owner;
-    const socket = options.socket;
+    const { wire } = options;
     this.info = {
-      remoteAddress: socket.remoteAddress ?? '',
-      remotePort: socket.remotePort ?? 0,
+      remoteAddress: options.remote.address,
+      remotePort: options.remote.port,
       tls: options.tls,
       peerIdentity: options.peerIdentity,
       messagesReceived: 0,
@@ -101,8 +98,8 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     };
     this.retireAt = options.retireAt ?? Number.POSITIVE_INFINITY;
     this.receiveWindow = new ReceiveWindow(this.settings.connectionWindowSize, DEFAULT_WINDOW);
-    this.#socket = socket;
-    this.#output = new Output(socket, this.owner.flusher, this);
+    this.#wire = wire;
+    this.#output = new Output(wire, this.owner.flusher, this);
     this.sender = new Sender(this.#output, this.limits.outputLimit, this.server ? RESPONSE_SLOTS : REQUEST_SLOTS);
     this.flood = new FloodGuard(this.limits, this.sender);
     this.receiver = new Receiver(this);
@@ -111,11 +108,7 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     this.watch = new Watch(this, this.#reader, options.now);
     this.#preface = this.server ? new PrefaceReader() : undefined;
     if (options.http1Only === true) this.#http1 = new Http1Conversation(this);
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
-    socket.on('error', ignore); // 'close' follows, and says it all.
-    socket.on('end', () => this.destroy());
-    socket.on('close', () => this.#onSocketClose());
+    wire.attach(this);
     if (!this.server) this.#greet(PREFACE);
   }
 
@@ -129,7 +122,7 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     );
   }
 
-  /** Takes what the socket read; nothing of the buffer is kept. Never throws. */
+  /** Takes what the wire read; nothing of the buffer is kept. Never throws. */
   read(buffer: Buffer, start: number, end: number): void {
     this.owner.flusher.read(this, buffer, start, end);
   }
@@ -150,7 +143,7 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
         if (from < 0) return;
       }
       const next = this.#reader.feed(buffer, from, end, this.#share.framesLeft());
-      if (this.#share.spend(buffer, start, next, end)) this.#socket.pause();
+      if (this.#share.spend(buffer, start, next, end)) this.#wire.pause();
     } catch (error) {
       this.fail(error);
     }
@@ -203,11 +196,11 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
   }
 
   get localAddress(): string {
-    return this.#socket.localAddress ?? '';
+    return this.#wire.local().address;
   }
 
   get localPort(): number {
-    return this.#socket.localPort ?? 0;
+    return this.#wire.local().port;
   }
 
   get windowToSend(): number {
@@ -354,9 +347,9 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     this.end();
   }
 
-  /** Closes the socket at once. */
+  /** Closes the wire at once. */
   destroy(): void {
-    this.#socket.destroy();
+    this.#wire.destroy();
   }
 
   #readPreface(preface: PrefaceReader, buffer: Buffer, start: number, end: number): number {
@@ -393,7 +386,7 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     this.owner.onUnusable(this);
   }
 
-  /** Ends the socket behind what is to be written, and gives the peer a moment to read it. */
+  /** Ends the wire behind what is to be written, and gives the peer a moment to read it. */
   end(): void {
     this.#reader.stop();
     this.#share.drop();
@@ -409,7 +402,7 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
       this.flood.onTaken(this.#output.unsent === 0);
       if (this.#http1?.pump() === true) return;
       if (this.state === 'closing') {
-        if (this.#output.unsent === 0) this.#socket.end();
+        if (this.#output.unsent === 0) this.#wire.end();
         return;
       }
       this.sender.pump();
@@ -431,25 +424,26 @@ export class Connection implements OutputUser, OpenConnection, TurnReader {
     if (this.state === 'closing' || this.state === 'closed' || this.#paused) return;
     if (this.server) {
       this.#paused = true;
-      this.#socket.pause();
+      this.#wire.pause();
     } else if (this.#output.unsent > 4 * this.limits.outputPause) {
       this.fail(new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'the peer does not read', 'unread_output'));
     }
   }
 
-  /** The socket has a write under way, and more waits behind it than we are ready to keep. */
+  /** The wire has a write under way, and more waits behind it than we are ready to keep. */
   onOverflow(): void {
     if (this.state === 'closing' || this.state === 'closed') return;
     this.reportFlood('unread_output');
     this.destroy();
   }
 
-  /** Lets the socket read unless there is a reason against it. */
+  /** Lets the wire read unless there is a reason against it. */
   #resume(): void {
-    if (!this.#paused && !this.#share.usedUp) this.#socket.resume();
+    if (!this.#paused && !this.#share.usedUp) this.#wire.resume();
   }
 
-  #onSocketClose(): void {
+  /** Of the wire. */
+  onClosed(): void {
     // What the peer said last may wait for the end of the turn.
     this.owner.flusher.catchUp();
     this.#reader.stop();
@@ -481,5 +475,3 @@ function errorCodeOf(error: unknown): ErrorCode {
   if (error instanceof ConnectionError) return error.code;
   return error instanceof HpackError ? ErrorCode.COMPRESSION_ERROR : ErrorCode.INTERNAL_ERROR;
 }
-
-function ignore(): void {}

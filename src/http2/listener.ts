@@ -12,16 +12,18 @@ import type { ConnectionOwner } from './connection-options.ts';
 import type { NameTable } from './field.ts';
 import type { FloodKind } from './flood.ts';
 import { Flusher } from './flusher.ts';
+import { acceptHandles } from './handle-wire.ts';
 import type { HeaderBlock } from './header-block.ts';
 import type { Http1Answer, Http1Request } from './http1.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { type OpenConnection, type StreamCounts, StreamTotals } from './open-connection.ts';
 import { type PeerIdentity, readPeerIdentity } from './peer-identity.ts';
 import { type LocalSettings, SERVER_SETTINGS } from './settings.ts';
-import { acceptByOnread, type ReaderPlace, readByEvents } from './socket-reading.ts';
+import { SocketWire } from './socket-wire.ts';
 import type { Stream, StreamHandler } from './stream.ts';
 import { Sweeper } from './sweeper.ts';
 import { MIN_TLS_VERSION, serverTlsOptions } from './tls.ts';
+import type { Address, Wire } from './wire.ts';
 
 /** Milliseconds for peers to take our last words, and for handshakes to end, when the grace of a close is over. */
 const LAST_WORDS_MS = 1_000;
@@ -53,7 +55,8 @@ export interface ListenerOptions {
   /** Of one source address, an IPv6 one counted by its /64. Default 20,000: many clients may stand behind one address. */
   readonly maxConnectionsOfSource?: number;
   /**
-   * `handle` makes sockets of accepted handles that read without allocation, by undocumented means; `data` uses events.
+   * `handle` reads and writes by accepted handles, which makes no socket as long as that is enough, by undocumented means; `data`
+   * uses Node's sockets and their events.
    * Default: `handle` where this Node can.
    */
   readonly reading?: 'handle' | 'data';
@@ -181,7 +184,7 @@ export class Listener {
 
   #createServer(options: ListenerOptions): Server {
     if (options.tls === undefined) {
-      return createServer((socket) => this.#accept(socket));
+      return createServer((socket) => this.#accept(new SocketWire(socket)));
     }
     const tls = serverTlsOptions(options.tls, options.onHttp1 !== undefined);
     const server = createTlsServer(tls, (socket) => this.#acceptTls(socket));
@@ -213,7 +216,7 @@ export class Listener {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => this.#options.onError?.(error));
         if (this.#options.tls === undefined && this.#options.reading !== 'data') {
-          acceptByOnread(this.#server, (socket, place) => this.#accept(socket, place));
+          acceptHandles(this.#server, (wire) => this.#accept(wire));
         }
         resolve();
       };
@@ -223,21 +226,17 @@ export class Listener {
   }
 
   /** Whether there may be one more connection. Counts it; it is destroyed if not. */
-  #admit(socket: Socket, address: string): boolean {
+  #admit(one: Socket | Wire, address: string): boolean {
     const limit = this.#census.enter(address);
     if (limit === undefined) return true;
-    socket.destroy();
+    one.destroy();
     this.#options.onFlood?.(limit, address);
     return false;
   }
 
-  /** @param place where the reader of a socket is put that reads by `onread` */
-  #accept(socket: Socket, place?: ReaderPlace): void {
-    const address = socket.remoteAddress ?? '';
-    if (!this.#admit(socket, address)) return;
-    const connection = this.#connect(socket);
-    if (place === undefined) readByEvents(socket, connection);
-    else place.reader = connection;
+  #accept(wire: Wire): void {
+    const remote = wire.remote();
+    if (this.#admit(wire, remote.address)) this.#connect(wire, remote);
   }
 
   #acceptTls(socket: TLSSocket): void {
@@ -255,16 +254,21 @@ export class Listener {
       this.#options.onHandshakeError?.(error, socket.remoteAddress ?? '');
       return;
     }
-    const connection = this.#connect(socket, { http1Only, peerIdentity });
+    const wire = new SocketWire(socket);
+    const connection = this.#connect(wire, wire.remote(), { http1Only, peerIdentity });
     if (this.#closing !== undefined) connection.drain();
-    readByEvents(socket, connection);
   }
 
-  #connect(socket: Socket, tls?: { http1Only: boolean; peerIdentity: PeerIdentity | undefined }): Connection {
+  #connect(
+    wire: Wire,
+    remote: Address,
+    tls?: { http1Only: boolean; peerIdentity: PeerIdentity | undefined },
+  ): Connection {
     const now = this.#sweeper.now();
     const { maxConnectionAgeMs: age, random = Math.random } = this.#options;
     const connection = new Connection({
-      socket,
+      wire,
+      remote,
       server: true,
       tls: tls !== undefined,
       ...tls,

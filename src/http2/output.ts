@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net';
 import { BufferPool } from './buffer-pool.ts';
 import type { Flushable, Flusher } from './flusher.ts';
 import { FRAME_HEADER } from './frame.ts';
-import { type Writer, writeAtOnce, writeTogether } from './socket-writing.ts';
+import type { Writer } from './socket-writing.ts';
+import type { Wire } from './wire.ts';
 
 /** Most turns write little: a small buffer first, so that many connections, or stalled ones, hold little memory. */
 const small = new BufferPool(8_192, 1_024);
@@ -25,7 +25,7 @@ export interface OutputUser {
 }
 
 /**
- * The way to the socket. Frames are built in place, in pooled buffers: `reserve`, write into `buffer`, `commit`. While the
+ * The way to the wire. Frames are built in place, in pooled buffers: `reserve`, write into `buffer`, `commit`. While the
  * socket has a write under way the next ones wait here, so that what is unsent is packed and counted in one place.
  */
 export class Output implements Flushable, Writer {
@@ -35,7 +35,7 @@ export class Output implements Flushable, Writer {
   unsent = 0;
   /** Octets ever committed: while it stands still, nothing was appended. */
   committed = 0;
-  readonly #socket: Socket;
+  readonly #wire: Wire;
   readonly #flusher: Flusher;
   readonly #user: OutputUser;
   #offset = 0;
@@ -47,8 +47,8 @@ export class Output implements Flushable, Writer {
   readonly #flying: Buffer[] = [];
   #flyingOctets = 0;
 
-  constructor(socket: Socket, flusher: Flusher, user: OutputUser) {
-    this.#socket = socket;
+  constructor(wire: Wire, flusher: Flusher, user: OutputUser) {
+    this.#wire = wire;
     this.#flusher = flusher;
     this.#user = user;
   }
@@ -129,7 +129,7 @@ export class Output implements Flushable, Writer {
     const octets = this.#offset;
     this.buffer = NOTHING;
     this.#offset = 0;
-    if (writeAtOnce(this.#socket, buffer.subarray(0, octets), this)) {
+    if (this.#wire.write(buffer.subarray(0, octets), this)) {
       this.unsent -= octets;
       giveBack(buffer);
       return;
@@ -140,7 +140,7 @@ export class Output implements Flushable, Writer {
 
   /** The kernel has taken the write that was under way. */
   onLanded(error?: Error | null): void {
-    // An error is followed by the socket's 'close'.
+    // An error is followed by the wire's end.
     if (this.#closed || error) return;
     for (const buffer of this.#flying) giveBack(buffer);
     this.#flying.length = 0;
@@ -158,7 +158,7 @@ export class Output implements Flushable, Writer {
       this.#flying.push(part);
     }
     this.#full.length = 0;
-    writeTogether(this.#socket, this.#flying, this);
+    this.#wire.writeAll(this.#flying, this);
   }
 }
 

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import { type Handle, isHandle, type WriteRequest } from './handle.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -8,62 +9,72 @@ export interface Writer {
   onLanded(error?: Error | null): void;
 }
 
-/** What of a handle Node does not document. */
-interface Handle {
-  writeBuffer(request: Request, octets: Buffer): number;
-  /** Octets that the kernel has not taken. */
-  readonly writeQueueSize: number;
-}
-
-/** libuv's request of a write, which Node makes anew for each. */
-interface Request {
-  oncomplete?: (status: number) => void;
-}
-
 interface WithHandle {
   _handle?: Handle | null;
 }
 
-/** Node's class of such requests; undefined until it was seen in a write of Node's own. */
-let RequestOfWrite: (new () => Request) | undefined;
+/** Node's class of requests; undefined until it was seen in a write of Node's own. */
+let RequestOfWrite: (new () => WriteRequest) | undefined;
 /** One that no write under way holds. */
-let spare: Request | undefined;
+let spare: WriteRequest | undefined;
+
+/** What ends when a write has failed. */
+export interface Destroyable {
+  destroy(error: Error): void;
+}
+
+/** Whether `writeToHandle` may be used: not before the first write of the process to a socket. */
+export function canWriteToHandles(): boolean {
+  return RequestOfWrite !== undefined;
+}
 
 /**
  * Writes `octets`, which must stay as they are until they are taken.
  *
- * The handle of a socket without TLS is given them directly, with one request for all writes that the kernel takes at once: the
- * stream's machinery and a request of its own are half of what a small write takes in the process. The first write goes through
- * the stream, and shows what class requests are of; where it does not, all go that way.
+ * The handle of a socket without TLS is given them directly. The first write goes through the stream, and shows what class
+ * requests are of; where it does not, all go that way.
  * @returns whether the kernel took all. If not, `writer` is told when it has, and nothing may be written before
  */
 export function writeAtOnce(socket: Socket, octets: Buffer, writer: Writer): boolean {
   const handle = socket.constructor === Socket ? (socket as Socket & WithHandle)._handle : undefined;
   if (handle === undefined || handle === null) return writeToStream(socket, octets, writer);
-  if (RequestOfWrite === undefined) {
-    learn(handle);
-    return writeToStream(socket, octets, writer);
-  }
-  const request = spare ?? new RequestOfWrite();
+  if (RequestOfWrite !== undefined) return writeToHandle(handle, octets, writer, socket);
+  learn(handle);
+  return writeToStream(socket, octets, writer);
+}
+
+/**
+ * Writes to `handle`, with one request for all writes that the kernel takes at once: the stream's machinery and a request of its
+ * own are half of what a small write takes in the process. `owner` is destroyed when the write fails.
+ * @returns as `writeAtOnce`
+ */
+export function writeToHandle(handle: Handle, octets: Buffer, writer: Writer, owner: Destroyable): boolean {
+  const request = spare ?? new RequestOfWrite!();
   spare = undefined;
   const status = handle.writeBuffer(request, octets);
   if (status === 0 && handle.writeQueueSize > 0) {
-    request.oncomplete = (status) => writer.onLanded(status < 0 ? errorOf(status) : undefined);
+    request.octets = octets;
+    request.oncomplete = (status) => {
+      const error = status < 0 ? errorOf(status) : undefined;
+      // Who does not read for the moment would not see that the peer is gone.
+      if (error !== undefined) owner.destroy(error);
+      writer.onLanded(error);
+    };
     return false;
   }
   spare = request;
-  if (status !== 0) socket.destroy(errorOf(status));
+  if (status !== 0) owner.destroy(errorOf(status));
   return true;
 }
 
 /** Looks at the request that Node's next write to `handle` comes with. */
 function learn(handle: Handle): void {
+  if (!isHandle(handle)) return;
   const { writeBuffer } = handle;
-  if (typeof writeBuffer !== 'function' || typeof handle.writeQueueSize !== 'number') return;
   handle.writeBuffer = (request, octets) => {
     // The prototype's method shows again.
     Reflect.deleteProperty(handle, 'writeBuffer');
-    RequestOfWrite = request.constructor as new () => Request;
+    RequestOfWrite = request.constructor as new () => WriteRequest;
     return writeBuffer.call(handle, request, octets);
   };
 }

@@ -9,6 +9,7 @@ import { Decoder } from '../../src/http2/hpack/decoder.ts';
 import { Encoder } from '../../src/http2/hpack/encoder.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../src/http2/limits.ts';
 import { CLIENT_SETTINGS, type LocalSettings, SERVER_SETTINGS } from '../../src/http2/settings.ts';
+import { SocketWire } from '../../src/http2/socket-wire.ts';
 import { Recorder } from './support.ts';
 
 /** A socket whose kernel is the test: writes are taken at once, or when `stalled` ends. */
@@ -131,8 +132,10 @@ export class WorkBench {
       onError: (error) => this.errors.push(error),
       ...options.owner,
     };
+    const wire = new SocketWire(this.socket as unknown as Socket);
     this.connection = new Connection({
-      socket: this.socket as unknown as Socket,
+      wire,
+      remote: wire.remote(),
       server,
       tls: false,
       settings: { ...(server ? SERVER_SETTINGS : CLIENT_SETTINGS), ...options.settings },

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { acceptByOnread } from '../../src/http2/socket-reading.ts';
 import { type Writer, writeAtOnce } from '../../src/http2/socket-writing.ts';
 
 const open: { close?(): unknown; destroy?(): unknown }[] = [];
@@ -81,24 +80,4 @@ describe('a write to a socket', () => {
     await closed;
     expect(() => writeAtOnce(ours, Buffer.from('x'), { onLanded: () => {} })).not.toThrow();
   });
-});
-
-test('a server whose handle is listened to makes one socket a connection, which reads into a shared buffer', async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  open.push(server);
-  await once(server, 'listening');
-  server.on('connection', () => expect.unreachable('the server makes none'));
-  const read = new Promise<string>((resolve) => {
-    const accepts = acceptByOnread(server, (socket, place) => {
-      open.push(socket);
-      place.reader = { read: (buffer, start, end) => resolve(buffer.toString('latin1', start, end)) };
-    });
-    expect(accepts).toBe(true);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no address');
-  const client = connect(address.port, '127.0.0.1');
-  open.push(client);
-  client.write('hello');
-  expect(await read).toBe('hello');
 });
