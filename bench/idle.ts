@@ -1,6 +1,6 @@
 /**
  * `npm run bench:idle`: memory of idle connections at Tollgate and, where it is installed, nginx, in one run, and beside them
- * that of a bare socket in Node, below which nothing in Node can be. Connections are counted twice: greeted only, and after one
+ * that of a bare socket in Node. Connections are counted twice: greeted only, and after one
  * call each.
  */
 import { readFileSync } from 'node:fs';

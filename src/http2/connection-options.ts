@@ -44,7 +44,7 @@ export interface ConnectionOptions {
   /** Milliseconds of a monotonic clock. */
   readonly now: number;
   /** Server: when the connection is asked to end, on the same clock. Default: never. */
-  readonly retireAt?: number;
+  readonly retireAt?: number | undefined;
   /** Server, TLS: HTTP/2 was not negotiated. */
   readonly http1Only?: boolean;
   readonly peerIdentity?: PeerIdentity | undefined;

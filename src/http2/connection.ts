@@ -57,8 +57,8 @@ export class Connection implements OutputUser, OpenConnection, TurnReader, WireU
   readonly sender: Sender;
   readonly receiver: Receiver;
   readonly watch: Watch;
-  /** Milliseconds of the owner's clock at which the connection is to be drained. */
-  readonly retireAt: number;
+  /** Milliseconds of the owner's clock at which the connection is to be drained; undefined for never. */
+  readonly retireAt: number | undefined;
   /** `closing`: our last words are said, the wire is to end. */
   state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
   /** What the headers of open streams keep alive, in octets, roughly. */
@@ -96,7 +96,7 @@ export class Connection implements OutputUser, OpenConnection, TurnReader, WireU
       messagesReceived: 0,
       messagesSent: 0,
     };
-    this.retireAt = options.retireAt ?? Number.POSITIVE_INFINITY;
+    this.retireAt = options.retireAt;
     this.receiveWindow = new ReceiveWindow(this.settings.connectionWindowSize, DEFAULT_WINDOW);
     this.#wire = wire;
     this.#output = new Output(wire, this.owner.flusher, this);

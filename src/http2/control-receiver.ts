@@ -2,7 +2,6 @@ import type { Connection } from './connection.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
 import { Flag, FrameType, getUint31 } from './frame.ts';
-import type { HeaderReceiver } from './header-receiver.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -11,11 +10,9 @@ export class ControlReceiver {
   settled = false;
   acknowledged = false;
   readonly #connection: Connection;
-  readonly #headers: HeaderReceiver;
 
-  constructor(connection: Connection, headers: HeaderReceiver) {
+  constructor(connection: Connection) {
     this.#connection = connection;
-    this.#headers = headers;
   }
 
   /** @throws ConnectionError */
@@ -79,7 +76,7 @@ export class ControlReceiver {
     if (ack) {
       if (!this.settled)
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'the first SETTINGS is an ACK (section 3.4)');
-      if (!this.acknowledged) this.#headers.settingsAcknowledged();
+      if (!this.acknowledged) connection.receiver.onAcknowledged();
       else connection.flood.countControl('settings');
       this.acknowledged = true;
       return;

@@ -1,6 +1,6 @@
 /**
- * What Node's sockets stand on, and does not document: a stream of libuv. Here is the part that is used without the socket. The
- * names have been the same since Node 12; where one is missing, `isHandle` says so, and sockets are used as Node gives them.
+ * What Node's sockets stand on, and does not document: a stream of libuv. Here is the part that is used without the socket.
+ * Where a name is missing, `isHandle` says so, and sockets are used as Node gives them.
  */
 export interface Handle {
   /** Reads into `buffer` from here on, and calls `onread` with it. */

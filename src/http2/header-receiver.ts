@@ -19,13 +19,15 @@ export class HeaderReceiver {
   #decoder: Decoder | undefined = undefined;
   /** What is kept of the decoder while the connection is idle. */
   #packed: string | undefined = undefined;
-  #acknowledged = false;
+  #acknowledged: boolean;
   /** How many times too large the block is. */
   #excess = 0;
   readonly #connection: Connection;
 
-  constructor(connection: Connection) {
+  /** @param acknowledged our SETTINGS were, by now */
+  constructor(connection: Connection, acknowledged: boolean) {
     this.#connection = connection;
+    this.#acknowledged = acknowledged;
   }
 
   /** Our SETTINGS were acknowledged. */

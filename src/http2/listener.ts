@@ -277,7 +277,7 @@ export class Listener {
       names: this.#options.names,
       owner: this.#owner,
       now,
-      retireAt: age === undefined ? Number.POSITIVE_INFINITY : now + age * (0.9 + random() / 5),
+      retireAt: age === undefined ? undefined : Math.floor(now + age * (0.9 + random() / 5)),
     });
     this.#sweeper.add(connection);
     return connection;

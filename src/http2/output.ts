@@ -42,9 +42,9 @@ export class Output implements Flushable, Writer {
   #marked = false;
   #closed = false;
   /** Whole buffers and their octets, filled while a write is under way. */
-  readonly #full: Buffer[] = [];
+  #full: Buffer[] | undefined = undefined;
   /** Buffers that the socket may still read from, and their octets. */
-  readonly #flying: Buffer[] = [];
+  #flying: readonly Buffer[] | undefined = undefined;
   #flyingOctets = 0;
 
   constructor(wire: Wire, flusher: Flusher, user: OutputUser) {
@@ -85,7 +85,7 @@ export class Output implements Flushable, Writer {
   flush(): void {
     this.#marked = false;
     if (this.#closed) return;
-    if (this.#flying.length > 0) {
+    if (this.#flying !== undefined) {
       if (this.unsent > this.#user.maxUnsent) this.#user.onOverflow();
       return;
     }
@@ -99,8 +99,7 @@ export class Output implements Flushable, Writer {
     giveBack(this.buffer);
     this.buffer = NOTHING;
     this.#offset = 0;
-    this.#full.length = 0;
-    this.#flying.length = 0;
+    this.#full = this.#flying = undefined;
     this.unsent = 0;
   }
 
@@ -109,8 +108,9 @@ export class Output implements Flushable, Writer {
     const used = this.#offset;
     if (used > 0 && used + octets > large.size) {
       if (this.#closed) this.#offset = 0;
-      else if (this.#flying.length === 0) this.#write();
+      else if (this.#flying === undefined) this.#write();
       else {
+        this.#full ??= [];
         this.#full.push(used === old.length ? old : old.subarray(0, used));
         this.buffer = NOTHING;
         this.#offset = 0;
@@ -134,31 +134,29 @@ export class Output implements Flushable, Writer {
       giveBack(buffer);
       return;
     }
-    this.#flying.push(buffer);
+    this.#flying = [buffer];
     this.#flyingOctets = octets;
   }
 
   /** The kernel has taken the write that was under way. */
   onLanded(error?: Error | null): void {
     // An error is followed by the wire's end.
-    if (this.#closed || error) return;
+    if (this.#closed || error || this.#flying === undefined) return;
     for (const buffer of this.#flying) giveBack(buffer);
-    this.#flying.length = 0;
+    this.#flying = undefined;
     this.unsent -= this.#flyingOctets;
     this.#flyingOctets = 0;
-    if (this.#full.length > 0) this.#writeFull();
+    if (this.#full !== undefined) this.#writeFull(this.#full);
     else if (this.#offset > 0) this.#write();
     this.#user.onRoom();
   }
 
   /** Writes the buffers that filled up meanwhile, in one call. The current one follows when they are done. */
-  #writeFull(): void {
-    for (const part of this.#full) {
-      this.#flyingOctets += part.length;
-      this.#flying.push(part);
-    }
-    this.#full.length = 0;
-    this.#wire.writeAll(this.#flying, this);
+  #writeFull(full: readonly Buffer[]): void {
+    for (const part of full) this.#flyingOctets += part.length;
+    this.#full = undefined;
+    this.#flying = full;
+    this.#wire.writeAll(full, this);
   }
 }
 

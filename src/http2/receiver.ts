@@ -18,7 +18,8 @@ const IN_FLIGHT = 1 / 16;
  */
 export class Receiver implements FrameSink {
   readonly #connection: Connection;
-  readonly #headers: HeaderReceiver;
+  /** Made for the first block: most connections are idle. */
+  #headers: HeaderReceiver | undefined = undefined;
   readonly #control: ControlReceiver;
   /** Made for the first block over several frames: hardly any connection has one. */
   #assembly: HeaderAssembly | undefined = undefined;
@@ -29,8 +30,7 @@ export class Receiver implements FrameSink {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#headers = new HeaderReceiver(connection);
-    this.#control = new ControlReceiver(connection, this.#headers);
+    this.#control = new ControlReceiver(connection);
   }
 
   /** The peer's first SETTINGS have come. */
@@ -40,17 +40,22 @@ export class Receiver implements FrameSink {
 
   /** The connection is idle: gives up what only saves time. */
   trim(): void {
-    this.#headers.trim();
+    this.#headers?.trim();
   }
 
   /** Nothing more comes. */
   close(): void {
-    this.#headers.close();
+    this.#headers?.close();
   }
 
   /** A stream is gone: nothing of it is kept. */
   forget(stream: EngineStream): void {
     if (this.#current === stream) this.#current = undefined;
+  }
+
+  /** Of the control frames: our SETTINGS were acknowledged just now. */
+  onAcknowledged(): void {
+    this.#headers?.settingsAcknowledged();
   }
 
   /** Our SETTINGS were acknowledged. */
@@ -163,17 +168,22 @@ export class Receiver implements FrameSink {
     if (from > end) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'HEADERS too short (section 6.2)');
     if (from > to) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'padding exceeds the payload (section 6.2)');
     const endStream = (flags & Flag.END_STREAM) !== 0;
-    if ((flags & Flag.END_HEADERS) !== 0) this.#headers.onBlock(id, endStream, buffer, from, to);
+    if ((flags & Flag.END_HEADERS) !== 0) this.#onBlock(id, endStream, buffer, from, to);
     else {
       this.#assembly ??= new HeaderAssembly(this.#connection.limits);
       this.#assembly.begin(id, endStream, buffer.subarray(from, to));
     }
   }
 
+  #onBlock(id: number, endStream: boolean, buffer: Buffer, start: number, end: number): void {
+    this.#headers ??= new HeaderReceiver(this.#connection, this.#control.acknowledged);
+    this.#headers.onBlock(id, endStream, buffer, start, end);
+  }
+
   #onContinuation(flags: number, id: number, fragment: Buffer): void {
     this.#assembly ??= new HeaderAssembly(this.#connection.limits);
     const block = this.#assembly.add(id, flags, fragment);
-    if (block !== undefined) this.#headers.onBlock(id, this.#assembly.endStream, block, 0, block.length);
+    if (block !== undefined) this.#onBlock(id, this.#assembly.endStream, block, 0, block.length);
   }
 
   #onReset(id: number, buffer: Buffer, start: number, end: number): void {

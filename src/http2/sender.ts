@@ -15,7 +15,7 @@ import {
 import type { HeaderBlock } from './header-block.ts';
 import { Encoder } from './hpack/encoder.ts';
 import type { Output } from './output.ts';
-import { PeerSettings } from './settings.ts';
+import { applySettings, INITIAL_SETTINGS } from './settings.ts';
 import { StreamList } from './stream-list.ts';
 
 /** Octets of a DATA frame that is worth its answers even where it used up a window. */
@@ -31,7 +31,7 @@ const ENCODER_TABLE = 4_096;
  */
 export class Sender {
   readonly output: Output;
-  readonly peer = new PeerSettings();
+  peer = INITIAL_SETTINGS;
   /** Frames with a message, of which the peer's own window did not decide the size: see `FloodGuard`. */
   frames = 0;
   /** Octets of DATA that the peer takes on all streams together. */
@@ -43,7 +43,7 @@ export class Sender {
   readonly #outputLimit: number;
   readonly #blockSlots: number;
   /** Streams with queued octets and a window of their own. */
-  readonly #ready = new StreamList();
+  #ready: StreamList | undefined = undefined;
   #pumping = false;
   /** The DATA frame that was built last: its stream, its payload's length, and what was committed with it. */
   #lastStream: EngineStream | undefined = undefined;
@@ -112,7 +112,7 @@ export class Sender {
     while (at < end) {
       const octets = Math.min(end - at, stream.sendWindow, this.window, DEFAULT_MAX_FRAME, output.room);
       // Streams that wait go first, lest a busy one starve them.
-      if (octets <= 0 || output.unsent >= this.#outputLimit || this.#ready.first !== undefined) return at - start;
+      if (octets <= 0 || output.unsent >= this.#outputLimit || this.#ready?.first !== undefined) return at - start;
       const last = endStream && at + octets === end;
       const payload = this.#startData(stream, octets, last);
       buffer.copy(output.buffer, payload, at, at + octets);
@@ -167,17 +167,19 @@ export class Sender {
   /** `stream` has octets queued: it waits for its turn, unless its own window is closed. */
   hold(stream: EngineStream): void {
     if (stream.list !== undefined || stream.sendWindow <= 0) return;
+    this.#ready ??= new StreamList();
     this.#ready.push(stream);
   }
 
   /** Sends for the streams that wait, as long as the connection takes it. To be called whenever that may have changed. */
   pump(): void {
-    if (this.#pumping || this.#ready.first === undefined) return;
+    const ready = this.#ready;
+    if (this.#pumping || ready?.first === undefined) return;
     this.#pumping = true;
     try {
-      while (this.#ready.first !== undefined && this.window > 0 && this.output.unsent < this.#outputLimit) {
-        const stream: EngineStream = this.#ready.first;
-        this.#ready.remove(stream);
+      while (ready.first !== undefined && this.window > 0 && this.output.unsent < this.#outputLimit) {
+        const stream: EngineStream = ready.first;
+        ready.remove(stream);
         this.#sendQueued(stream);
         if ((stream.state & State.CLOSED) === 0 && stream.queued > 0) this.hold(stream);
       }
@@ -241,7 +243,7 @@ export class Sender {
    */
   applySettings(payload: Buffer, start: number, end: number, fromServer: boolean, streams: EngineStream[]): void {
     const before = this.peer.initialWindowSize;
-    this.peer.apply(payload, start, end, fromServer);
+    this.peer = applySettings(this.peer, payload, start, end, fromServer);
     if (this.#encoder === undefined) this.#smallestTable = Math.min(this.#smallestTable, this.peer.headerTableSize);
     else this.#encoder.setPeerTableSize(this.peer.headerTableSize);
     const delta = this.peer.initialWindowSize - before;

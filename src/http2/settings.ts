@@ -49,53 +49,86 @@ export const CLIENT_SETTINGS: LocalSettings = {
   maxHeaderListSize: 32_768,
 };
 
-/** What the peer announced; before that, the protocol's defaults (RFC 9113 section 6.5.2). */
-export class PeerSettings {
-  headerTableSize = 4096;
-  maxConcurrentStreams = Number.POSITIVE_INFINITY;
-  initialWindowSize = DEFAULT_WINDOW;
-  maxFrameSize = DEFAULT_MAX_FRAME;
+/** What the peer announced. */
+export interface PeerSettings {
+  readonly headerTableSize: number;
+  readonly maxConcurrentStreams: number;
+  readonly initialWindowSize: number;
+  readonly maxFrameSize: number;
+}
 
-  /**
-   * Applies the payload of a SETTINGS frame.
-   * @throws ConnectionError for values out of range (RFC 9113 section 6.5.2)
-   */
-  apply(payload: Buffer, start: number, end: number, fromServer: boolean): void {
-    for (let at = start; at < end; at += 6) {
-      this.#applyOne((payload[at]! << 8) | payload[at + 1]!, getUint32(payload, at + 2), fromServer);
-    }
+/** What holds before the peer announced anything (RFC 9113 section 6.5.2). */
+export const INITIAL_SETTINGS: PeerSettings = {
+  headerTableSize: 4096,
+  maxConcurrentStreams: Number.POSITIVE_INFINITY,
+  initialWindowSize: DEFAULT_WINDOW,
+  maxFrameSize: DEFAULT_MAX_FRAME,
+};
+
+/** Clients of one kind announce the same: they share what was made for the first in a row. */
+let recent = INITIAL_SETTINGS;
+
+/**
+ * What holds after `before` and the payload of a SETTINGS frame.
+ * @throws ConnectionError for values out of range (RFC 9113 section 6.5.2)
+ */
+export function applySettings(
+  before: PeerSettings,
+  payload: Buffer,
+  start: number,
+  end: number,
+  fromServer: boolean,
+): PeerSettings {
+  if (start === end) return before;
+  const after = { ...before };
+  for (let at = start; at < end; at += 6) {
+    applyOne(after, (payload[at]! << 8) | payload[at + 1]!, getUint32(payload, at + 2), fromServer);
   }
+  if (areSame(after, recent)) return recent;
+  recent = after;
+  return after;
+}
 
-  #applyOne(id: number, value: number, fromServer: boolean): void {
-    switch (id) {
-      case SettingId.HEADER_TABLE_SIZE:
-        this.headerTableSize = value;
-        break;
-      case SettingId.ENABLE_PUSH:
-        if (value > 1 || (fromServer && value !== 0)) {
-          throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'invalid SETTINGS_ENABLE_PUSH (section 6.5.2)');
-        }
-        break;
-      case SettingId.MAX_CONCURRENT_STREAMS:
-        this.maxConcurrentStreams = value;
-        break;
-      case SettingId.INITIAL_WINDOW_SIZE:
-        if (value > MAX_WINDOW) {
-          throw new ConnectionError(
-            ErrorCode.FLOW_CONTROL_ERROR,
-            'invalid SETTINGS_INITIAL_WINDOW_SIZE (section 6.5.2)',
-          );
-        }
-        this.initialWindowSize = value;
-        break;
-      case SettingId.MAX_FRAME_SIZE:
-        if (value < DEFAULT_MAX_FRAME || value > 0xffffff) {
-          throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'invalid SETTINGS_MAX_FRAME_SIZE (section 6.5.2)');
-        }
-        this.maxFrameSize = value;
-        break;
-      default: // Unknown settings, and those that are advice only, are ignored (section 6.5.2).
-    }
+function areSame(one: PeerSettings, other: PeerSettings): boolean {
+  return (
+    one.headerTableSize === other.headerTableSize &&
+    one.maxConcurrentStreams === other.maxConcurrentStreams &&
+    one.initialWindowSize === other.initialWindowSize &&
+    one.maxFrameSize === other.maxFrameSize
+  );
+}
+
+function applyOne(
+  settings: { -readonly [Name in keyof PeerSettings]: PeerSettings[Name] },
+  id: number,
+  value: number,
+  fromServer: boolean,
+): void {
+  switch (id) {
+    case SettingId.HEADER_TABLE_SIZE:
+      settings.headerTableSize = value;
+      break;
+    case SettingId.ENABLE_PUSH:
+      if (value > 1 || (fromServer && value !== 0)) {
+        throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'invalid SETTINGS_ENABLE_PUSH (section 6.5.2)');
+      }
+      break;
+    case SettingId.MAX_CONCURRENT_STREAMS:
+      settings.maxConcurrentStreams = value;
+      break;
+    case SettingId.INITIAL_WINDOW_SIZE:
+      if (value > MAX_WINDOW) {
+        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'invalid SETTINGS_INITIAL_WINDOW_SIZE (section 6.5.2)');
+      }
+      settings.initialWindowSize = value;
+      break;
+    case SettingId.MAX_FRAME_SIZE:
+      if (value < DEFAULT_MAX_FRAME || value > 0xffffff) {
+        throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'invalid SETTINGS_MAX_FRAME_SIZE (section 6.5.2)');
+      }
+      settings.maxFrameSize = value;
+      break;
+    default: // Unknown settings, and those that are advice only, are ignored (section 6.5.2).
   }
 }
 

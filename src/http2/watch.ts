@@ -71,7 +71,7 @@ export class Watch {
       this.#checkIdle(now);
       this.#checkStreams(now);
       if (connection.state === 'draining') this.#checkDrain(now);
-      else if (now >= connection.retireAt) connection.drain();
+      else if (connection.retireAt !== undefined && now >= connection.retireAt) connection.drain();
     }
   }
 
