@@ -2,7 +2,7 @@ import type { Call } from '../chain/call.ts';
 import { type ExtraField, Field, Indexing } from '../http2/index.ts';
 import { Kind } from './header-names.ts';
 import type { RequestHead } from './request-head.ts';
-import { type RequestId, type RequestIds, spanIdOctets, traceIdOctets } from './request-id.ts';
+import type { RequestId, RequestIds } from './request-id.ts';
 import { filterBaggage, TraceparentField, traceIdOf } from './trace-context.ts';
 
 /** What decides which calls are traced. */
@@ -88,29 +88,10 @@ export class CallTrace extends TraceparentField implements TracedCall {
     return this.#head.traceParent?.spanId;
   }
 
-  get traceState(): string | undefined {
-    if (this.parentSpanId === undefined) return undefined;
-    return this.#head
-      .traceFieldsOf(Kind.TRACESTATE)
-      .map(({ value }) => value)
-      .join(',');
-  }
-
   /** Whether its spans are recorded whatever becomes of it. Decided when first asked. */
   get sampled(): boolean {
     this.#sampled ??= this.#policy.sample(this);
     return this.#sampled;
-  }
-
-  /** Of `traceId`. */
-  get traceOctets(): Uint8Array {
-    const parent = this.#head.traceParent;
-    return parent === undefined ? traceIdOctets(this.uuid) : Buffer.from(parent.traceId, 'hex');
-  }
-
-  /** The id of a span of the call's own. @param index 0: the call; n: its nth attempt */
-  spanOctets(index: number): Uint8Array {
-    return spanIdOctets(this.uuid, index);
   }
 
   get foreignTraceId(): string | undefined {

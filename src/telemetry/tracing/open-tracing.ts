@@ -1,12 +1,15 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Outcome } from '../../chain/call.ts';
 import type { TracePolicy } from '../../routing/call-trace.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
 import type { Logger } from '../logger.ts';
 import { exportBatch, openExporter } from '../otlp/open-exporter.ts';
+import { createSpanBuilder } from './build-spans.ts';
 import { createBatchEncoder, type EncodedSpans } from './encode-batch.ts';
 import type { TracingPlan } from './plan-tracing.ts';
 import { createSampler } from './sampler.ts';
 import { type BatchExporter, type ExportCounts, SpanQueue } from './span-queue.ts';
+import type { SpannedCall } from './spanned-call.ts';
 import { createTracer } from './tracer.ts';
 
 /** Tracing that is on. */
@@ -20,6 +23,8 @@ export interface Tracing {
 
 /** Milliseconds that the last spans get at a stop. */
 const MAX_CLOSE_MS = 3000;
+/** Calls whose spans are made in a row: alone they take 50 us, in a row less than 10, and calls that come meanwhile wait. */
+const AT_ONCE = 16;
 
 /**
  * Opens the way to the collector. OpenTelemetry's packages are loaded only now, so that a gateway that traces nothing neither
@@ -31,10 +36,11 @@ export async function openTracing(
 ): Promise<Tracing> {
   const { log, version, now, wall } = parts;
   for (const warning of plan.warnings) log.warn(warning);
-  const queue = new SpanQueue(await openBatchExporter(plan, version), log);
+  const build = createSpanBuilder(() => wall() - now());
+  const queue = new SpanQueue(await openBatchExporter(plan, version, build), log);
   return {
     policy: createSampler(plan.sampling),
-    onEnd: createTracer(queue, () => wall() - now(), plan.tail, now),
+    onEnd: createTracer(queue, plan.tail, now),
     get counts() {
       return queue.counts;
     },
@@ -42,7 +48,11 @@ export async function openTracing(
   };
 }
 
-async function openBatchExporter(plan: TracingPlan, version: string): Promise<BatchExporter> {
+async function openBatchExporter(
+  plan: TracingPlan,
+  version: string,
+  build: (call: SpannedCall) => EncodedSpans,
+): Promise<BatchExporter<SpannedCall>> {
   const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer');
   const encode = createBatchEncoder({ resource: plan.resource, scope: { name: 'tollgate', version } });
   const exporter = await openExporter<readonly EncodedSpans[]>('traces', plan, {
@@ -52,5 +62,22 @@ async function openBatchExporter(plan: TracingPlan, version: string): Promise<Ba
     },
     helper: { name: 'span', countItems: (batch) => batch.reduce((sum, { count }) => sum + count, 0) },
   });
-  return { export: (batch) => exportBatch(exporter, batch), shutdown: () => exporter.shutdown() };
+  return {
+    export: (batch) => inRows(batch, build).then((spans) => exportBatch(exporter, spans), toError),
+    shutdown: () => exporter.shutdown(),
+  };
+}
+
+function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+/** Makes one of each, some in a turn of the event loop. */
+async function inRows<Item, Made>(items: readonly Item[], make: (item: Item) => Made): Promise<Made[]> {
+  const made: Made[] = [];
+  for (const item of items) {
+    if (made.length > 0 && made.length % AT_ONCE === 0) await setImmediate();
+    made.push(make(item));
+  }
+  return made;
 }

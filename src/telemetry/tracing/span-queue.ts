@@ -1,7 +1,6 @@
 import type { Logger } from '../logger.ts';
-import type { EncodedSpans } from './encode-batch.ts';
 
-/** Spans that may wait. A span is about half a KiB. */
+/** Spans that may wait, each with some hundred octets of its call. */
 const MAX_QUEUED = 2048;
 const MAX_BATCH = 512;
 /** How long a span waits for others. */
@@ -16,10 +15,16 @@ export interface ExportCounts {
   readonly queued: number;
 }
 
+/** What has spans: a call that is over. */
+interface Spanned {
+  /** How many spans it has. */
+  readonly count: number;
+}
+
 /** The way to the collector. */
-export interface BatchExporter {
+export interface BatchExporter<Item> {
   /** Never rejects. @returns what went wrong */
-  export(batch: readonly EncodedSpans[]): Promise<Error | undefined>;
+  export(batch: readonly Item[]): Promise<Error | undefined>;
   shutdown(): Promise<void>;
 }
 
@@ -27,11 +32,11 @@ export interface BatchExporter {
  * Takes spans to the exporter, a batch at a time. A collector that is away or hangs costs the queue and one batch, and no call
  * ever waits for it. The SDK's `BatchSpanProcessor` does as much, but does not say how many spans it has dropped.
  */
-export class SpanQueue {
-  readonly #exporter: BatchExporter;
+export class SpanQueue<Item extends Spanned> {
+  readonly #exporter: BatchExporter<Item>;
   readonly #log: Logger;
   readonly #maxQueued: number;
-  #queued: EncodedSpans[] = [];
+  #queued: Item[] = [];
   /** How many spans that are. */
   #spans = 0;
   #timer: NodeJS.Timeout | undefined = undefined;
@@ -39,7 +44,7 @@ export class SpanQueue {
   #failing = false;
   readonly #counts = { exported: 0, dropped: 0 };
 
-  constructor(exporter: BatchExporter, log: Logger, maxQueued: number = MAX_QUEUED) {
+  constructor(exporter: BatchExporter<Item>, log: Logger, maxQueued: number = MAX_QUEUED) {
     this.#exporter = exporter;
     this.#log = log;
     this.#maxQueued = maxQueued;
@@ -49,7 +54,7 @@ export class SpanQueue {
     return { ...this.#counts, queued: this.#spans };
   }
 
-  /** Whether there is room: who builds spans may ask first. Those that find none count as dropped. */
+  /** Whether there is room: who has spans asks first. Those that find none count as dropped. */
   hasRoomFor(spans: number): boolean {
     if (this.#spans + spans <= this.#maxQueued) return true;
     this.#counts.dropped += spans;
@@ -57,9 +62,9 @@ export class SpanQueue {
   }
 
   /** Takes the spans of a call, for which there is room. */
-  push(spans: EncodedSpans): void {
-    this.#queued.push(spans);
-    this.#spans += spans.count;
+  push(call: Item): void {
+    this.#queued.push(call);
+    this.#spans += call.count;
     this.#schedule();
   }
 
@@ -101,7 +106,7 @@ export class SpanQueue {
     });
   }
 
-  #take(): { readonly batch: readonly EncodedSpans[]; readonly spans: number } {
+  #take(): { readonly batch: readonly Item[]; readonly spans: number } {
     let calls = 0;
     let spans = 0;
     while (calls < this.#queued.length && spans < MAX_BATCH) spans += this.#queued[calls++]!.count;

@@ -1,8 +1,8 @@
 import type { Outcome } from '../../chain/call.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
 import { isServerError } from '../server-error.ts';
-import { countSpans, createSpanBuilder } from './build-spans.ts';
 import type { SpanQueue } from './span-queue.ts';
+import { SpannedCall } from './spanned-call.ts';
 
 export interface TailSettings {
   /** Calls that take longer are kept; undefined: none for that. Milliseconds. */
@@ -12,24 +12,23 @@ export interface TailSettings {
 }
 
 /**
- * Turns calls that have ended into spans: those that were sampled, and of the others (within a bound a second, since strangers can
- * cause them) those that failed, were refused or slow. What a span says is known of every call anyway, so a call that is
- * not kept costs a comparison here.
- * @param epoch Unix milliseconds of the monotonic clock's zero; @param now monotonic milliseconds
+ * Keeps calls that have ended for their spans: those that were sampled, and of the others (within a bound a second, since strangers
+ * can cause them) those that failed, were refused or slow. What a span says is known of every call anyway, so a call that
+ * is not kept costs a comparison here.
+ * @param now monotonic milliseconds
  */
 export function createTracer(
-  queue: SpanQueue,
-  epoch: () => number,
+  queue: SpanQueue<SpannedCall>,
   tail: TailSettings,
   now: () => number,
 ): (call: EndedCall, outcome: Outcome) => void {
-  const build = createSpanBuilder(epoch);
   const budget = createBudget(tail.maxPerSecond, now);
   return (call, outcome) => {
     const { trace } = call;
     if (trace === undefined) return;
     if (!trace.sampled && !(isRemarkable(call, outcome, tail) && budget())) return;
-    if (queue.hasRoomFor(countSpans(call))) queue.push(build(call, trace, outcome));
+    const spanned = new SpannedCall(call, trace, outcome);
+    if (queue.hasRoomFor(spanned.count)) queue.push(spanned);
   };
 }
 
