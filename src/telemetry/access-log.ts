@@ -1,4 +1,5 @@
 import type { Call, Outcome } from '../chain/call.ts';
+import { Code } from '../grpc/status.ts';
 import type { EndedCall } from '../routing/exchange-parts.ts';
 import type { Logger } from './logger.ts';
 import { Repeats } from './repeats.ts';
@@ -44,11 +45,18 @@ export class AccessLog {
   readonly #settings: AccessLogSettings;
   readonly #random: () => number;
   readonly #repeats: Repeats;
+  /** Calls that went well have no line, but at `debug`. */
+  readonly #onlyTrouble: boolean;
+  /** As of the log: to ask it for each call costs more than all else that is done for a call without a line. */
+  #isDebug: boolean;
 
   constructor(log: Logger, settings: AccessLogSettings, { now, random }: AccessLogParts) {
     this.#log = log;
     this.#settings = settings;
     this.#random = random;
+    this.#isDebug = log.isLevelEnabled('debug');
+    log.on('level-change', this.#onLevel);
+    this.#onlyTrouble = settings.ratio <= 0 && settings.slowMs === undefined;
     this.#repeats = new Repeats(settings.maxPerSecond, now, (what, more) => {
       this.#log.info({ ...what, more }, `${more} more like this`);
     });
@@ -56,9 +64,11 @@ export class AccessLog {
 
   /** A subscriber of the end of calls. */
   readonly onEnd = (call: EndedCall, outcome: Outcome): void => {
+    // Nearly every call of nearly every gateway: a comparison or two is all that it costs.
+    if (this.#onlyTrouble && outcome.status === Code.OK && !this.#isDebug) return;
     const what = this.#kindOf(call, outcome);
     if (what === undefined) {
-      if (this.#log.isLevelEnabled('debug')) this.#log.debug(this.#describe(call, outcome), 'call ended');
+      if (this.#isDebug) this.#log.debug(this.#describe(call, outcome), 'call ended');
       return;
     }
     if (!this.#log.isLevelEnabled('info')) return;
@@ -71,14 +81,19 @@ export class AccessLog {
     if (this.#repeats.take(like)) this.#log.info(this.#describe(call, outcome), what);
   };
 
+  readonly #onLevel = (): void => {
+    this.#isDebug = this.#log.isLevelEnabled('debug');
+  };
+
   /** Tells what was left out so far. */
   close(): void {
+    this.#log.off('level-change', this.#onLevel);
     this.#repeats.close();
   }
 
   #kindOf(call: Call, { status, refusal, durationMs }: Outcome): string | undefined {
     if (refusal !== undefined) return 'call refused';
-    if (status !== 0) return 'call failed';
+    if (status !== Code.OK) return 'call failed';
     const { slowMs, ratio } = this.#settings;
     const kind = call.method?.kind;
     // A stream that is kept open for hours is not slow.

@@ -46,6 +46,7 @@ function logAt(level: string, settings: Partial<AccessLogSettings> = {}, random 
   const log = new AccessLog(logger, { ...DEFAULT_ACCESS_LOG, ...settings }, { now: () => time, random });
   return {
     lines,
+    logger,
     log: log.onEnd,
     close: () => log.close(),
     advance: (ms: number) => (time += ms),
@@ -104,6 +105,18 @@ test('a call that went well is told at debug only', () => {
   const debug = logAt('debug');
   debug.log(call(), outcome(0));
   expect(debug.parsed()[0]).toMatchObject({ level: 'debug', status: 0, msg: 'call ended' });
+});
+
+test('the level of the log may change: until it is closed, the access log follows', () => {
+  const { log, logger, parsed, close } = logAt('info');
+  logger.level = 'debug';
+  log(call(), outcome(0));
+  logger.level = 'warn';
+  log(call(), outcome(0));
+  log(call(), outcome(8, 'RATE_LIMITED'));
+  expect(parsed()).toMatchObject([{ msg: 'call ended' }]);
+  close();
+  expect(logger.listenerCount('level-change')).toBe(0);
 });
 
 test('a slow call, and a share of the others, have a line at info; streams are not slow', () => {
