@@ -7,7 +7,7 @@ import { LabelTable, OTHER_LABEL } from './label-table.ts';
 import { EMPTY, PagePool } from './page-pool.ts';
 import { ABSENT, SeriesIndex } from './series-index.ts';
 import { Victims } from './victims.ts';
-import { WaitingCalls } from './waiting-calls.ts';
+import { bucketOfRun, lengthOfRun, WaitingCalls } from './waiting-calls.ts';
 
 /** The label of what has none of its own any more. Neither a tenant nor a method can be called so. */
 export const OTHER = '_other';
@@ -185,8 +185,9 @@ export class SeriesTable {
     const known: number[] = [];
     const generations: number[] = [];
     const unknown: number[] = [];
+    let series = ABSENT;
     for (let call = 0; call < waiting.length; call++) {
-      const series = this.#find(call);
+      if (!waiting.isLikeLast(call)) series = this.#find(call);
       if (series === ABSENT) {
         unknown.push(call);
         continue;
@@ -231,20 +232,21 @@ export class SeriesTable {
   /** Adds a call, and those linked behind it, to a series. */
   #count(series: number, last: number): void {
     const { log } = this;
-    const { counters, max, lengths, buckets } = this.#waiting.sumUp(last);
+    const { counters, max, lengths, runs } = this.#waiting.sumUp(last);
     this.#victims.touch(series);
     for (let i = 0; i < COUNTERS; i++) this.#totals[series * COUNTERS + i]! += counters[i]!;
     if (max > this.#maxima[series]!) this.#maxima[series] = max;
     const labels = this.methodOf(series) * 32 + this.statusOf(series);
     log.beginEntry(series, this.#generations[series]!, labels, counters, max);
     for (let part = 0; part < PARTS; part++) {
-      const ofPart = buckets[part]!;
+      const ofPart = runs[part]!;
       const length = lengths[part]!;
-      for (let from = 0, to = 0; from < length; from = to) {
-        const bucket = ofPart[from]!;
-        while (to < length && ofPart[to] === bucket) to++;
-        log.bucket(part as Part, bucket, to - from);
-        this.#addBucket(series * PARTS + part, series, bucket, to - from);
+      for (let run = 0; run < length; ) {
+        const bucket = bucketOfRun(ofPart[run]!);
+        let count = 0;
+        for (; run < length && bucketOfRun(ofPart[run]!) === bucket; run++) count += lengthOfRun(ofPart[run]!);
+        log.bucket(part as Part, bucket, count);
+        this.#addBucket(series * PARTS + part, series, bucket, count);
       }
     }
     log.endEntry();

@@ -10,6 +10,9 @@ const TRAFFIC = 2;
 const TRAFFIC_COUNTERS = 4;
 /** So few are sorted by insertion. */
 const FEW = 24;
+/** A run, calls of one bucket one behind the other: the bucket, and in the lower bits how many. */
+const RUN_BITS = 16;
+const RUN_LENGTH = 2 ** RUN_BITS - 1;
 
 /** What calls of one series come to: the same object for every series, filled anew. */
 export interface CallSum {
@@ -17,9 +20,17 @@ export interface CallSum {
   readonly counters: Float64Array;
   /** Milliseconds. */
   max: number;
-  /** By `Part`, how many calls have such a part, and their buckets in ascending order. */
+  /** By `Part`, how many runs there are, and the runs, by their buckets in ascending order: several may have the same. */
   readonly lengths: Uint32Array;
-  readonly buckets: readonly Uint16Array[];
+  readonly runs: readonly Uint32Array[];
+}
+
+export function bucketOfRun(run: number): number {
+  return run >>> RUN_BITS;
+}
+
+export function lengthOfRun(run: number): number {
+  return run & RUN_LENGTH;
 }
 
 /**
@@ -39,11 +50,11 @@ export class WaitingCalls {
     counters: new Float64Array(COUNTERS),
     max: 0,
     lengths: new Uint32Array(PARTS),
-    buckets: Array.from({ length: PARTS }, () => new Uint16Array(CAPACITY)),
+    runs: Array.from({ length: PARTS }, () => new Uint32Array(CAPACITY)),
   };
 
   /** Octets of all of it. */
-  static readonly octets = CAPACITY * (16 + 1 + 8 * NUMBERS + 4 + 2 * PARTS);
+  static readonly octets = CAPACITY * (16 + 1 + 8 * NUMBERS + 4 + 4 * PARTS);
 
   get isFull(): boolean {
     return this.length === CAPACITY;
@@ -80,6 +91,17 @@ export class WaitingCalls {
     return this.#statuses[call]!;
   }
 
+  /** Whether a call has the labels of the one before it: calls of one connection often end together. */
+  isLikeLast(call: number): boolean {
+    const last = call - 1;
+    return (
+      last >= 0 &&
+      this.#tenants[last] === this.#tenants[call] &&
+      this.#methods[last] === this.#methods[call] &&
+      this.#statuses[last] === this.#statuses[call]
+    );
+  }
+
   /** The call that `link` named; -1 for none. */
   beforeOf(call: number): number {
     return this.#before[call]!;
@@ -93,36 +115,56 @@ export class WaitingCalls {
   /** Sums up a call and, by their links, those before it. */
   sumUp(last: number): CallSum {
     const sum = this.#sum;
+    const numbers = this.#numbers;
     sum.counters.fill(0);
     sum.lengths.fill(0);
     sum.max = 0;
-    for (let call = last; call >= 0; call = this.#before[call]!) this.#addTo(sum, call);
-    for (let part = 0; part < PARTS; part++) sortFirst(sum.buckets[part]!, sum.lengths[part]!);
+    let total = Number.NaN;
+    let backend = Number.NaN;
+    for (let call = last; call >= 0; call = this.#before[call]!) {
+      const at = call * NUMBERS;
+      this.#addCounters(sum.counters, at);
+      // What begins and ends in one turn of the event loop takes as long: nothing is to be found anew.
+      const isAsLong = numbers[at] === total && numbers[at + BACKEND] === backend;
+      total = numbers[at]!;
+      backend = numbers[at + BACKEND]!;
+      if (isAsLong) lengthenRuns(sum, total, backend);
+      else addTimes(sum, total, backend);
+    }
+    for (let part = 0; part < PARTS; part++) sortFirst(sum.runs[part]!, sum.lengths[part]!);
     return sum;
   }
 
-  #addTo(sum: CallSum, call: number): void {
+  #addCounters(counters: Float64Array, at: number): void {
     const numbers = this.#numbers;
-    const { counters } = sum;
-    const at = call * NUMBERS;
     counters[Counter.CALLS]!++;
     for (let i = 0; i < TRAFFIC_COUNTERS; i++) counters[Counter.REQUEST_MESSAGES + i]! += numbers[at + TRAFFIC + i]!;
-    const total = numbers[at]!;
-    const backend = numbers[at + BACKEND]!;
-    const hasBackend = !Number.isNaN(backend);
-    if (total > sum.max) sum.max = total;
-    addPart(sum, Part.TOTAL, total);
-    if (hasBackend) addPart(sum, Part.BACKEND, backend);
-    addPart(sum, Part.GATEWAY, hasBackend ? total - backend : total);
   }
 }
 
-function addPart({ counters, lengths, buckets }: CallSum, part: Part, ms: number): void {
-  if (ms > 0) counters[Counter.TOTAL_MS + part]! += ms;
-  buckets[part]![lengths[part]!++] = bucketOf(ms);
+/** @param backend not a number: there was none */
+function addTimes(sum: CallSum, total: number, backend: number): void {
+  const hasBackend = !Number.isNaN(backend);
+  if (total > sum.max) sum.max = total;
+  addPart(sum, Part.TOTAL, total);
+  if (hasBackend) addPart(sum, Part.BACKEND, backend);
+  addPart(sum, Part.GATEWAY, hasBackend ? total - backend : total);
 }
 
-function sortFirst(numbers: Uint16Array, length: number): void {
+function addPart({ counters, lengths, runs }: CallSum, part: Part, ms: number): void {
+  if (ms > 0) counters[Counter.TOTAL_MS + part]! += ms;
+  runs[part]![lengths[part]!++] = (bucketOf(ms) << RUN_BITS) | 1;
+}
+
+/** The same once more as the last time, with all parts. */
+function lengthenRuns({ counters, lengths, runs }: CallSum, total: number, backend: number): void {
+  if (total > 0) counters[Counter.TOTAL_MS]! += total;
+  if (backend > 0) counters[Counter.BACKEND_MS]! += backend;
+  if (total > backend) counters[Counter.GATEWAY_MS]! += total - backend;
+  for (let part = 0; part < PARTS; part++) runs[part]![lengths[part]! - 1]!++;
+}
+
+function sortFirst(numbers: Uint32Array, length: number): void {
   if (length > FEW) {
     numbers.subarray(0, length).sort();
     return;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { bucketOf } from '../../src/metrics/buckets.ts';
 import { leastMemory, type MetricsBudget, shareOut } from '../../src/metrics/budget.ts';
 import { Counter, Part } from '../../src/metrics/counters.ts';
 import { select } from '../../src/metrics/query.ts';
@@ -111,4 +112,37 @@ describe('beyond the budget', () => {
     expect(table.own).toBeLessThan(200);
     expect(table.pool.left).toBeGreaterThanOrEqual(0);
   });
+});
+
+it('calls that take as long as the one before are counted one by one, with all their parts', () => {
+  const call = fc.record({
+    tenant: fc.constantFrom('a', 'b'),
+    ms: fc.constantFrom(0, 1, 1.001, 7),
+    backendMs: fc.constantFrom(undefined, 0, 1, 2),
+  });
+  fc.assert(
+    fc.property(fc.array(call, { minLength: 1, maxLength: 200 }), (calls) => {
+      const table = new SeriesTable(budgetOf(10), 0);
+      for (const { tenant, ms, backendMs } of calls) table.record(tenant, 'm', 0, { durationMs: ms, backendMs });
+      table.flush(0);
+      table.forEach((series) => {
+        const own = calls.filter(({ tenant }) => tenant === table.tenantName(table.tenantOf(series)));
+        const gateway = own.map(({ ms, backendMs = 0 }) => ms - backendMs);
+        const sumOf = (values: number[]) => values.reduce((sum, ms) => sum + Math.max(0, ms), 0);
+        expect(table.counterOf(series, Counter.CALLS)).toBe(own.length);
+        expect(table.counterOf(series, Counter.TOTAL_MS)).toBeCloseTo(sumOf(own.map(({ ms }) => ms)), 6);
+        expect(table.counterOf(series, Counter.BACKEND_MS)).toBeCloseTo(
+          sumOf(own.map((each) => each.backendMs ?? 0)),
+          6,
+        );
+        expect(table.counterOf(series, Counter.GATEWAY_MS)).toBeCloseTo(sumOf(gateway), 6);
+        const counted: number[] = [];
+        table.forEachBucket(series, Part.GATEWAY, (bucket, count) => {
+          for (let i = 0; i < count; i++) counted.push(bucket);
+        });
+        const byNumber = (a: number, b: number) => a - b;
+        expect(counted.sort(byNumber)).toEqual(gateway.map(bucketOf).sort(byNumber));
+      });
+    }),
+  );
 });
