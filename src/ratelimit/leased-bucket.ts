@@ -141,7 +141,7 @@ export class LeasedBucket {
     if (this.#pending !== undefined) this.#parts.turn.hurry();
     else {
       const granted = this.#ask(now);
-      if (granted !== undefined) return granted.granted > 0 ? undefined : this.#refuse(this.#blockedUntil - now);
+      if (granted !== undefined) return this.#leases.take(now) ? undefined : this.#refuse(this.#blockedUntil - now);
     }
     this.#waiting++;
     return this.#pending;
@@ -176,8 +176,7 @@ export class LeasedBucket {
   /** A unit that was taken just now and not used is there for the next call. */
   putBack(now: number): void {
     if (!this.#tookAlone) {
-      if (this.#remote) this.#leases.putBack(now);
-      else this.#leases.add(1, now, now);
+      this.#leases.putBack(now);
       return;
     }
     // No lease had it: nor is the store to be told of it as used.
@@ -259,7 +258,7 @@ export class LeasedBucket {
       this.#wait(this.#await(grant, want, now));
       return undefined;
     }
-    // The one unit goes to the call that asks: no lease is made of it.
+    this.#leases.add(grant.granted, now, now);
     if (grant.granted === 0) this.#block(grant.retryAfterMs, now);
     return grant;
   }
