@@ -1,6 +1,7 @@
 import type { Call, Outcome } from '../chain/call.ts';
 import { Code } from '../grpc/status.ts';
 import type { EndedCall } from '../routing/exchange-parts.ts';
+import { answersOnce, countAttempts, tenantOf } from './ended-call.ts';
 import type { Logger } from './logger.ts';
 import { Repeats } from './repeats.ts';
 
@@ -95,10 +96,7 @@ export class AccessLog {
     if (refusal !== undefined) return 'call refused';
     if (status !== Code.OK) return 'call failed';
     const { slowMs, ratio } = this.#settings;
-    const kind = call.method?.kind;
-    // A stream that is kept open for hours is not slow.
-    if (slowMs !== undefined && durationMs >= slowMs && (kind === 'unary' || kind === 'client_stream'))
-      return 'slow call';
+    if (slowMs !== undefined && durationMs >= slowMs && answersOnce(call)) return 'slow call';
     return ratio > 0 && this.#random() < ratio ? 'call' : undefined;
   }
 
@@ -119,7 +117,7 @@ export class AccessLog {
       reached_backend: outcome.reachedBackend,
       backend: attempts?.backendName || undefined,
       endpoint: attempts?.endpointName,
-      attempts: attempts?.past && attempts.past.length + (attempts.sentTo === undefined ? 0 : 1),
+      attempts: attempts?.past && countAttempts(attempts),
       duration_ms: rounded(durationMs),
       backend_ms: backendMs === undefined ? undefined : rounded(backendMs),
       request_octets: traffic?.requestOctets,
@@ -140,10 +138,6 @@ export class AccessLog {
     });
     return values.length === 0 ? undefined : Object.fromEntries(values);
   }
-}
-
-function tenantOf(call: Call): string | undefined {
-  return call.tenant?.id ?? call.principal?.tenantId;
 }
 
 /** Milliseconds with the microseconds. */

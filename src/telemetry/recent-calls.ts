@@ -4,6 +4,7 @@ import type { PastAttempt } from '../routing/attempts.ts';
 import type { EndedCall } from '../routing/exchange-parts.ts';
 import { RequestId } from '../routing/request-id.ts';
 import { traceIdOf } from '../routing/trace-context.ts';
+import { tenantOf } from './ended-call.ts';
 import { isServerError } from './server-error.ts';
 
 /**
@@ -43,8 +44,7 @@ export class CallRecord {
   #sentAfter = 0;
 
   fill(call: EndedCall, outcome: Outcome): void {
-    const { attempts, tenant, principal } = call;
-    const { id, trace } = call;
+    const { attempts, principal, id, trace } = call;
     this.#a = id.a;
     this.#b = id.b;
     this.#c = id.c;
@@ -53,7 +53,7 @@ export class CallRecord {
     this.#isTraced = trace !== undefined;
     this.#otherTraceId = trace?.otherTraceId;
     this.listener = call.listener.name;
-    this.tenantId = tenant?.id ?? principal?.tenantId ?? '';
+    this.tenantId = tenantOf(call) ?? '';
     this.principalId = principal?.id ?? '';
     this.method = call.method?.name ?? '';
     this.status = outcome.status;

@@ -3,6 +3,7 @@ import type { PastAttempt } from '../../routing/attempts.ts';
 import type { CallTrace } from '../../routing/call-trace.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
 import type { RequestId } from '../../routing/request-id.ts';
+import { countAttempts, tenantOf } from '../ended-call.ts';
 
 const MAX_ATTEMPTS = 100;
 const MAX_WAITS = 100;
@@ -41,10 +42,10 @@ export class SpannedCall {
   readonly backend: string | undefined;
 
   constructor(call: EndedCall, trace: CallTrace, outcome: Outcome) {
-    const { attempts, tenant, principal, waits } = call;
+    const { attempts, principal, waits } = call;
     this.method = call.method?.name;
     this.listener = call.listener.name;
-    this.tenantId = tenant?.id ?? principal?.tenantId;
+    this.tenantId = tenantOf(call);
     this.keyId = principal?.id;
     this.remoteAddress = call.remoteAddress;
     this.requestId = call.id;
@@ -62,11 +63,11 @@ export class SpannedCall {
     this.sentAt = attempts?.sentAt ?? 0;
     this.sentTo = attempts?.sentTo;
     this.backend = attempts?.backendName;
-    this.count = 1 + this.waits.length + this.past.length + (this.sentTo === undefined ? 0 : 1);
+    this.count = 1 + this.waits.length + this.attempts;
   }
 
   /** How often it was sent to a backend. */
   get attempts(): number {
-    return this.past.length + (this.sentTo === undefined ? 0 : 1);
+    return countAttempts(this);
   }
 }

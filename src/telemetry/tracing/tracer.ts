@@ -1,5 +1,6 @@
 import type { Outcome } from '../../chain/call.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
+import { answersOnce } from '../ended-call.ts';
 import { isServerError } from '../server-error.ts';
 import type { SpanQueue } from './span-queue.ts';
 import { SpannedCall } from './spanned-call.ts';
@@ -34,9 +35,7 @@ export function createTracer(
 
 function isRemarkable(call: EndedCall, { status, refusal, durationMs }: Outcome, { slowMs }: TailSettings): boolean {
   if (refusal !== undefined || isServerError(status)) return true;
-  // A stream that the backend keeps open for hours is not slow.
-  const answersOnce = call.method?.kind === 'unary' || call.method?.kind === 'client_stream';
-  return slowMs !== undefined && answersOnce && durationMs >= slowMs;
+  return slowMs !== undefined && durationMs >= slowMs && answersOnce(call);
 }
 
 function createBudget(perSecond: number, now: () => number): () => boolean {
