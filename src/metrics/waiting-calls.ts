@@ -152,15 +152,19 @@ function addTimes(sum: CallSum, total: number, backend: number): void {
 }
 
 function addPart({ counters, lengths, runs }: CallSum, part: Part, ms: number): void {
-  if (ms > 0) counters[Counter.TOTAL_MS + part]! += ms;
+  addMs(counters, part, ms);
   runs[part]![lengths[part]!++] = (bucketOf(ms) << RUN_BITS) | 1;
+}
+
+function addMs(counters: Float64Array, part: Part, ms: number): void {
+  if (ms > 0) counters[Counter.TOTAL_MS + part]! += ms;
 }
 
 /** The same once more as the last time, with all parts. */
 function lengthenRuns({ counters, lengths, runs }: CallSum, total: number, backend: number): void {
-  if (total > 0) counters[Counter.TOTAL_MS]! += total;
-  if (backend > 0) counters[Counter.BACKEND_MS]! += backend;
-  if (total > backend) counters[Counter.GATEWAY_MS]! += total - backend;
+  addMs(counters, Part.TOTAL, total);
+  addMs(counters, Part.BACKEND, backend);
+  addMs(counters, Part.GATEWAY, total - backend);
   for (let part = 0; part < PARTS; part++) runs[part]![lengths[part]! - 1]!++;
 }
 
