@@ -1,6 +1,6 @@
 /**
- * What an idle connection costs at least that has a socket of Node: a server that greets, and knows nothing of its connections. A program of
- * its own; its port is the first argument.
+ * What an idle connection costs at least that has a socket of Node: a server that greets, and knows nothing of its connections.
+ * A program of its own; its port is the first argument.
  */
 import { createServer } from 'node:net';
 

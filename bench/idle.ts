@@ -1,7 +1,6 @@
 /**
  * `npm run bench:idle`: memory of idle connections at Tollgate and, where it is installed, nginx, in one run, and beside them
- * that of a bare socket in Node. Connections are counted twice: greeted only, and after one
- * call each.
+ * that of a bare socket in Node. Connections are counted twice: greeted only, and after one call each.
  */
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

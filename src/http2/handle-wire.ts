@@ -12,8 +12,8 @@ import { type Address, TCP_KEEPALIVE_MS, type Wire, type WireUser } from './wire
 type OwnHandle = Handle & { onconnection?: HandleWire | null };
 
 /**
- * An accepted connection without the socket that Node makes of its handle, which takes 1.6 KiB. A handle
- * reads, writes what the kernel takes, and closes. For all else the socket is made, once, and has it from then on.
+ * An accepted connection without the socket that Node makes of its handle, which takes 1.6 KiB. A handle reads, writes what the
+ * kernel takes, and closes. For all else the socket is made, once, and has it from then on.
  */
 export class HandleWire implements Wire {
   readonly #handle: OwnHandle;
