@@ -22,11 +22,11 @@ const WAVE = 200;
 const WARM_CONNECTIONS = 500;
 const WARM_CALLS = 60;
 /**
- * Before anything is counted, also before the first connection: longer than Tollgate waits before it calls a connection idle (5 s)
- * and V8 before it gives memory back (it looks every 8 s, three times until all is done). Otherwise connections would be held
+ * Before anything is counted, also before the first connection: longer than Tollgate waits before a connection is dormant (6 s), and
+ * V8, from when it is told that the process is idle, before it has given memory back (25 s). Otherwise connections would be held
  * against the garbage of those before them.
  */
-const SETTLE_MS = 30_000;
+const SETTLE_MS = 45_000;
 const KIB = 1024;
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const TYPE = { DATA: 0, HEADERS: 1, SETTINGS: 4 } as const;

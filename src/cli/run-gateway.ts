@@ -3,8 +3,8 @@ import type { Gateway } from '../gateway.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { describeStartError } from './describe-start-error.ts';
 import { CliError, type Io } from './io.ts';
+import { OldGeneration } from './old-generation.ts';
 import { listenForStop } from './stop-signals.ts';
-import { wakeMemoryReducer } from './wake-memory-reducer.ts';
 import { YoungGeneration } from './young-generation.ts';
 
 export interface RunOptions {
@@ -29,8 +29,9 @@ export async function runGateway(options: RunOptions): Promise<void> {
   const { io } = options;
   // From the beginning: who is told to stop while starting starts, and stops well.
   const signals = listenForStop(io);
-  const rest = wakeMemoryReducer();
-  const young = new YoungGeneration([...process.execArgv, io.env.NODE_OPTIONS ?? '']);
+  const flags = [...process.execArgv, io.env.NODE_OPTIONS ?? ''];
+  const old = new OldGeneration(flags);
+  const young = new YoungGeneration(flags);
   let reload = (): void => {};
   const stopReloads = io.onReloadSignal(() => reload());
   try {
@@ -44,7 +45,7 @@ export async function runGateway(options: RunOptions): Promise<void> {
     io.stderr.write('draining: running calls may end; a second signal ends at once\n');
     await gateway.stop(options.graceMs, options.noticeMs);
   } finally {
-    rest();
+    old.release();
     young.release();
     stopReloads();
     signals.close();

@@ -53,7 +53,7 @@ export class Client {
   readonly #limits: Limits;
   readonly #maxConnections: number;
   readonly #maxWaiting: number;
-  readonly #sweeper: Sweeper;
+  readonly #sweeper: Sweeper<Connection>;
   readonly #gone = new StreamTotals();
   readonly #owner: ConnectionOwner;
   readonly #waiting = new StreamList();

@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import type { DormantState } from './dormant-state.ts';
 import type { EngineStream } from './engine-stream.ts';
 import type { NameTable } from './field.ts';
 import type { FloodKind } from './flood.ts';
@@ -32,6 +33,21 @@ export interface ConnectionOwner {
   onFlood?(kind: FloodKind, connection: Connection): void;
 }
 
+/** Who keeps one connection of an owner. */
+export interface ConnectionKeeper {
+  /** Nothing has gone on for a while. @param readAt, busyAt milliseconds of the owner's clock: the last read, and the last stream */
+  onIdle(readAt: number, busyAt: number): void;
+  /** The wire is closed. */
+  onClosed(): void;
+}
+
+/** Where a connection goes on that another one has left. */
+export interface Woken {
+  readonly state: DormantState;
+  readonly readAt: number;
+  readonly busyAt: number;
+}
+
 export interface ConnectionOptions {
   readonly wire: Wire;
   readonly remote: Address;
@@ -48,4 +64,7 @@ export interface ConnectionOptions {
   /** Server, TLS: HTTP/2 was not negotiated. */
   readonly http1Only?: boolean;
   readonly peerIdentity?: PeerIdentity | undefined;
+  readonly keeper?: ConnectionKeeper;
+  /** Server: the preface is exchanged. */
+  readonly woken?: Woken | undefined;
 }

@@ -1,4 +1,5 @@
-import type { ConnectionOptions, ConnectionOwner } from './connection-options.ts';
+import type { ConnectionKeeper, ConnectionOptions, ConnectionOwner } from './connection-options.ts';
+import type { DormantState } from './dormant-state.ts';
 import { type EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
@@ -21,6 +22,7 @@ import { Sender } from './sender.ts';
 import { encodeSettings, type LocalSettings } from './settings.ts';
 import { type ConnectionInfo, ResetCause, type Stream } from './stream.ts';
 import { RecentResets, StreamTable } from './stream-table.ts';
+import type { Swept } from './sweeper.ts';
 import type { TurnReader } from './turn-reads.ts';
 import { TurnShare } from './turn-share.ts';
 import { Watch } from './watch.ts';
@@ -42,12 +44,13 @@ const PING_ALIVE = 0;
  * One HTTP/2 connection of either role: its life from preface to close. What it sends and receives is in `Sender` and
  * `Receiver`, timeouts are in `Watch`.
  */
-export class Connection implements OutputUser, OpenConnection, TurnReader, WireUser {
+export class Connection implements OutputUser, OpenConnection, Swept, TurnReader, WireUser {
   readonly server: boolean;
   readonly settings: LocalSettings;
   readonly limits: Limits;
   readonly names: NameTable;
   readonly owner: ConnectionOwner;
+  readonly keeper: ConnectionKeeper | undefined;
   readonly info: ConnectionInfo;
   readonly streams = new StreamTable();
   /** One for all that have reset nothing: most connections are idle. */
@@ -87,17 +90,21 @@ export class Connection implements OutputUser, OpenConnection, TurnReader, WireU
     this.limits = options.limits;
     this.names = options.names;
     this.owner = options.owner;
-    const { wire } = options;
+    this.keeper = options.keeper;
+    const { wire, woken, now } = options;
     this.info = {
       remoteAddress: options.remote.address,
       remotePort: options.remote.port,
       tls: options.tls,
       peerIdentity: options.peerIdentity,
-      messagesReceived: 0,
-      messagesSent: 0,
+      messagesReceived: woken?.state.messagesReceived ?? 0,
+      messagesSent: woken?.state.messagesSent ?? 0,
     };
     this.retireAt = options.retireAt;
-    this.receiveWindow = new ReceiveWindow(this.settings.connectionWindowSize, DEFAULT_WINDOW);
+    this.receiveWindow = new ReceiveWindow(
+      this.settings.connectionWindowSize,
+      woken?.state.receiveLeft ?? DEFAULT_WINDOW,
+    );
     this.#wire = wire;
     this.#output = new Output(wire, this.owner.flusher, this);
     this.sender = new Sender(this.#output, this.limits.outputLimit, this.server ? RESPONSE_SLOTS : REQUEST_SLOTS);
@@ -105,10 +112,12 @@ export class Connection implements OutputUser, OpenConnection, TurnReader, WireU
     this.receiver = new Receiver(this);
     this.#reader = new FrameReader(this.receiver, DEFAULT_MAX_FRAME);
     this.#share = new TurnShare(this, this.#reader);
-    this.watch = new Watch(this, this.#reader, options.now);
-    this.#preface = this.server ? new PrefaceReader() : undefined;
+    if (woken !== undefined) this.#restore(woken.state);
+    this.watch = new Watch(this, this.#reader, now, woken?.readAt ?? now, woken?.busyAt ?? now);
+    this.#preface = this.server && woken === undefined ? new PrefaceReader() : undefined;
     if (options.http1Only === true) this.#http1 = new Http1Conversation(this);
-    wire.attach(this);
+    if (woken !== undefined) wire.handOver(this);
+    else wire.attach(this);
     if (!this.server) this.#greet(PREFACE);
   }
 
@@ -211,6 +220,42 @@ export class Connection implements OutputUser, OpenConnection, TurnReader, WireU
     return this.receiveWindow.left;
   }
 
+  /** Nothing goes on, and nothing waits: `leave` says all that another one needs to go on. */
+  get isAtRest(): boolean {
+    return (
+      this.state === 'open' &&
+      this.streams.count === 0 &&
+      this.#output.isAtRest &&
+      this.receiver.isAtRest &&
+      this.#reader.isAtRest &&
+      !this.#share.isBehind &&
+      !this.#share.usedUp &&
+      this.flood.isEmpty &&
+      !this.#paused &&
+      this.#held === undefined &&
+      this.#goaway === undefined &&
+      this.#http1 === undefined
+    );
+  }
+
+  /** The wire is another one's from here on. `isAtRest` must be true. @returns where that one goes on */
+  leave(): DormantState {
+    this.state = 'closed';
+    return {
+      peer: this.sender.peer,
+      sendWindow: this.sender.window,
+      receiveLeft: this.receiveWindow.left,
+      smallestTable: this.sender.smallestTable,
+      packedTable: this.receiver.packedTable,
+      recentResets: this.recentResets,
+      lastPeerId: this.lastPeerId,
+      started: this.#started,
+      succeeded: this.#succeeded,
+      messagesReceived: this.info.messagesReceived,
+      messagesSent: this.info.messagesSent,
+    };
+  }
+
   /** Rises with every stream. */
   get begun(): number {
     return this.server ? this.lastPeerId : this.#nextId;
@@ -306,6 +351,11 @@ export class Connection implements OutputUser, OpenConnection, TurnReader, WireU
     this.#goaway?.onPingAck(opaque);
   }
 
+  /** @param now milliseconds of the owner's clock */
+  sweep(now: number): void {
+    this.watch.sweep(now);
+  }
+
   /** Sends a PING that asks whether the peer lives. */
   ping(): void {
     this.sender.writeFrame(FrameType.PING, 0, 0, Buffer.alloc(8, PING_ALIVE));
@@ -350,6 +400,15 @@ export class Connection implements OutputUser, OpenConnection, TurnReader, WireU
   /** Closes the wire at once. */
   destroy(): void {
     this.#wire.destroy();
+  }
+
+  #restore(state: DormantState): void {
+    this.recentResets = state.recentResets;
+    this.lastPeerId = state.lastPeerId;
+    this.#started = state.started;
+    this.#succeeded = state.succeeded;
+    this.sender.restore(state);
+    this.receiver.restore(state.packedTable);
   }
 
   #readPreface(preface: PrefaceReader, buffer: Buffer, start: number, end: number): number {

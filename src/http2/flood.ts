@@ -115,6 +115,11 @@ export class FloodGuard {
     return this.#resets > this.#limits.resetBurst * HOLD;
   }
 
+  /** Nothing is counted. */
+  get isEmpty(): boolean {
+    return this.#resets + this.#control + this.#answers + this.#answersBefore === 0;
+  }
+
   /** Lets out what `elapsedMs` allow. */
   leak(elapsedMs: number): void {
     this.#resets = Math.max(0, this.#resets - (this.#limits.resetRate * elapsedMs) / 1000);

@@ -48,6 +48,11 @@ export class FrameReader {
     return this.#carried > 0;
   }
 
+  /** What came ended with a whole frame. */
+  get isAtRest(): boolean {
+    return this.#carried === 0 && !this.#inData && !this.#stopped;
+  }
+
   /** Ignores everything from now on, also the rest of the buffer that is being read. */
   stop(): void {
     this.#stopped = true;

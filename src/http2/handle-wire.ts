@@ -51,6 +51,12 @@ export class HandleWire implements Wire {
     if (handle.readStart() !== 0) this.#makeSocket();
   }
 
+  handOver(user: WireUser): boolean {
+    if (this.#socket !== undefined || this.#closed) return false;
+    this.#user = user;
+    return true;
+  }
+
   /** Something was read, or there was nothing, or the end came, or an error: who is not told which lets the socket find out. */
   onRead(): void {
     const all = this.#handle.bytesRead;

@@ -17,17 +17,25 @@ const FIELD_MEMORY = 64;
 /** Complete header blocks: decodes them, in order, whatever becomes of them, since they share HPACK's state. */
 export class HeaderReceiver {
   #decoder: Decoder | undefined = undefined;
-  /** What is kept of the decoder while the connection is idle. */
-  #packed: string | undefined = undefined;
+  #packed: string | undefined;
   #acknowledged: boolean;
   /** How many times too large the block is. */
   #excess = 0;
   readonly #connection: Connection;
 
-  /** @param acknowledged our SETTINGS were, by now */
-  constructor(connection: Connection, acknowledged: boolean) {
+  /**
+   * @param acknowledged our SETTINGS were, by now
+   * @param packed the table that an earlier one has left
+   */
+  constructor(connection: Connection, acknowledged: boolean, packed?: string) {
     this.#connection = connection;
     this.#acknowledged = acknowledged;
+    this.#packed = packed;
+  }
+
+  /** What is kept of the decoder while the connection is idle; undefined for nothing, and while there is one. */
+  get packed(): string | undefined {
+    return this.#packed;
   }
 
   /** Our SETTINGS were acknowledged. */

@@ -6,9 +6,8 @@ import {
   type TlsOptions,
   Server as TlsServer,
 } from 'node:tls';
+import { AcceptedConnection, type AcceptedTls, type Reception } from './accepted-connection.ts';
 import { Census } from './census.ts';
-import { Connection } from './connection.ts';
-import type { ConnectionOwner } from './connection-options.ts';
 import type { NameTable } from './field.ts';
 import type { FloodKind } from './flood.ts';
 import { Flusher } from './flusher.ts';
@@ -17,7 +16,7 @@ import type { HeaderBlock } from './header-block.ts';
 import type { Http1Answer, Http1Request } from './http1.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { type OpenConnection, type StreamCounts, StreamTotals } from './open-connection.ts';
-import { type PeerIdentity, readPeerIdentity } from './peer-identity.ts';
+import { readPeerIdentity } from './peer-identity.ts';
 import { type LocalSettings, SERVER_SETTINGS } from './settings.ts';
 import { SocketWire } from './socket-wire.ts';
 import type { Stream, StreamHandler } from './stream.ts';
@@ -84,12 +83,10 @@ export interface ListenerOptions {
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
-  readonly #settings: LocalSettings;
-  readonly #limits: Limits;
-  readonly #sweeper: Sweeper;
+  readonly #sweeper: Sweeper<AcceptedConnection>;
   readonly #gone = new StreamTotals();
   readonly #census: Census;
-  readonly #owner: ConnectionOwner;
+  readonly #reception: Reception;
   /** TLS: all sockets. */
   readonly #sockets = new Set<Socket>();
   /** Those still in the handshake, by address and port of the peer, since the TLS socket is another object. */
@@ -99,19 +96,24 @@ export class Listener {
 
   private constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#settings = { ...SERVER_SETTINGS, ...options.settings };
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#sweeper = new Sweeper(options.clock ?? (() => performance.now()));
-    this.#owner = {
-      flusher: options.flusher ?? new Flusher(),
-      onRequest: (stream, block, endStream) => options.onRequest(stream, block, endStream),
-      onRoom: () => {},
-      onUnusable: () => {},
-      onTooLarge: options.onTooLarge && ((stream) => options.onTooLarge!(stream)),
-      onHttp1: options.onHttp1 && ((request) => options.onHttp1!(request)),
-      onClosed: (connection) => this.#onClosed(connection),
-      onError: (error) => options.onError?.(error),
-      onFlood: (kind, connection) => options.onFlood?.(kind, connection.info.remoteAddress),
+    this.#reception = {
+      settings: { ...SERVER_SETTINGS, ...options.settings },
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      names: options.names,
+      owner: {
+        flusher: options.flusher ?? new Flusher(),
+        onRequest: (stream, block, endStream) => options.onRequest(stream, block, endStream),
+        onRoom: () => {},
+        onUnusable: () => {},
+        onTooLarge: options.onTooLarge && ((stream) => options.onTooLarge!(stream)),
+        onHttp1: options.onHttp1 && ((request) => options.onHttp1!(request)),
+        onClosed: (connection) => connection.keeper?.onClosed(),
+        onError: (error) => options.onError?.(error),
+        onFlood: (kind, connection) => options.onFlood?.(kind, connection.info.remoteAddress),
+      },
+      now: () => this.#sweeper.now(),
+      onClosed: (accepted) => this.#onClosed(accepted),
     };
     this.#server = this.#createServer(options);
     this.#census = new Census(
@@ -163,7 +165,7 @@ export class Listener {
   /** Goes through the open requests of all connections; what `visit` throws is reported, and does not keep it from the others. */
   eachStream(visit: (stream: Stream) => void): void {
     for (const connection of this.#sweeper.connections) {
-      for (const stream of connection.streams.list()) {
+      for (const stream of connection.streams) {
         try {
           visit(stream);
         } catch (error) {
@@ -259,33 +261,17 @@ export class Listener {
     if (this.#closing !== undefined) connection.drain();
   }
 
-  #connect(
-    wire: Wire,
-    remote: Address,
-    tls?: { http1Only: boolean; peerIdentity: PeerIdentity | undefined },
-  ): Connection {
-    const now = this.#sweeper.now();
+  #connect(wire: Wire, remote: Address, tls?: AcceptedTls): AcceptedConnection {
     const { maxConnectionAgeMs: age, random = Math.random } = this.#options;
-    const connection = new Connection({
-      wire,
-      remote,
-      server: true,
-      tls: tls !== undefined,
-      ...tls,
-      settings: this.#settings,
-      limits: this.#limits,
-      names: this.#options.names,
-      owner: this.#owner,
-      now,
-      retireAt: age === undefined ? undefined : Math.floor(now + age * (0.9 + random() / 5)),
-    });
+    const retireAt = age === undefined ? undefined : Math.floor(this.#sweeper.now() + age * (0.9 + random() / 5));
+    const connection = new AcceptedConnection(this.#reception, wire, remote, retireAt, tls);
     this.#sweeper.add(connection);
     return connection;
   }
 
-  #onClosed(connection: Connection): void {
+  #onClosed(connection: AcceptedConnection): void {
     // Those of TLS are counted from before the handshake on.
-    if (!connection.info.tls) this.#census.leave(connection.info.remoteAddress);
+    if (!connection.tls) this.#census.leave(connection.remoteAddress);
     this.#sweeper.delete(connection);
     this.#gone.add(connection.counts);
     this.#checkEmpty();

@@ -58,6 +58,11 @@ export class Output implements Flushable, Writer {
     return this.#offset;
   }
 
+  /** Nothing is built, and nothing under way. */
+  get isAtRest(): boolean {
+    return this.unsent === 0 && !this.#marked && this.buffer === NOTHING;
+  }
+
   /** Makes room for `octets` (at most a full frame). @returns the offset in `buffer` to write at. */
   reserve(octets: number): number {
     if (this.buffer.length - this.#offset < octets) this.#grow(octets);

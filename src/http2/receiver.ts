@@ -48,6 +48,22 @@ export class Receiver implements FrameSink {
     this.#headers?.close();
   }
 
+  /** Nothing has begun that has not come to its end, once `trim` was called. */
+  get isAtRest(): boolean {
+    return this.settled && this.acknowledged && this.openBlock === 0;
+  }
+
+  /** What has to be kept of the header blocks so far, once `trim` was called. */
+  get packedTable(): string | undefined {
+    return this.#headers?.packed;
+  }
+
+  /** Goes on where another one was at rest. */
+  restore(packedTable: string | undefined): void {
+    this.#control.settled = this.#control.acknowledged = true;
+    if (packedTable !== undefined) this.#headers = new HeaderReceiver(this.#connection, true, packedTable);
+  }
+
   /** A stream is gone: nothing of it is kept. */
   forget(stream: EngineStream): void {
     if (this.#current === stream) this.#current = undefined;

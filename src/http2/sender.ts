@@ -1,3 +1,4 @@
+import type { DormantState } from './dormant-state.ts';
 import { type EngineStream, State } from './engine-stream.ts';
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
@@ -65,6 +66,18 @@ export class Sender {
     if (this.#encoder === undefined) return;
     this.#encoder = undefined;
     this.#smallestTable = 0;
+  }
+
+  /** The smallest table that the next block has to begin with, once `trim` was called. */
+  get smallestTable(): number {
+    return this.#smallestTable;
+  }
+
+  /** Goes on where another one was at rest. */
+  restore({ peer, sendWindow, smallestTable }: DormantState): void {
+    this.peer = peer;
+    this.window = sendWindow;
+    this.#smallestTable = smallestTable;
   }
 
   /** A stream is gone: nothing of it is kept. */

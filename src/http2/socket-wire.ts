@@ -33,6 +33,11 @@ export class SocketWire implements Wire {
     else this.#place.reader = user;
   }
 
+  /** Its events are bound to the first. */
+  handOver(): boolean {
+    return false;
+  }
+
   pause(): void {
     this.#socket.pause();
   }

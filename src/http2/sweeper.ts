@@ -1,8 +1,12 @@
-import type { Connection } from './connection.ts';
+/** Something with timeouts. */
+export interface Swept {
+  /** @param now whole milliseconds */
+  sweep(now: number): void;
+}
 
 /** One timer for the timeouts of all connections of an owner; it runs only while there are any, and keeps no process alive. */
-export class Sweeper {
-  readonly connections = new Set<Connection>();
+export class Sweeper<T extends Swept> {
+  readonly connections = new Set<T>();
   readonly #clock: () => number;
   readonly #intervalMs: number;
   #timer: NodeJS.Timeout | undefined = undefined;
@@ -18,12 +22,12 @@ export class Sweeper {
     return Math.floor(this.#clock());
   }
 
-  add(connection: Connection): void {
+  add(connection: T): void {
     this.connections.add(connection);
     this.#timer ??= setInterval(() => this.sweep(), this.#intervalMs).unref();
   }
 
-  delete(connection: Connection): void {
+  delete(connection: T): void {
     this.connections.delete(connection);
     if (this.connections.size > 0) return;
     clearInterval(this.#timer);
@@ -32,6 +36,6 @@ export class Sweeper {
 
   sweep(): void {
     const now = this.now();
-    for (const connection of this.connections) connection.watch.sweep(now);
+    for (const connection of this.connections) connection.sweep(now);
   }
 }

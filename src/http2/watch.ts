@@ -11,7 +11,7 @@ const STALLED = new ConnectionError(
 );
 
 /** Milliseconds without a stream after which a connection gives up its caches. */
-const TRIM_AFTER_MS = 5_000;
+const IDLE_AFTER_MS = 5_000;
 
 /**
  * The timeouts of one connection. No timers: a sweep of the owner looks at all connections about once a second, so a
@@ -38,11 +38,17 @@ export class Watch {
   #lingerUntil = 0;
   #drainingSince = 0;
 
-  constructor(connection: Connection, reader: FrameReader, now: number) {
+  /**
+   * @param now milliseconds of the owner's clock
+   * @param readAt, busyAt the last read, and the last stream, on the same clock
+   */
+  constructor(connection: Connection, reader: FrameReader, now: number, readAt: number, busyAt: number) {
     this.#connection = connection;
     this.#reader = reader;
-    this.#openedAt = this.#sweptAt = this.#readAt = this.#busyAt = now;
-    this.#progressAt = this.#takenAt = this.#streamsAt = now;
+    this.#openedAt = this.#sweptAt = this.#progressAt = this.#takenAt = this.#streamsAt = now;
+    this.#readAt = readAt;
+    this.#busyAt = busyAt;
+    this.#begun = connection.begun;
   }
 
   sawPingAck(): void {
@@ -72,6 +78,7 @@ export class Watch {
       this.#checkStreams(now);
       if (connection.state === 'draining') this.#checkDrain(now);
       else if (connection.retireAt !== undefined && now >= connection.retireAt) connection.drain();
+      else if (this.#isQuiet(now)) connection.keeper?.onIdle(this.#readAt, this.#busyAt);
     }
   }
 
@@ -136,15 +143,21 @@ export class Watch {
     if (busy) {
       this.#busyAt = now;
       this.#trimmed = false;
-    } else if (!this.#trimmed && now - this.#busyAt > TRIM_AFTER_MS) {
+    } else if (!this.#trimmed && now - this.#busyAt > IDLE_AFTER_MS) {
       this.#trimmed = true;
       this.#connection.sender.trim();
       this.#connection.receiver.trim();
       this.#connection.streams.trim();
-    } else if (limits.idleTimeoutMs > 0 && now - this.#busyAt > limits.idleTimeoutMs && state === 'open') {
+    }
+    if (limits.idleTimeoutMs > 0 && now - this.#busyAt > limits.idleTimeoutMs && state === 'open') {
       this.#connection.reportFlood('idle_connection');
       this.#connection.drain();
     }
+  }
+
+  /** Nothing has come for a while, and nothing is waited for. */
+  #isQuiet(now: number): boolean {
+    return this.#trimmed && this.#pingedAt === 0 && now - this.#readAt > IDLE_AFTER_MS;
   }
 
   /** Looks at the streams twice in the time that one may be idle: all of them at every sweep would be dear. */

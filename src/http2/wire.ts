@@ -20,6 +20,8 @@ export interface Wire {
   local(): Address;
   /** Begins to read, for `user`. */
   attach(user: WireUser): void;
+  /** Has `user` from here on instead of the one before. @returns false where it has to keep that: nothing has changed */
+  handOver(user: WireUser): boolean;
   /** Reads no more until `resume`. */
   pause(): void;
   resume(): void;

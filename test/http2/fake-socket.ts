@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { Connection } from '../../src/http2/connection.ts';
-import type { ConnectionOwner } from '../../src/http2/connection-options.ts';
+import type { ConnectionOwner, Woken } from '../../src/http2/connection-options.ts';
+import { shareState } from '../../src/http2/dormant-state.ts';
 import { type Field, NameTable } from '../../src/http2/field.ts';
 import { Flusher } from '../../src/http2/flusher.ts';
 import { HeaderBlock } from '../../src/http2/header-block.ts';
@@ -10,6 +11,7 @@ import { Encoder } from '../../src/http2/hpack/encoder.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../src/http2/limits.ts';
 import { CLIENT_SETTINGS, type LocalSettings, SERVER_SETTINGS } from '../../src/http2/settings.ts';
 import { SocketWire } from '../../src/http2/socket-wire.ts';
+import type { WireUser } from '../../src/http2/wire.ts';
 import { Recorder } from './support.ts';
 
 /** A socket whose kernel is the test: writes are taken at once, or when `stalled` ends. */
@@ -98,12 +100,36 @@ export interface BenchOptions {
   readonly limits?: Partial<Limits>;
   readonly owner?: Partial<ConnectionOwner>;
   readonly retireAt?: number;
+  /** A server's connection is another one that goes on from what it left, whenever it is at rest between two feeds. */
+  readonly naps?: boolean;
+}
+
+/** Has its user changed, as a handle's has. */
+class MovableWire extends SocketWire {
+  #user: WireUser | undefined = undefined;
+
+  override attach(user: WireUser): void {
+    this.#user = user;
+    super.attach({
+      read: (buffer, start, end) => this.#user?.read(buffer, start, end),
+      onClosed: () => this.#user?.onClosed(),
+    });
+  }
+
+  override handOver(user?: WireUser): boolean {
+    this.#user = user;
+    return true;
+  }
 }
 
 /** One connection on a fake socket, and the peer's side of it in the test's hands. */
 export class WorkBench {
   readonly socket = new FakeSocket();
-  readonly connection: Connection;
+  connection: Connection;
+  /** Times that another connection went on. */
+  naps = 0;
+  readonly #connect: (woken?: Woken) => Connection;
+  readonly #naps: boolean;
   /** Handlers by stream id, for a server. */
   readonly recorders = new Map<number, Recorder>();
   readonly errors: unknown[] = [];
@@ -132,19 +158,38 @@ export class WorkBench {
       onError: (error) => this.errors.push(error),
       ...options.owner,
     };
-    const wire = new SocketWire(this.socket as unknown as Socket);
-    this.connection = new Connection({
-      wire,
-      remote: wire.remote(),
-      server,
-      tls: false,
-      settings: { ...(server ? SERVER_SETTINGS : CLIENT_SETTINGS), ...options.settings },
-      limits: { ...DEFAULT_LIMITS, ...options.limits },
-      names,
-      owner,
-      now: 0,
-      ...(options.retireAt === undefined ? {} : { retireAt: options.retireAt }),
-    });
+    const wire = new MovableWire(this.socket as unknown as Socket);
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#naps = options.naps === true;
+    this.#connect = (woken) =>
+      new Connection({
+        wire,
+        remote: wire.remote(),
+        server,
+        tls: false,
+        settings: { ...(server ? SERVER_SETTINGS : CLIENT_SETTINGS), ...options.settings },
+        limits,
+        names,
+        owner,
+        now: 0,
+        ...(options.retireAt === undefined ? {} : { retireAt: options.retireAt }),
+        woken,
+      });
+    this.connection = this.#connect();
+  }
+
+  /** Another connection goes on from what this one leaves, if it is at rest once its output is taken and its floods have leaked. */
+  nap(): void {
+    const { sender, receiver, streams, flood, owner } = this.connection;
+    owner.flusher.catchUp();
+    sender.output.flush();
+    sender.trim();
+    receiver.trim();
+    streams.trim();
+    flood.leak(1e9);
+    if (!this.connection.isAtRest) return;
+    this.naps++;
+    this.connection = this.#connect({ state: shareState(this.connection.leave()), readAt: 0, busyAt: 0 });
   }
 
   /** Preface and empty SETTINGS of the peer, and its ACK of ours. */
@@ -157,6 +202,7 @@ export class WorkBench {
 
   /** The engine reads these octets, all at once, or cut before each of `cuts`, and works on them, as it does when a turn ends. */
   feed(octets: Buffer, cuts: number[] = []): void {
+    if (this.#naps) this.nap();
     const edges = [0, ...cuts.filter((cut) => cut > 0 && cut < octets.length).sort((a, b) => a - b), octets.length];
     for (let index = 1; index < edges.length; index++) {
       const piece = Buffer.from(octets.subarray(edges[index - 1], edges[index]));

@@ -41,8 +41,9 @@ class Books {
   readonly connectionWindow = 90_000;
   readonly streamWindow = 40_000;
 
-  constructor() {
+  constructor(naps: boolean) {
     this.bench = new WorkBench({
+      naps,
       settings: { initialWindowSize: this.streamWindow, connectionWindowSize: this.connectionWindow },
       limits: { outputLimit: 30_000, resetBurst: 1e9, controlBurst: 1e9 },
     }).greet();
@@ -269,8 +270,8 @@ describe('flow control', () => {
   it('conserves windows and credits, whatever the order of frames, stalls and resets, and leaves nothing behind', async () => {
     const rounds = fc.array(fc.array(step, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 40 });
     await fc.assert(
-      fc.asyncProperty(rounds, async (turns) => {
-        const books = new Books();
+      fc.asyncProperty(rounds, fc.boolean(), async (turns, naps) => {
+        const books = new Books(naps);
         books.open();
         for (const steps of turns) {
           for (const one of steps) one(books);

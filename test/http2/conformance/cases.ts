@@ -70,8 +70,8 @@ export function resetsOf(frames: readonly Frame[]): (readonly [id: number, code:
   return resets.map((one) => [one.id, one.payload.readUInt32BE(0)]);
 }
 
-function server(): { bench: WorkBench; recorders: () => Recorder[] } {
-  const bench = new WorkBench().greet();
+function server(naps = false): { bench: WorkBench; recorders: () => Recorder[] } {
+  const bench = new WorkBench({ naps }).greet();
   return { bench, recorders: () => [...bench.recorders.values()] };
 }
 
@@ -86,12 +86,18 @@ export function client(endStream = true): { bench: WorkBench; recorder: Recorder
   return { bench, recorder, recorders: () => [recorder] };
 }
 
-const roles = { server, client };
-type Role = keyof typeof roles;
+const roles = { server: () => server(), 'server that naps': () => server(true), client };
+type Role = 'server' | 'client';
+
+/** Each case of a server also for one that goes on, after each feed, from what it kept of itself. */
+function inAll<T extends readonly unknown[]>(role: Role, cases: readonly T[]): [keyof typeof roles, ...T][] {
+  const all = role === 'server' ? (['server', 'server that naps'] as const) : ([role] as const);
+  return all.flatMap((each) => cases.map((one): [keyof typeof roles, ...T] => [each, ...one]));
+}
 
 /** Each case ends the connection (section 5.4.1): GOAWAY with its code, the streams told, the socket ended. */
 export function endTheConnection(role: Role, cases: readonly Case[]): void {
-  it.each(cases)('ends the connection for %s', async (_rule, code, feed) => {
+  it.each(inAll(role, cases))('%s: ends the connection for %s', async (role, _rule, code, feed) => {
     const { bench } = roles[role]();
     const octets = feed(bench);
     for (const each of octets.slice(0, -1)) bench.feed(each);
@@ -107,7 +113,7 @@ export function endTheConnection(role: Role, cases: readonly Case[]): void {
 
 /** Each case resets stream 1 with its code (section 5.4.2), and the connection goes on. */
 export function resetTheStream(role: Role, cases: readonly Case[]): void {
-  it.each(cases)('resets the stream for %s, and goes on', async (_rule, code, feed) => {
+  it.each(inAll(role, cases))('%s: resets the stream for %s, and goes on', async (role, _rule, code, feed) => {
     const { bench, recorders } = roles[role]();
     for (const octets of feed(bench)) bench.feed(octets);
     const frames = await bench.frames();
@@ -123,7 +129,7 @@ export function resetTheStream(role: Role, cases: readonly Case[]): void {
 
 /** Each case is fine: nothing is reset, nothing ends. */
 export function areAccepted(role: Role, rules: readonly Rule[]): void {
-  it.each(rules)('accepts %s', async (_rule, feed) => {
+  it.each(inAll(role, rules))('%s: accepts %s', async (role, _rule, feed) => {
     const { bench, recorders } = roles[role]();
     for (const octets of feed(bench)) bench.feed(octets);
     const frames = await bench.frames();

@@ -131,9 +131,9 @@ export class World {
       return new Relay(upstream.connection, stream, headers, endStream);
     };
     const limits = { outputLimit: 20_000, outputPause: 60_000 };
-    const make = (server: boolean, onRequest = relay): WorkBench => {
+    const make = (server: boolean, onRequest = relay, naps = false): WorkBench => {
       const owner = { flusher: this.#flusher, onRequest, onError: (error: unknown) => void this.errors.push(error) };
-      return new WorkBench({ server, limits, owner });
+      return new WorkBench({ server, limits, owner, naps });
     };
     this.#upstream = make(false);
     this.#backend = make(true, (stream, headers, endStream) => {
@@ -141,8 +141,8 @@ export class World {
       return odd ? new Odd(stream, endStream, random.pick(['early', 'reset', 'hoard'])) : new Echo(stream, endStream);
     });
     this.#canary = make(false);
-    this.#canarySide = make(true);
-    this.fuzzed = make(role === 'server');
+    this.#canarySide = make(true, relay, true);
+    this.fuzzed = make(role === 'server', relay, role === 'server' && random.oneIn(2));
     // As if it had reset many streams, so that its requests are held.
     if (role === 'server' && random.oneIn(2)) this.fuzzed.connection.flood.countReset('rapid_reset', 20);
   }

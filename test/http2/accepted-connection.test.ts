@@ -1,0 +1,270 @@
+import { once } from 'node:events';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { AcceptedConnection } from '../../src/http2/accepted-connection.ts';
+import { Listener, type ListenerOptions, NameTable } from '../../src/http2/index.ts';
+import { frame } from './fake-socket.ts';
+import { block, Recorder } from './support.ts';
+
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+const [HEADERS, SETTINGS, PING, GOAWAY] = [1, 4, 6, 7];
+const ACK = 1;
+/** More than a connection has to be idle for to be dormant. */
+const IDLE_MS = 6_000;
+const SWEEP_MS = 900;
+
+let now = 0;
+let listener: Listener;
+let ends: (() => void)[];
+
+/** The first write of a process goes through a socket, which that connection keeps. */
+beforeAll(async () => {
+  await listen();
+  const client = connectHttp2(`http://127.0.0.1:${listener.address.port}`);
+  await once(client, 'remoteSettings');
+  client.destroy();
+  await listener.close(0);
+});
+
+beforeEach(() => {
+  now = 1_000;
+  ends = [];
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+});
+
+afterEach(async () => {
+  for (const end of ends) end();
+  vi.useRealTimers();
+  await listener.close(0);
+});
+
+/** Answers each request with its own fields, as JSON, in DATA. */
+async function listen(options: Partial<ListenerOptions> = {}): Promise<void> {
+  const answer = block({ ':status': '200', 'x-server': 'of this test' });
+  listener = await Listener.listen({
+    names: new NameTable(),
+    clock: () => now,
+    onRequest: (stream, headers) => {
+      const body = Buffer.from(JSON.stringify(headers.fields.map(({ name, value }) => [name, value])));
+      stream.sendHeaders(answer, undefined, false);
+      stream.sendData(body, 0, body.length, true);
+      return new Recorder();
+    },
+    ...options,
+  });
+}
+
+function accepted(): AcceptedConnection[] {
+  return [...listener.openConnections] as AcceptedConnection[];
+}
+
+/** Time goes by, and the sweep looks at all connections. */
+function pass(ms: number): void {
+  now += ms;
+  vi.advanceTimersByTime(SWEEP_MS);
+}
+
+/** Nothing comes until all connections are dormant; twice, since what counts as idle begins at a sweep. */
+async function fallAsleep(): Promise<void> {
+  // What has been read is worked on.
+  await new Promise((resolve) => setImmediate(resolve));
+  pass(SWEEP_MS);
+  pass(IDLE_MS);
+  pass(IDLE_MS);
+  expect(accepted().map(({ isDormant }) => isDormant)).toEqual(accepted().map(() => true));
+}
+
+async function session(): Promise<ClientHttp2Session> {
+  const client = connectHttp2(`http://127.0.0.1:${listener.address.port}`);
+  client.on('error', () => {});
+  ends.push(() => client.destroy());
+  await once(client, 'remoteSettings');
+  await new Promise((resolve) => client.ping(resolve));
+  return client;
+}
+
+/** @returns the fields that the server saw, without those of node:http2 */
+async function ask(client: ClientHttp2Session, fields: Record<string, string>): Promise<Record<string, string>> {
+  const stream = client.request({ ':path': '/a', ...fields });
+  stream.setEncoding('utf8');
+  let body = '';
+  for await (const piece of stream) body += piece;
+  const seen: Record<string, string> = Object.fromEntries(JSON.parse(body));
+  return Object.fromEntries(Object.entries(seen).filter(([name]) => name.startsWith('x-')));
+}
+
+/** A connection whose octets are the test's, greeted. */
+async function greeted(): Promise<{ socket: Socket; until(type: number): Promise<Buffer> }> {
+  const socket = connect(listener.address.port, '127.0.0.1');
+  socket.on('error', () => {});
+  ends.push(() => socket.destroy());
+  let seen = Buffer.alloc(0);
+  /** Resolves with the payload of the next frame of a type. */
+  const until = async (type: number): Promise<Buffer> => {
+    for (;;) {
+      while (seen.length >= 9 && seen.length >= 9 + seen.readUIntBE(0, 3)) {
+        const [kind, payload] = [seen[3], seen.subarray(9, 9 + seen.readUIntBE(0, 3))];
+        seen = seen.subarray(9 + payload.length);
+        if (kind === type) return payload;
+      }
+      seen = Buffer.concat([seen, (await once(socket, 'data'))[0]]);
+    }
+  };
+  socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), frame(SETTINGS, ACK, 0), frame(PING, 0, 0, 'greeting')]));
+  await until(PING);
+  return { socket, until };
+}
+
+describe('a connection on which nothing goes on', () => {
+  test('is dormant, and goes on as if nothing had been, by the tables and windows that it had', async () => {
+    await listen();
+    const client = await session();
+    for (let round = 0; round < 5; round++) {
+      // Fields that the client puts into its table, and takes from it in all later rounds.
+      const fields = { 'x-once': `round ${round}`, 'x-always': 'the same in each', 'x-long': 'v'.repeat(300) };
+      for (let call = 0; call < 3; call++) expect(await ask(client, fields)).toEqual(fields);
+      await fallAsleep();
+    }
+    expect(listener.streamTotals).toEqual({ started: 15, succeeded: 15, open: 0 });
+    await new Promise((resolve) => client.close(() => resolve(undefined)));
+  });
+
+  test('is the same one to those who look, with its counts, addresses and windows', async () => {
+    await listen();
+    const client = await session();
+    await ask(client, { 'x-one': '1' });
+    const [one] = accepted();
+    const look = () => ({
+      counts: one!.counts,
+      info: { ...one!.info },
+      local: [one!.localAddress, one!.localPort],
+      windows: [one!.windowToSend, one!.windowToReceive],
+    });
+    const awake = look();
+    await fallAsleep();
+    expect(accepted()).toEqual([one]);
+    expect(look()).toEqual(awake);
+    expect(awake.info.remotePort).toBe(client.socket.localPort);
+    await ask(client, { 'x-one': '1' });
+    expect(one!.isDormant).toBe(false);
+    expect(one!.counts.succeeded).toBe(2);
+  });
+
+  test('is not dormant while a request runs, or a frame is not whole', async () => {
+    await listen({ onRequest: () => new Recorder() });
+    const running = await session();
+    running.request({ ':path': '/a' }).on('error', () => {});
+    const half = await greeted();
+    half.socket.write(Buffer.concat([frame(PING, 0, 0, 'a whole1'), frame(PING, 0, 0, 'half of1').subarray(0, 12)]));
+    await half.until(PING);
+    await vi.waitFor(() => expect(listener.streamTotals.open).toBe(1));
+    pass(IDLE_MS);
+    pass(IDLE_MS);
+    expect(accepted().filter(({ isDormant }) => isDormant)).toEqual([]);
+  });
+
+  test('answers a PING, and is dormant again', async () => {
+    await listen();
+    const { socket, until } = await greeted();
+    for (const opaque of ['the 1st ', 'the 2nd ']) {
+      await fallAsleep();
+      socket.write(frame(PING, 0, 0, opaque));
+      expect(String(await until(PING))).toBe(opaque);
+    }
+  });
+
+  test('ends with an error of the peer as any other', async () => {
+    await listen();
+    const { socket, until } = await greeted();
+    await fallAsleep();
+    socket.write(frame(HEADERS, 4, 2, [0x82]));
+    expect((await until(GOAWAY)).readUInt32BE(4)).not.toBe(0);
+  });
+
+  test('is closed when the peer goes, and leaves its counts', async () => {
+    await listen({ maxConnectionsOfSource: 1 });
+    const client = await session();
+    await ask(client, {});
+    await fallAsleep();
+    client.socket.resetAndDestroy();
+    await vi.waitFor(() => expect(listener.connections).toBe(0));
+    expect(listener.streamTotals).toEqual({ started: 1, succeeded: 1, open: 0 });
+    await ask(await session(), {}); // Its source has room again.
+  });
+
+  test('is drained at its age', async () => {
+    await listen({ maxConnectionAgeMs: 60_000 });
+    const { until } = await greeted();
+    await fallAsleep();
+    pass(66_000);
+    expect((await until(GOAWAY)).readUInt32BE(4)).toBe(0);
+  });
+
+  test('is drained when it was idle for as long as one may be', async () => {
+    const broken: string[] = [];
+    await listen({ limits: { idleTimeoutMs: 60_000 }, onFlood: (kind) => broken.push(kind) });
+    const { until } = await greeted();
+    await fallAsleep();
+    pass(40_000);
+    expect(accepted()[0]?.isDormant).toBe(true);
+    pass(20_000);
+    expect((await until(GOAWAY)).readUInt32BE(4)).toBe(0);
+    expect(broken).toEqual(['idle_connection']);
+  });
+
+  test('is asked whether its peer lives, and is closed when that does not answer', async () => {
+    const broken: string[] = [];
+    const limits = { keepaliveMs: 30_000, keepaliveTimeoutMs: 5_000 };
+    await listen({ limits, onFlood: (kind) => broken.push(kind) });
+    const { socket, until } = await greeted();
+    await fallAsleep();
+    pass(30_000);
+    const asked = await until(PING);
+    socket.write(frame(PING, ACK, 0, [...asked]));
+    socket.write(frame(PING, 0, 0, 'answered'));
+    await until(PING);
+    await fallAsleep();
+    pass(30_000);
+    await until(PING);
+    pass(6_000);
+    await once(socket, 'close');
+    expect(broken).toEqual(['silent_peer']);
+  });
+
+  test('is told that the listener closes', async () => {
+    await listen();
+    const { socket, until } = await greeted();
+    await fallAsleep();
+    socket.on('end', () => socket.end());
+    const closed = listener.close(60_000);
+    await until(GOAWAY);
+    socket.write(frame(PING, ACK, 0, [...(await until(PING))]));
+    await closed;
+    expect(listener.connections).toBe(0);
+  });
+
+  test('leaves more than 1,000 octets to the collector', async () => {
+    const count = 300;
+    await listen();
+    for (let made = 0; made < 20; made++) await greeted();
+    await fallAsleep();
+    const used = async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const sockets: Socket[] = [];
+    // The clients' side is in the same heap: it is there before and after.
+    for (let made = 0; made < count; made++) sockets.push((await greeted()).socket);
+    const awake = await used();
+    await fallAsleep();
+    expect((awake - (await used())) / count).toBeGreaterThan(1_000);
+    expect(sockets.filter(({ destroyed }) => destroyed)).toEqual([]);
+  });
+});
