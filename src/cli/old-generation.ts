@@ -9,9 +9,9 @@ const LOOK_MS = 5_000;
 const BUSY = 0.1;
 /** A heap that is so much larger than it was after the last collections is worth others: V8's own rule for such. */
 const LARGER = { times: 1.1, octets: 10 * 1024 * 1024 };
-/** When it collects, in looks: what is let go when a process is idle for a while is for the second. Then all is given back. */
-const COLLECT_AT = [0, 1];
-const DONE_AT = 3;
+/** When it collects, in looks: what is let go when a process has been idle for a while (connections are dormant after 7 s) is for the second. Then all is given back. */
+const COLLECT_AT = [0, 2];
+const DONE_AT = 4;
 /** Octets outside the heap from which on V8 begins a collection. */
 const ENOUGH_TO_COLLECT = 72 * 1024 * 1024;
 
