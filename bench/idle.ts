@@ -23,10 +23,10 @@ const WARM_CONNECTIONS = 500;
 const WARM_CALLS = 60;
 /**
  * Before anything is counted, also before the first connection: longer than Tollgate waits before a connection is dormant (6 s), and
- * V8, from when it is told that the process is idle, before it has given memory back (25 s). Otherwise connections would be held
+ * before V8 is told that the process is idle (45 to 50 s), and it has given memory back (15 s). Otherwise connections would be held
  * against the garbage of those before them.
  */
-const SETTLE_MS = 45_000;
+const SETTLE_MS = 75_000;
 const KIB = 1024;
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const TYPE = { DATA: 0, HEADERS: 1, SETTINGS: 4 } as const;

@@ -1,16 +1,18 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
 /** Percent of what lives that there may be as garbage beside it before V8 collects all. */
-const GROWTH = 200;
+const GROWTH = 100;
 /** The operator's own word. */
 const ANY_GROWTH = /--heap[-_]growing[-_]percent/;
 const LOOK_MS = 5_000;
 /** Share of an interval that the event loop is at work from which on the process is not idle. */
-const BUSY = 0.1;
+const BUSY = 0.02;
+/** Looks in a row at an idle process before anything is done: after a collection V8 has code to make anew, and memory to get. */
+const PATIENCE = 9;
 /** A heap that is so much larger than it was after the last collections is worth others: V8's own rule for such. */
 const LARGER = { times: 1.1, octets: 10 * 1024 * 1024 };
-/** When it collects, in looks: what is let go when a process has been idle for a while (connections are dormant after 7 s) is for the second. Then all is given back. */
-const COLLECT_AT = [0, 2];
+/** Looks from the first collection to the second, which finds what the first has made garbage, and to when all is given back. */
+const SECOND_AT = 2;
 const DONE_AT = 4;
 /** Octets outside the heap from which on V8 begins a collection. */
 const ENOUGH_TO_COLLECT = 72 * 1024 * 1024;
@@ -20,15 +22,17 @@ const ENOUGH_TO_COLLECT = 72 * 1024 * 1024;
  * to one that serves few connections, or very many:
  *
  * - Where little of what is allocated lives on, it collects whenever the heap has grown by a tenth: 150 ms of CPU for what 150
- *   connections leave. Here it may treble.
+ *   connections leave. Here it may double.
  * - It gives memory back some time after a collection when little is allocated. But who is idle allocates nothing, so there is no
- *   collection. Here one is begun, which takes small steps, when an idle process has a larger heap than it need have.
+ *   collection. Here one is begun, which takes small steps, when a process has been idle for 45 s and its heap is larger than it need be.
  */
 export class OldGeneration {
   readonly #isOurs: boolean;
   readonly #timer: NodeJS.Timeout;
   #before = performance.eventLoopUtilization();
-  /** Looks since the first collection; undefined while none is due. */
+  /** Looks in a row at an idle process. */
+  #idle = 0;
+  /** Looks since the first collection; undefined while there is none to do. */
   #step: number | undefined = undefined;
   /** Octets of the heap after the last collections. */
   #smallest = 0;
@@ -53,11 +57,13 @@ export class OldGeneration {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, this.#before);
     this.#before = now;
-    if (utilization >= BUSY) return;
+    this.#idle = utilization < BUSY ? this.#idle + 1 : 0;
     const octets = getHeapStatistics().total_heap_size;
-    if (this.#step === undefined && octets > this.#smallest * LARGER.times + LARGER.octets) this.#step = 0;
-    if (this.#step === undefined) return;
-    if (COLLECT_AT.includes(this.#step)) beginCollection();
+    if (this.#step === undefined) {
+      if (this.#idle < PATIENCE || octets <= this.#smallest * LARGER.times + LARGER.octets) return;
+      this.#step = 0;
+    }
+    if (this.#step === 0 || this.#step === SECOND_AT) beginCollection();
     if (this.#step++ < DONE_AT) return;
     this.#smallest = octets;
     this.#step = undefined;
