@@ -2,15 +2,21 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
 /** Percent of what lives that there may be as garbage beside it before V8 collects all. */
 const GROWTH = 100;
-/** The operator's own word. */
+/** The operator's own words. */
 const ANY_GROWTH = /--heap[-_]growing[-_]percent/;
+const FOR_SIZE = /--(optimize[-_]for[-_]size|lite[-_]mode)/;
 const LOOK_MS = 5_000;
 /** Share of an interval that the event loop is at work from which on the process is not idle. */
 const BUSY = 0.02;
+/** From which on there is more to do than collections: what they give back would be taken at once. */
+const LOADED = 0.5;
 /** Looks in a row at an idle process before anything is done: after a collection V8 has code to make anew, and memory to get. */
 const PATIENCE = 9;
-/** A heap that is so much larger than it was after the last collections is worth others: V8's own rule for such. */
-const LARGER = { times: 1.1, octets: 10 * 1024 * 1024 };
+/**
+ * A heap that is so much larger than it was after the last collections is worth others. The pages that V8 keeps beside it, for what
+ * may come, are not told: they may be 32 MiB more.
+ */
+const LARGER = { times: 1.1, octets: 4 * 1024 * 1024 };
 /** Looks from the first collection to the second, which finds what the first has made garbage, and to when all is given back. */
 const SECOND_AT = 2;
 const DONE_AT = 4;
@@ -28,6 +34,8 @@ const ENOUGH_TO_COLLECT = 72 * 1024 * 1024;
  */
 export class OldGeneration {
   readonly #isOurs: boolean;
+  /** Its collections give pages back in any case. */
+  readonly #isForSize: boolean;
   readonly #timer: NodeJS.Timeout;
   #before = performance.eventLoopUtilization();
   /** Looks in a row at an idle process. */
@@ -43,6 +51,7 @@ export class OldGeneration {
    */
   constructor(flags: readonly string[], lookMs = LOOK_MS) {
     this.#isOurs = !flags.some((each) => ANY_GROWTH.test(each));
+    this.#isForSize = flags.some((each) => FOR_SIZE.test(each));
     if (this.#isOurs) setFlagsFromString(`--heap-growing-percent=${GROWTH}`);
     this.#timer = setInterval(() => this.#look(), lookMs).unref();
   }
@@ -58,22 +67,29 @@ export class OldGeneration {
     const { utilization } = performance.eventLoopUtilization(now, this.#before);
     this.#before = now;
     this.#idle = utilization < BUSY ? this.#idle + 1 : 0;
+    if (utilization >= LOADED) this.#step = undefined;
     const octets = getHeapStatistics().total_heap_size;
     if (this.#step === undefined) {
       if (this.#idle < PATIENCE || octets <= this.#smallest * LARGER.times + LARGER.octets) return;
       this.#step = 0;
     }
-    if (this.#step === 0 || this.#step === SECOND_AT) beginCollection();
+    if (this.#step === 0 || this.#step === SECOND_AT) this.#beginCollection();
     if (this.#step++ < DONE_AT) return;
     this.#smallest = octets;
     this.#step = undefined;
+    this.#idle = 0;
   }
-}
 
-/** Has V8 begin a collection of the kind that gives back pages for which there is no use. */
-function beginCollection(): void {
-  setFlagsFromString('--optimize-for-size');
-  // Nobody writes to it, so it takes no memory.
-  void new ArrayBuffer(ENOUGH_TO_COLLECT);
-  setFlagsFromString('--no-optimize-for-size');
+  /** Has V8 begin a collection of the kind that gives back pages for which there is no use. */
+  #beginCollection(): void {
+    if (!this.#isForSize) setFlagsFromString('--optimize-for-size');
+    try {
+      // Nobody writes to it, so it takes no memory.
+      void new ArrayBuffer(ENOUGH_TO_COLLECT);
+    } catch {
+      // Not even addresses are left (`ulimit -v`): V8 collects by itself then.
+    } finally {
+      if (!this.#isForSize) setFlagsFromString('--no-optimize-for-size');
+    }
+  }
 }

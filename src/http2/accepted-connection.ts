@@ -53,7 +53,7 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
     this.#wire = wire;
     this.remoteAddress = remote.address;
     this.#retireAt = retireAt;
-    this.#connection = this.#connect(remote, tls, undefined);
+    this.#connection = this.#connect(remote, tls, undefined, reception.now());
   }
 
   get isDormant(): boolean {
@@ -106,7 +106,7 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
 
   /** @param now milliseconds of the reception's clock */
   sweep(now: number): void {
-    if (this.#connection !== undefined || this.#isDue(now)) this.#awake().sweep(now);
+    if (this.#connection !== undefined || this.#isDue(now)) this.#awake(now).sweep(now);
   }
 
   /** Graceful close, see `Connection`. */
@@ -135,13 +135,18 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
     this.#busyAt = busyAt;
   }
 
-  /** Of the wire, while the connection is dormant. */
+  /** Of the wire, while the connection is dormant, and from then on where the wire keeps its user. */
   read(buffer: Buffer, start: number, end: number): void {
     this.#awake().read(buffer, start, end);
   }
 
-  /** Of the connection, or, while it is dormant, of the wire. */
+  /** Of the wire, as `read`. */
   onClosed(): void {
+    if (this.#connection === undefined) this.onGone();
+    else this.#connection.onClosed();
+  }
+
+  onGone(): void {
     this.#reception.onClosed(this);
   }
 
@@ -156,17 +161,17 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
   }
 
   /** The connection; where it is dormant it is so no longer. */
-  #awake(): Connection {
+  #awake(now = this.#reception.now()): Connection {
     if (this.#connection !== undefined) return this.#connection;
     const state = this.#state;
     this.#state = undefined;
     // Who is gone by now has no address any more.
     const remote = { address: this.remoteAddress, port: this.#wire.remote().port };
-    this.#connection = this.#connect(remote, undefined, state);
+    this.#connection = this.#connect(remote, undefined, state, now);
     return this.#connection;
   }
 
-  #connect(remote: Address, tls: AcceptedTls | undefined, state: DormantState | undefined): Connection {
+  #connect(remote: Address, tls: AcceptedTls | undefined, state: DormantState | undefined, now: number): Connection {
     const { settings, limits, names, owner } = this.#reception;
     return new Connection({
       wire: this.#wire,
@@ -179,7 +184,7 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
       names,
       owner,
       keeper: this,
-      now: this.#reception.now(),
+      now,
       retireAt: this.#retireAt,
       woken: state && { state, readAt: this.#readAt, busyAt: this.#busyAt },
     });

@@ -37,8 +37,8 @@ export interface ConnectionOwner {
 export interface ConnectionKeeper {
   /** Nothing has gone on for a while. @param readAt, busyAt milliseconds of the owner's clock: the last read, and the last stream */
   onIdle(readAt: number, busyAt: number): void;
-  /** The wire is closed. */
-  onClosed(): void;
+  /** The wire is closed, and all streams have been told. */
+  onGone(): void;
 }
 
 /** Where a connection goes on that another one has left. */

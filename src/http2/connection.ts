@@ -232,15 +232,24 @@ export class Connection implements OutputUser, OpenConnection, Swept, TurnReader
       !this.#share.usedUp &&
       this.flood.isEmpty &&
       !this.#paused &&
-      this.#held === undefined &&
+      this.#held?.isEmpty !== false &&
       this.#goaway === undefined &&
       this.#http1 === undefined
     );
   }
 
+  /** Gives up what only saves time: nothing went on for a while. */
+  trim(): void {
+    this.sender.trim();
+    this.receiver.trim();
+    this.streams.trim();
+  }
+
   /** The wire is another one's from here on. `isAtRest` must be true. @returns where that one goes on */
   leave(): DormantState {
     this.state = 'closed';
+    // A block that came late, for a stream that was gone, had the coders made again.
+    this.trim();
     return {
       peer: this.sender.peer,
       sendWindow: this.sender.window,
@@ -513,9 +522,8 @@ export class Connection implements OutputUser, OpenConnection, Swept, TurnReader
     if (usable) this.owner.onUnusable(this);
     this.#failStreams(ErrorCode.INTERNAL_ERROR);
     // What is left of it, the system's and that of calls that end later, may be found by V8's young collections for a while yet.
-    this.sender.trim();
+    this.trim();
     this.receiver.close();
-    this.streams.trim();
     this.owner.onClosed(this);
   }
 

@@ -120,9 +120,10 @@ export class FloodGuard {
     return this.#resets + this.#control + this.#answers + this.#answersBefore === 0;
   }
 
-  /** Lets out what `elapsedMs` allow. */
+  /** Lets out what `elapsedMs` allow; nothing where the clock that is asked late is behind. */
   leak(elapsedMs: number): void {
-    this.#resets = Math.max(0, this.#resets - (this.#limits.resetRate * elapsedMs) / 1000);
-    this.#control = Math.max(0, this.#control - (this.#limits.controlRate * elapsedMs) / 1000);
+    const seconds = Math.max(0, elapsedMs) / 1000;
+    this.#resets = Math.max(0, this.#resets - this.#limits.resetRate * seconds);
+    this.#control = Math.max(0, this.#control - this.#limits.controlRate * seconds);
   }
 }

@@ -72,6 +72,10 @@ export class HeldRequests implements Deferrable {
     this.#connection = connection;
   }
 
+  get isEmpty(): boolean {
+    return this.#held.length === 0;
+  }
+
   hold(stream: EngineStream, block: HeaderBlock, endStream: boolean): void {
     const { flusher } = this.#connection.owner;
     const held = new HeldRequest(stream, block, endStream, flusher.turn());

@@ -108,7 +108,7 @@ export class Listener {
         onUnusable: () => {},
         onTooLarge: options.onTooLarge && ((stream) => options.onTooLarge!(stream)),
         onHttp1: options.onHttp1 && ((request) => options.onHttp1!(request)),
-        onClosed: (connection) => connection.keeper?.onClosed(),
+        onClosed: (connection) => connection.keeper?.onGone(),
         onError: (error) => options.onError?.(error),
         onFlood: (kind, connection) => options.onFlood?.(kind, connection.info.remoteAddress),
       },

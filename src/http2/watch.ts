@@ -145,9 +145,7 @@ export class Watch {
       this.#trimmed = false;
     } else if (!this.#trimmed && now - this.#busyAt > IDLE_AFTER_MS) {
       this.#trimmed = true;
-      this.#connection.sender.trim();
-      this.#connection.receiver.trim();
-      this.#connection.streams.trim();
+      this.#connection.trim();
     }
     if (limits.idleTimeoutMs > 0 && now - this.#busyAt > limits.idleTimeoutMs && state === 'open') {
       this.#connection.reportFlood('idle_connection');

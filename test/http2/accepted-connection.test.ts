@@ -4,17 +4,28 @@ import { connect, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { AcceptedConnection } from '../../src/http2/accepted-connection.ts';
-import { Listener, type ListenerOptions, NameTable } from '../../src/http2/index.ts';
-import { frame } from './fake-socket.ts';
-import { block, Recorder } from './support.ts';
+import { AcceptedConnection, type Reception } from '../../src/http2/accepted-connection.ts';
+import {
+  DEFAULT_LIMITS,
+  Flusher,
+  Listener,
+  type ListenerOptions,
+  NameTable,
+  ResetCause,
+  SERVER_SETTINGS,
+} from '../../src/http2/index.ts';
+import type { Wire, WireUser } from '../../src/http2/wire.ts';
+import { frame, WorkBench } from './fake-socket.ts';
+import { block, Recorder, request } from './support.ts';
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const [HEADERS, SETTINGS, PING, GOAWAY] = [1, 4, 6, 7];
+const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY] = [0, 1, 3, 4, 6, 7];
 const ACK = 1;
+const END_STREAM = 1;
+const END_HEADERS = 4;
 /** More than a connection has to be idle for to be dormant. */
 const IDLE_MS = 6_000;
 const SWEEP_MS = 900;
@@ -179,6 +190,44 @@ describe('a connection on which nothing goes on', () => {
     }
   });
 
+  test('knows the fields of a block that came late, for a stream that was gone, when all else was idle', async () => {
+    await listen({
+      onRequest: (stream, headers) => {
+        if (headers.fields.some(({ name, value }) => name === ':path' && value === '/early')) {
+          stream.sendHeaders(block({ ':status': '200' }), undefined, true);
+        } else {
+          const body = Buffer.from(JSON.stringify(headers.fields.map(({ name, value }) => [name, value])));
+          stream.sendHeaders(block({ ':status': '200' }), undefined, false);
+          stream.sendData(body, 0, body.length, true);
+        }
+        return new Recorder();
+      },
+    });
+    const peer = new WorkBench(); // For its encoder.
+    const { socket, until } = await greeted();
+    const ask = (id: number, path: string, flags: number) =>
+      socket.write(
+        frame(HEADERS, END_HEADERS | flags, id, peer.encode(request(path, { 'x-kept': 'in the table' }).fields)),
+      );
+    const ping = async (opaque: string) => {
+      socket.write(frame(PING, 0, 0, opaque));
+      await until(PING);
+    };
+    ask(1, '/early', 0);
+    await until(RST_STREAM);
+    // It is trimmed, and not dormant: a PING came a moment ago.
+    pass(SWEEP_MS);
+    pass(4_000);
+    await ping('the 1st ');
+    pass(2_000);
+    pass(SWEEP_MS);
+    socket.write(frame(HEADERS, END_HEADERS | END_STREAM, 1, peer.encode(block({ 'x-late': 'trailers' }).fields)));
+    await ping('the 2nd ');
+    await fallAsleep();
+    ask(3, '/whole', END_STREAM);
+    expect(String(await until(DATA))).toContain('["x-kept","in the table"]');
+  });
+
   test('ends with an error of the peer as any other', async () => {
     await listen();
     const { socket, until } = await greeted();
@@ -267,4 +316,96 @@ describe('a connection on which nothing goes on', () => {
     expect((awake - (await used())) / count).toBeGreaterThan(1_000);
     expect(sockets.filter(({ destroyed }) => destroyed)).toEqual([]);
   });
+});
+
+/** A wire in the test's hands. */
+class StubWire implements Wire {
+  user: WireUser | undefined = undefined;
+  /** As a handle is before a socket was made of it. */
+  handsOver = true;
+
+  attach(user: WireUser): void {
+    this.user = user;
+  }
+  handOver(user: WireUser): boolean {
+    if (this.handsOver) this.user = user;
+    return this.handsOver;
+  }
+  remote = () => ({ address: '', port: 0 });
+  local = () => ({ address: '', port: 0 });
+  write = () => true;
+  writeAll(): void {}
+  pause(): void {}
+  resume(): void {}
+  end(): void {}
+  destroy(): void {}
+}
+
+/** On a wire of the test's. */
+function acceptedOn(
+  wire: Wire,
+  clock: () => number,
+): { one: AcceptedConnection; recorder: Recorder; gone: unknown[]; floods: string[] } {
+  const recorder = new Recorder();
+  const gone: unknown[] = [];
+  const floods: string[] = [];
+  const reception: Reception = {
+    settings: SERVER_SETTINGS,
+    limits: { ...DEFAULT_LIMITS, keepaliveMs: 30_000 },
+    names: new NameTable(),
+    owner: {
+      flusher: new Flusher(),
+      onRequest: (stream, headers) => {
+        recorder.stream = stream;
+        recorder.headers = headers;
+        return recorder;
+      },
+      onRoom: () => {},
+      onUnusable: () => {},
+      onClosed: (connection) => connection.keeper?.onGone(),
+      onError: (error) => expect.unreachable(String(error)),
+      onFlood: (kind) => void floods.push(kind),
+    },
+    now: clock,
+    onClosed: (accepted) => void gone.push(accepted),
+  };
+  return { one: new AcceptedConnection(reception, wire, wire.remote(), undefined), recorder, gone, floods };
+}
+
+/** The wire reads, and the turn ends. */
+async function feed(wire: StubWire, octets: Buffer): Promise<void> {
+  wire.user?.read(octets, 0, octets.length);
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+const GREETING = Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), frame(SETTINGS, ACK, 0)]);
+
+test('a wire that keeps its user once it was dormant tells of its end all the same', async () => {
+  const wire = new StubWire();
+  const { one, recorder, gone } = acceptedOn(wire, () => now);
+  await feed(wire, GREETING);
+  for (const at of [2_000, 8_000, 14_000]) one.sweep(at);
+  expect(one.isDormant).toBe(true);
+  wire.handsOver = false;
+  await feed(wire, frame(HEADERS, END_HEADERS, 1, new WorkBench().encode(request('/a').fields)));
+  expect(one.streams).toHaveLength(1);
+  wire.user?.onClosed();
+  expect(recorder.cause).toBe(ResetCause.CONNECTION);
+  expect(gone).toEqual([one]);
+});
+
+test('a connection that wakes in a sweep that takes long owes nothing for that', async () => {
+  const wire = new StubWire();
+  let clock = 1_000;
+  const { one, floods } = acceptedOn(wire, () => clock);
+  await feed(wire, GREETING);
+  for (clock of [2_000, 8_000, 14_000]) one.sweep(clock);
+  expect(one.isDormant).toBe(true);
+  const begin = 40_000;
+  clock = begin + 5_000; // Thousands before it had to be asked.
+  one.sweep(begin);
+  await feed(wire, frame(PING, ACK, 0, Buffer.alloc(8)));
+  await feed(wire, frame(PING, 0, 0, Buffer.alloc(8)));
+  expect(floods).toEqual([]);
+  expect(one.isDormant).toBe(false);
 });
