@@ -115,6 +115,7 @@ async function greeted(): Promise<{ socket: Socket; until(type: number): Promise
   const socket = connect(listener.address.port, '127.0.0.1');
   socket.on('error', () => {});
   ends.push(() => socket.destroy());
+  const closed = new Promise<[undefined]>((resolve) => socket.once('close', () => resolve([undefined])));
   let seen = Buffer.alloc(0);
   /** Resolves with the payload of the next frame of a type. */
   const until = async (type: number): Promise<Buffer> => {
@@ -124,7 +125,9 @@ async function greeted(): Promise<{ socket: Socket; until(type: number): Promise
         seen = seen.subarray(9 + payload.length);
         if (kind === type) return payload;
       }
-      seen = Buffer.concat([seen, (await once(socket, 'data'))[0]]);
+      const [more] = await Promise.race([once(socket, 'data'), closed]);
+      if (more === undefined) throw new Error(`closed without a frame of type ${type}`);
+      seen = Buffer.concat([seen, more]);
     }
   };
   socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), frame(SETTINGS, ACK, 0), frame(PING, 0, 0, 'greeting')]));
@@ -213,7 +216,11 @@ describe('a connection on which nothing goes on', () => {
       socket.write(frame(PING, 0, 0, opaque));
       await until(PING);
     };
-    ask(1, '/early', 0);
+    for (const id of [1, 3, 5]) {
+      ask(id, '/whole', END_STREAM); // Until the encoder refers to its table.
+      await until(DATA);
+    }
+    ask(7, '/early', 0);
     await until(RST_STREAM);
     // It is trimmed, and not dormant: a PING came a moment ago.
     pass(SWEEP_MS);
@@ -221,10 +228,10 @@ describe('a connection on which nothing goes on', () => {
     await ping('the 1st ');
     pass(2_000);
     pass(SWEEP_MS);
-    socket.write(frame(HEADERS, END_HEADERS | END_STREAM, 1, peer.encode(block({ 'x-late': 'trailers' }).fields)));
+    socket.write(frame(HEADERS, END_HEADERS | END_STREAM, 7, peer.encode(block({ 'x-late': 'trailers' }).fields)));
     await ping('the 2nd ');
     await fallAsleep();
-    ask(3, '/whole', END_STREAM);
+    ask(9, '/whole', END_STREAM);
     expect(String(await until(DATA))).toContain('["x-kept","in the table"]');
   });
 
