@@ -81,7 +81,7 @@ function open(port: number): Promise<Socket> {
 function call(socket: Socket, octets: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     const onClose = () => reject(new Error('closed in a call'));
-    if (socket.destroyed) onClose();
+    if (socket.destroyed) return onClose();
     const onData = (chunk: Buffer) => {
       // Trailers, whatever they came with: the last frame begins with their header and END_STREAM.
       if (!chunk.includes('grpc-status') && chunk.length < 60) return;

@@ -39,10 +39,8 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
   readonly #reception: Reception;
   readonly #wire: Wire;
   readonly #retireAt: number | undefined;
-  /** Undefined while it is dormant. */
-  #connection: Connection | undefined;
-  /** What it goes on from; undefined while it is not dormant. */
-  #state: DormantState | undefined = undefined;
+  /** While it is dormant, what it goes on from. */
+  #at: Connection | DormantState;
   /** Milliseconds of the reception's clock: the last read, and the last stream. */
   #readAt = 0;
   #busyAt = 0;
@@ -53,20 +51,20 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
     this.#wire = wire;
     this.remoteAddress = remote.address;
     this.#retireAt = retireAt;
-    this.#connection = this.#connect(remote, tls, undefined, reception.now());
+    this.#at = this.#connect(remote, tls, undefined, reception.now());
   }
 
   get isDormant(): boolean {
-    return this.#connection === undefined;
+    return !(this.#at instanceof Connection);
   }
 
   get tls(): boolean {
-    return this.#connection?.info.tls === true;
+    return this.#at instanceof Connection && this.#at.info.tls;
   }
 
   get info(): ConnectionInfo {
-    if (this.#connection !== undefined) return this.#connection.info;
-    const { messagesReceived = 0, messagesSent = 0 } = this.#state ?? {};
+    if (this.#at instanceof Connection) return this.#at.info;
+    const { messagesReceived, messagesSent } = this.#at;
     return {
       remoteAddress: this.remoteAddress,
       remotePort: this.#wire.remote().port,
@@ -78,8 +76,8 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
   }
 
   get counts(): StreamCounts {
-    if (this.#connection !== undefined) return this.#connection.counts;
-    const { started = 0, succeeded = 0 } = this.#state ?? {};
+    if (this.#at instanceof Connection) return this.#at.counts;
+    const { started, succeeded } = this.#at;
     return { started, succeeded, open: 0 };
   }
 
@@ -92,21 +90,21 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
   }
 
   get windowToSend(): number {
-    return this.#connection?.windowToSend ?? this.#state?.sendWindow ?? 0;
+    return this.#at instanceof Connection ? this.#at.windowToSend : this.#at.sendWindow;
   }
 
   get windowToReceive(): number {
-    return this.#connection?.windowToReceive ?? this.#state?.receiveLeft ?? 0;
+    return this.#at instanceof Connection ? this.#at.windowToReceive : this.#at.receiveLeft;
   }
 
   /** The open ones as of now. */
   get streams(): readonly EngineStream[] {
-    return this.#connection?.streams.list() ?? [];
+    return this.#at instanceof Connection ? this.#at.streams.list() : [];
   }
 
   /** @param now milliseconds of the reception's clock */
   sweep(now: number): void {
-    if (this.#connection !== undefined || this.#isDue(now)) this.#awake(now).sweep(now);
+    if (!this.isDormant || this.#isDue(now)) this.#awake(now).sweep(now);
   }
 
   /** Graceful close, see `Connection`. */
@@ -125,12 +123,11 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
 
   /** Of the connection: nothing has gone on for a while, and it may be dormant if nothing waits for anything. */
   onIdle(readAt: number, busyAt: number): void {
-    const connection = this.#connection;
+    const connection = this.#at;
     // Nobody passes by what was read before.
     this.#reception.owner.flusher.catchUp();
-    if (connection === undefined || !connection.isAtRest || !this.#wire.handOver(this)) return;
-    this.#state = shareState(connection.leave());
-    this.#connection = undefined;
+    if (!(connection instanceof Connection) || !connection.isAtRest || !this.#wire.handOver(this)) return;
+    this.#at = shareState(connection.leave());
     this.#readAt = readAt;
     this.#busyAt = busyAt;
   }
@@ -142,8 +139,8 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
 
   /** Of the wire, as `read`. */
   onClosed(): void {
-    if (this.#connection === undefined) this.onGone();
-    else this.#connection.onClosed();
+    if (this.#at instanceof Connection) this.#at.onClosed();
+    else this.onGone();
   }
 
   onGone(): void {
@@ -162,13 +159,12 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
 
   /** The connection; where it is dormant it is so no longer. */
   #awake(now = this.#reception.now()): Connection {
-    if (this.#connection !== undefined) return this.#connection;
-    const state = this.#state;
-    this.#state = undefined;
+    if (this.#at instanceof Connection) return this.#at;
     // Who is gone by now has no address any more.
     const remote = { address: this.remoteAddress, port: this.#wire.remote().port };
-    this.#connection = this.#connect(remote, undefined, state, now);
-    return this.#connection;
+    const connection = this.#connect(remote, undefined, this.#at, now);
+    this.#at = connection;
+    return connection;
   }
 
   #connect(remote: Address, tls: AcceptedTls | undefined, state: DormantState | undefined, now: number): Connection {

@@ -238,7 +238,7 @@ export class Connection implements OutputUser, OpenConnection, Swept, TurnReader
     );
   }
 
-  /** Gives up what only saves time: nothing went on for a while. */
+  /** Gives up what only saves time: nothing went on for a while. To be called again changes nothing. */
   trim(): void {
     this.sender.trim();
     this.receiver.trim();
@@ -248,7 +248,7 @@ export class Connection implements OutputUser, OpenConnection, Swept, TurnReader
   /** The wire is another one's from here on. `isAtRest` must be true. @returns where that one goes on */
   leave(): DormantState {
     this.state = 'closed';
-    // A block that came late, for a stream that was gone, had the coders made again.
+    // Coders that a late block has had made again are told as well.
     this.trim();
     return {
       peer: this.sender.peer,

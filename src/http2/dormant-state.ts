@@ -1,4 +1,5 @@
 import type { PeerSettings } from './settings.ts';
+import { shareLast } from './share-last.ts';
 import type { RecentResets } from './stream-table.ts';
 
 /**
@@ -22,28 +23,5 @@ export interface DormantState {
   readonly messagesSent: number;
 }
 
-/** Clients of one kind leave the same: they share what was made for the first in a row. */
-let recent: DormantState | undefined;
-
-/** @returns `state`, or an earlier one that says the same */
-export function shareState(state: DormantState): DormantState {
-  if (recent !== undefined && areSame(state, recent)) return recent;
-  recent = state;
-  return state;
-}
-
-function areSame(one: DormantState, other: DormantState): boolean {
-  return (
-    one.peer === other.peer &&
-    one.sendWindow === other.sendWindow &&
-    one.receiveLeft === other.receiveLeft &&
-    one.smallestTable === other.smallestTable &&
-    one.packedTable === other.packedTable &&
-    one.recentResets === other.recentResets &&
-    one.lastPeerId === other.lastPeerId &&
-    one.started === other.started &&
-    one.succeeded === other.succeeded &&
-    one.messagesReceived === other.messagesReceived &&
-    one.messagesSent === other.messagesSent
-  );
-}
+/** Clients of one kind leave the same. */
+export const shareState = shareLast<DormantState>();

@@ -48,7 +48,7 @@ export class Receiver implements FrameSink {
     this.#headers?.close();
   }
 
-  /** Nothing has begun that has not come to its end, once `trim` was called. */
+  /** The preface is exchanged, and no header block has begun that has not come to its end. */
   get isAtRest(): boolean {
     return this.settled && this.acknowledged && this.openBlock === 0;
   }

@@ -1,6 +1,7 @@
 import { ErrorCode } from './error-code.ts';
 import { ConnectionError } from './errors.ts';
 import { DEFAULT_MAX_FRAME, DEFAULT_WINDOW, getUint32, MAX_WINDOW, putUint32 } from './frame.ts';
+import { shareLast } from './share-last.ts';
 
 /** Identifiers of settings (RFC 9113 section 6.5.2). */
 export const SettingId = {
@@ -65,8 +66,8 @@ export const INITIAL_SETTINGS: PeerSettings = {
   maxFrameSize: DEFAULT_MAX_FRAME,
 };
 
-/** Clients of one kind announce the same: they share what was made for the first in a row. */
-let recent = INITIAL_SETTINGS;
+/** Clients of one kind announce the same. */
+const shareSettings = shareLast(INITIAL_SETTINGS);
 
 /**
  * What holds after `before` and the payload of a SETTINGS frame.
@@ -84,18 +85,7 @@ export function applySettings(
   for (let at = start; at < end; at += 6) {
     applyOne(after, (payload[at]! << 8) | payload[at + 1]!, getUint32(payload, at + 2), fromServer);
   }
-  if (areSame(after, recent)) return recent;
-  recent = after;
-  return after;
-}
-
-function areSame(one: PeerSettings, other: PeerSettings): boolean {
-  return (
-    one.headerTableSize === other.headerTableSize &&
-    one.maxConcurrentStreams === other.maxConcurrentStreams &&
-    one.initialWindowSize === other.initialWindowSize &&
-    one.maxFrameSize === other.maxFrameSize
-  );
+  return shareSettings(after);
 }
 
 function applyOne(

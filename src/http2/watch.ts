@@ -10,7 +10,7 @@ const STALLED = new ConnectionError(
   'slow_headers',
 );
 
-/** Milliseconds without a stream after which a connection gives up its caches. */
+/** Milliseconds without a stream after which a connection gives up its caches; if nothing came either, it is dormant. */
 const IDLE_AFTER_MS = 5_000;
 
 /**
@@ -29,7 +29,6 @@ export class Watch {
   #busyAt: number;
   #progressAt: number;
   #begun = 0;
-  #trimmed = false;
   #mark = 0;
   #taken = 0;
   #takenAt: number;
@@ -140,13 +139,8 @@ export class Watch {
     const { limits, streams, state, begun } = this.#connection;
     const busy = streams.count > 0 || begun !== this.#begun;
     this.#begun = begun;
-    if (busy) {
-      this.#busyAt = now;
-      this.#trimmed = false;
-    } else if (!this.#trimmed && now - this.#busyAt > IDLE_AFTER_MS) {
-      this.#trimmed = true;
-      this.#connection.trim();
-    }
+    if (busy) this.#busyAt = now;
+    else if (now - this.#busyAt > IDLE_AFTER_MS) this.#connection.trim();
     if (limits.idleTimeoutMs > 0 && now - this.#busyAt > limits.idleTimeoutMs && state === 'open') {
       this.#connection.reportFlood('idle_connection');
       this.#connection.drain();
@@ -155,7 +149,7 @@ export class Watch {
 
   /** Nothing has come for a while, and nothing is waited for. */
   #isQuiet(now: number): boolean {
-    return this.#trimmed && this.#pingedAt === 0 && now - this.#readAt > IDLE_AFTER_MS;
+    return this.#pingedAt === 0 && now - Math.max(this.#busyAt, this.#readAt) > IDLE_AFTER_MS;
   }
 
   /** Looks at the streams twice in the time that one may be idle: all of them at every sweep would be dear. */

@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { shareState } from '../../src/http2/dormant-state.ts';
+import { END_HEADERS, END_STREAM, Type } from './conformance/cases.ts';
 import { frame, WorkBench, word } from './fake-socket.ts';
 import { block, request } from './support.ts';
 
-const [DATA, HEADERS, RST_STREAM, SETTINGS] = [0, 1, 3, 4];
-const END_HEADERS = 4;
-const END_STREAM = 1;
+const { DATA, HEADERS, RST_STREAM, SETTINGS } = Type;
 const HEADER_TABLE_SIZE = 1;
 const OK = block({ ':status': '200' });
 

@@ -180,12 +180,9 @@ export class WorkBench {
 
   /** Another connection goes on from what this one leaves, if it is at rest once its output is taken and its floods have leaked. */
   nap(): void {
-    const { sender, receiver, streams, flood, owner } = this.connection;
+    const { sender, flood, owner } = this.connection;
     owner.flusher.catchUp();
     sender.output.flush();
-    sender.trim();
-    receiver.trim();
-    streams.trim();
     flood.leak(1e9);
     if (!this.connection.isAtRest) return;
     this.naps++;
