@@ -13,7 +13,7 @@ type OwnHandle = Handle & { onconnection?: HandleWire | null };
 
 /**
  * An accepted connection without the socket that Node makes of its handle, which takes 1.6 KiB. A handle reads, writes what the
- * kernel takes, and closes. For all else the socket is made, once, and has it from then on.
+ * kernel takes, comes to its end, and closes. For all else the socket is made, once, and has it from then on.
  */
 export class HandleWire implements Wire {
   readonly #handle: OwnHandle;
@@ -57,12 +57,16 @@ export class HandleWire implements Wire {
     return true;
   }
 
-  /** Something was read, or there was nothing, or the end came, or an error: who is not told which lets the socket find out. */
+  /**
+   * Something was read, or the end came, or there was nothing, or an error. At its end a stream reads no longer, and can begin
+   * again; in the other two cases it does (`uv_read_start`: UV_EALREADY), and the socket finds out which it is.
+   */
   onRead(): void {
     const all = this.#handle.bytesRead;
     const octets = all - this.#octets;
     this.#octets = all;
     if (octets > 0) this.#user!.read(shared, 0, octets);
+    else if (this.#handle.readStart() === 0) this.destroy();
     else this.#makeSocket();
   }
 

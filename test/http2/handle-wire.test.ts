@@ -126,13 +126,14 @@ describe('the wire of an accepted connection', () => {
     expect(wire.local()).toEqual({ address: client.remoteAddress, port: client.remotePort });
   });
 
-  test('is closed once when the peer ends', async () => {
-    const { user, client } = await connectOne();
+  test('is closed once when the peer ends, without a socket', async () => {
+    const { user, client, hasSocket } = await connectOne();
     client.resume();
     client.end('the end');
     await once(client, 'close');
     await user.end;
     expect(user).toMatchObject({ text: 'the end', closed: 1 });
+    expect(hasSocket()).toBe(false);
   });
 
   test('is closed once when the peer resets', async () => {
