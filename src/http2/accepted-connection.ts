@@ -7,6 +7,7 @@ import type { Limits } from './limits.ts';
 import type { OpenConnection, StreamCounts } from './open-connection.ts';
 import type { PeerIdentity } from './peer-identity.ts';
 import type { LocalSettings } from './settings.ts';
+import { Specimen } from './specimen.ts';
 import type { ConnectionInfo, Stream } from './stream.ts';
 import type { Swept } from './sweeper.ts';
 import type { Address, Wire, WireUser } from './wire.ts';
@@ -21,6 +22,8 @@ export interface Reception {
   now(): number;
   onClosed(accepted: AcceptedConnection): void;
 }
+
+const connections = new Specimen<Connection>();
 
 /** What TLS found out. */
 export interface AcceptedTls {
@@ -128,6 +131,7 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
     this.#reception.owner.flusher.catchUp();
     if (!(connection instanceof Connection) || !connection.isAtRest || !this.#wire.handOver(this)) return;
     this.#at = shareState(connection.leave());
+    connections.keep(connection);
     this.#readAt = readAt;
     this.#busyAt = busyAt;
   }
@@ -144,6 +148,7 @@ export class AcceptedConnection implements OpenConnection, ConnectionKeeper, Swe
   }
 
   onGone(): void {
+    if (this.#at instanceof Connection) connections.keep(this.#at);
     this.#reception.onClosed(this);
   }
 

@@ -17,5 +17,6 @@ export { Listener, type ListenerOptions, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_SOU
 export type { OpenConnection, StreamCounts } from './open-connection.ts';
 export { type PeerIdentity, parseSubjectAltName } from './peer-identity.ts';
 export { type LocalSettings, SERVER_SETTINGS } from './settings.ts';
+export { Specimen } from './specimen.ts';
 export type { ConnectionInfo, Stream, StreamHandler } from './stream.ts';
 export { ResetCause } from './stream.ts';

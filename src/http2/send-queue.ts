@@ -20,6 +20,8 @@ class Chunk {
  * came in: 3 MB of 1-byte frames cost 3 MB.
  */
 export class SendQueue {
+  /** One that always lives (see `Specimen`), and holds nothing. */
+  static readonly specimen = new SendQueue();
   /** Octets queued. */
   size = 0;
   #first: Chunk | undefined = undefined;

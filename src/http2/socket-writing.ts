@@ -49,7 +49,7 @@ export function writeAtOnce(socket: Socket, octets: Buffer, writer: Writer): boo
  * @returns as `writeAtOnce`
  */
 export function writeToHandle(handle: Handle, octets: Buffer, writer: Writer, owner: Destroyable): boolean {
-  const request = spare ?? new RequestOfWrite!();
+  const request = spare ?? makeRequest(RequestOfWrite!);
   spare = undefined;
   const status = handle.writeBuffer(request, octets);
   if (status === 0 && handle.writeQueueSize > 0) {
@@ -65,6 +65,14 @@ export function writeToHandle(handle: Handle, octets: Buffer, writer: Writer, ow
   spare = request;
   if (status !== 0) owner.destroy(errorOf(status));
   return true;
+}
+
+/** With all that it may be given: those that were used and those that were not have one shape, and one of them always lives. */
+function makeRequest(RequestOfWrite: new () => WriteRequest): WriteRequest {
+  const request = new RequestOfWrite();
+  request.octets = undefined;
+  request.oncomplete = undefined;
+  return request;
 }
 
 /** Looks at the request that Node's next write to `handle` comes with. */

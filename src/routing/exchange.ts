@@ -9,6 +9,7 @@ import {
   ErrorCode,
   type HeaderBlock,
   type ResetCause,
+  Specimen,
   type Stream,
   type StreamHandler,
 } from '../http2/index.ts';
@@ -25,6 +26,8 @@ import { type ResponseHead, readResponseHead } from './response-head.ts';
 import { Traffic } from './traffic.ts';
 
 const EMPTY = Buffer.alloc(0);
+
+const exchanges = new Specimen<Exchange>();
 
 /** How much earlier than our deadline a cancellation by the client is taken for its deadline. */
 const DEADLINE_SLACK_MS = 20;
@@ -369,6 +372,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     }
     this.#parts.chain.settle(this, outcome);
     for (const subscriber of this.#parts.onEnd) subscriber(this, outcome);
+    exchanges.keep(this);
   }
 
   #outcome(status: number, refusal: Refusal | undefined, cancelled: boolean): Outcome {

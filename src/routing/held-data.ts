@@ -7,6 +7,8 @@ const FIRST = 1024;
  * whatever the sizes of its frames; the client's window bounds it.
  */
 export class HeldData {
+  /** One that always lives (see `Specimen`), and holds nothing. */
+  static readonly specimen = new HeldData();
   #octets = Buffer.alloc(0);
   #length = 0;
 

@@ -309,8 +309,11 @@ describe('a connection on which nothing goes on', () => {
     for (let made = 0; made < 20; made++) await greeted();
     await fallAsleep();
     const used = async () => {
-      await new Promise((resolve) => setImmediate(resolve));
-      collect();
+      // What the first collection has let go of is found by the second.
+      for (let turn = 0; turn < 2; turn++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        collect();
+      }
       return process.memoryUsage().heapUsed;
     };
     const sockets: Socket[] = [];
@@ -319,7 +322,6 @@ describe('a connection on which nothing goes on', () => {
     const awake = await used();
     await fallAsleep();
     const dormant = await used();
-    (await import('node:fs')).appendFileSync('/tmp/left.txt', `${(awake - dormant) / count}\n`);
     expect((awake - dormant) / count).toBeGreaterThan(1_000);
     expect(sockets.filter(({ destroyed }) => destroyed)).toEqual([]);
   });

@@ -27,11 +27,12 @@ export class ProbedGateway {
     this.#answers = answers;
   }
 
-  static async start(options: TestConfigOptions): Promise<ProbedGateway> {
+  /** @param flags of Node */
+  static async start(options: TestConfigOptions, flags: readonly string[] = []): Promise<ProbedGateway> {
     const answers: ((holdings: Holdings) => void)[] = [];
     const probe = fileURLToPath(new URL('./gateway-probe.ts', import.meta.url));
     const gateway = await GatewayProcess.start(options, {
-      execArgv: ['--expose-gc', '--import', probe],
+      execArgv: ['--expose-gc', '--import', probe, ...flags],
       onMessage: (message) => {
         if (isHoldings(message)) answers.shift()?.(message);
       },
