@@ -6,7 +6,6 @@ import { Field } from './field.ts';
 import { HeaderBlock } from './header-block.ts';
 import { Decoder } from './hpack/decoder.ts';
 import { IGNORE_EVENTS } from './ignore-events.ts';
-import { Specimen } from './specimen.ts';
 import { checkHeaders, Verdict } from './validate-headers.ts';
 
 /** The answer to a request whose header list is above the limit (RFC 6585 section 5). */
@@ -14,8 +13,6 @@ const TOO_LARGE = new HeaderBlock([new Field(':status', '431'), new Field('conte
 
 /** What a field takes besides its octets. */
 const FIELD_MEMORY = 64;
-
-const decoders = new Specimen<Decoder>();
 
 /** Complete header blocks: decodes them, in order, whatever becomes of them, since they share HPACK's state. */
 export class HeaderReceiver {
@@ -49,9 +46,7 @@ export class HeaderReceiver {
 
   /** The connection is idle: gives up what only saves time. */
   trim(): void {
-    if (this.#decoder === undefined) return;
-    if (!this.#decoder.isFresh) this.#packed = this.#decoder.pack();
-    decoders.keep(this.#decoder);
+    if (this.#decoder?.isFresh === false) this.#packed = this.#decoder.pack();
     this.#decoder = undefined;
   }
 

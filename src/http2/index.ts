@@ -3,6 +3,9 @@
  * and streams that hand over frames without objects, promises or copies that a proxy does not need.
  */
 
+// They live as long as anybody uses the engine.
+import './hpack/specimens.ts';
+
 export { sourceOf } from './census.ts';
 export { Client, type ClientOptions } from './client.ts';
 export type { ClientTls, Target } from './connector.ts';

@@ -17,7 +17,6 @@ import type { HeaderBlock } from './header-block.ts';
 import { Encoder } from './hpack/encoder.ts';
 import type { Output } from './output.ts';
 import { applySettings, INITIAL_SETTINGS } from './settings.ts';
-import { Specimen } from './specimen.ts';
 import { StreamList } from './stream-list.ts';
 
 /** Octets of a DATA frame that is worth its answers even where it used up a window. */
@@ -25,8 +24,6 @@ const WORTH = 1_024;
 
 /** HPACK table that we keep for what we send, whatever the peer allows. */
 const ENCODER_TABLE = 4_096;
-
-const encoders = new Specimen<Encoder>();
 
 /**
  * What one connection sends: frames into its output, DATA as the peer's windows and the output limit allow. Streams held
@@ -67,7 +64,6 @@ export class Sender {
    */
   trim(): void {
     if (this.#encoder === undefined) return;
-    encoders.keep(this.#encoder);
     this.#encoder = undefined;
     this.#smallestTable = 0;
   }

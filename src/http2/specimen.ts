@@ -3,7 +3,8 @@
  *
  * When V8 collects to give memory back, which is when nobody calls, it forgets the shapes ("maps") of objects of which none lives,
  * and throws away what it compiled for them (`MarkCompactCollector::RetainMaps`): the first 10,000 calls after an idle minute
- * then cost half a second of CPU more. One that lives is enough, whatever it holds with it.
+ * then cost half a second of CPU more. One that lives is enough, whatever it holds with it:
+ * that must be little, and may be what the last caller sent.
  */
 export class Specimen<T> {
   #last: T | undefined = undefined;
