@@ -5,7 +5,7 @@
 export interface Handle {
   /** Reads into `buffer` from here on, and calls `onread` with it. */
   useUserBuffer(buffer: Buffer): void;
-  /** Something was read if `bytesRead` has grown. Otherwise there was nothing to read, or the end, or an error: no telling which. */
+  /** Something was read if `bytesRead` has grown. Otherwise it is the end, after which `readStart` gives 0, or there was nothing to read, or an error: no telling which. */
   onread: (this: Handle) => void;
   readStart(): number;
   readStop(): number;

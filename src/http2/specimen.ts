@@ -3,8 +3,8 @@
  *
  * When V8 collects to give memory back, which is when nobody calls, it forgets the shapes ("maps") of objects of which none lives,
  * and throws away what it compiled for them (`MarkCompactCollector::RetainMaps`): the first 10,000 calls after an idle minute
- * then cost half a second of CPU more. One that lives is enough, whatever it holds with it:
- * that must be little, and may be what the last caller sent.
+ * then cost half a second of CPU more. One that lives is enough. It is kept with all that it
+ * holds, which must be little: what peers may make large is given up before, or has a specimen of its own (`static specimen`, `hpack/specimens.ts`).
  */
 export class Specimen<T> {
   #last: T | undefined = undefined;
