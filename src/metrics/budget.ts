@@ -1,5 +1,5 @@
 import { CODES } from '../grpc/status.ts';
-import { PAGE_OCTETS, PagePool } from './page-pool.ts';
+import { MAX_PAGES, PAGE_OCTETS, PagePool } from './page-pool.ts';
 import { WaitingCalls } from './waiting-calls.ts';
 
 /** What the configuration allows. */
@@ -43,7 +43,7 @@ export function shareOut({ maxSeries, memory }: MetricsLimits): MetricsBudget {
   const maxOthers = othersOf(maxSeries);
   const tables = tableOctets(maxSeries);
   const log = Math.min(floorPower(memory * LOG_SHARE), floorPower(memory - least + LEAST_LOG));
-  const pages = Math.floor((memory - tables - log - PagePool.octets(0)) / PAGE_OCTETS);
+  const pages = Math.min(MAX_PAGES, Math.floor((memory - tables - log - PagePool.octets(0)) / PAGE_OCTETS));
   return { maxSeries, maxOthers, pages, log };
 }
 

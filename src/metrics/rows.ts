@@ -1,6 +1,7 @@
 import type { Counter, Part } from './counters.ts';
 import { OTHER_LABEL } from './label-table.ts';
 import { ABSENT } from './series-index.ts';
+import { methodIn, statusIn } from './series-records.ts';
 import type { SeriesTable } from './series-table.ts';
 
 /** Series as a query reads them: of the totals, or of what was counted since some frame. Labels are the table's numbers. */
@@ -37,8 +38,8 @@ export function deltaRows(table: SeriesTable, frame: number): Rows {
       const series = log.seriesOf(entry);
       return table.generationOf(series) === log.generationOf(entry) ? table.tenantOf(series) : OTHER_LABEL;
     },
-    methodOf: (entry) => log.labelsOf(entry) >>> 5,
-    statusOf: (entry) => log.labelsOf(entry) & 31,
+    methodOf: (entry) => methodIn(log.labelsOf(entry)),
+    statusOf: (entry) => statusIn(log.labelsOf(entry)),
     counterOf: (entry, counter) => log.counterOf(entry, counter),
     maxOf: (entry) => log.maxOf(entry),
     forEachBucket: (entry, part, visit) => log.forEachBucket(entry, part, visit),

@@ -1,26 +1,21 @@
+import type { SeriesRecords } from './series-records.ts';
+
 /** Where a series stands that is not in the index. */
 export const ABSENT = -1;
-
-/** The three labels of each series by its number. */
-export interface SeriesLabels {
-  readonly tenants: Int32Array;
-  readonly methods: Int32Array;
-  readonly statuses: Uint8Array;
-}
 
 /**
  * Finds a series by its labels' numbers without making a key: open addressing with linear probing, half full at most
  * (Knuth, TAOCP volume 3, 6.4, algorithm R for deletion).
  */
 export class SeriesIndex {
-  readonly #labels: SeriesLabels;
+  readonly #records: SeriesRecords;
   /** Series + 1; 0 is free. */
   readonly #places: Int32Array;
   readonly #mask: number;
 
-  constructor(labels: SeriesLabels) {
-    this.#labels = labels;
-    const size = SeriesIndex.places(labels.tenants.length);
+  constructor(records: SeriesRecords) {
+    this.#records = records;
+    const size = SeriesIndex.places(records.capacity);
     this.#places = new Int32Array(size);
     this.#mask = size - 1;
   }
@@ -29,12 +24,12 @@ export class SeriesIndex {
     return 2 ** Math.ceil(Math.log2(2 * series + 2));
   }
 
-  find(tenant: number, method: number, status: number): number {
-    const { tenants, methods, statuses } = this.#labels;
-    for (let place = this.#home(tenant, method, status); ; place = (place + 1) & this.#mask) {
+  /** @param labels as `labelsOf` makes it of method and status */
+  find(tenant: number, labels: number): number {
+    for (let place = this.#home(tenant, labels); ; place = (place + 1) & this.#mask) {
       const series = this.#places[place]! - 1;
       if (series < 0) return ABSENT;
-      if (tenants[series] === tenant && methods[series] === method && statuses[series] === status) return series;
+      if (this.#records.is(series, tenant, labels)) return series;
     }
   }
 
@@ -63,12 +58,11 @@ export class SeriesIndex {
   }
 
   #homeOf(series: number): number {
-    const { tenants, methods, statuses } = this.#labels;
-    return this.#home(tenants[series]!, methods[series]!, statuses[series]!);
+    return this.#home(this.#records.tenantOf(series), this.#records.labelsOf(series));
   }
 
-  #home(tenant: number, method: number, status: number): number {
-    let hash = Math.imul(tenant, 0x9e37_79b1) ^ Math.imul(method * 32 + status + 1, 0x85eb_ca6b);
+  #home(tenant: number, labels: number): number {
+    let hash = Math.imul(tenant, 0x9e37_79b1) ^ Math.imul(labels + 1, 0x85eb_ca6b);
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b_3c6d);
     return (hash ^ (hash >>> 13)) & this.#mask;
   }

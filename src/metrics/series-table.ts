@@ -1,22 +1,19 @@
 import { CODES, Code } from '../grpc/status.ts';
 import { MAX_METHODS, type MetricsBudget } from './budget.ts';
-import { type CallFacts, COUNTERS, type Counter, PARTS, type Part } from './counters.ts';
+import { type CallFacts, type Counter, Part } from './counters.ts';
 import { DeltaLog } from './delta-log.ts';
 import { Distinct } from './distinct.ts';
 import { LabelTable, OTHER_LABEL } from './label-table.ts';
 import { EMPTY, PagePool } from './page-pool.ts';
 import { ABSENT, SeriesIndex } from './series-index.ts';
+import { Kind, labelsOf, SeriesRecords } from './series-records.ts';
 import { Victims } from './victims.ts';
 import { bucketOfRun, lengthOfRun, WaitingCalls } from './waiting-calls.ts';
 
 /** The label of what has none of its own any more. Neither a tenant nor a method can be called so. */
 export const OTHER = '_other';
 
-const FREE = 0;
-/** A series of one tenant. */
-const OWN = 1;
-/** What was folded: of all tenants without a series. */
-const FOLDED = 2;
+const ALL_PARTS = Object.values(Part);
 
 /**
  * Calls, messages, octets and latencies by tenant, method and status, in memory that is fixed from the start. Beyond its
@@ -31,19 +28,11 @@ export class SeriesTable {
   readonly #budget: MetricsBudget;
   readonly #tenants: LabelTable;
   readonly #methods = new LabelTable(MAX_METHODS, OTHER);
-  readonly #labels: { tenants: Int32Array; methods: Int32Array; statuses: Uint8Array };
+  readonly #records: SeriesRecords;
   readonly #index: SeriesIndex;
   readonly #victims: Victims;
   readonly #distinct = new Distinct();
-  readonly #kinds: Uint8Array;
-  /** Rises whenever a series' place is given to another. */
-  readonly #generations: Uint32Array;
-  readonly #totals: Float64Array;
-  readonly #maxima: Float64Array;
-  readonly #histograms: Uint32Array;
   readonly #waiting = new WaitingCalls();
-  /** Of each series the last call that waits, + 1; 0 is none. Only while they are being counted. */
-  readonly #lastCalls: Int32Array;
   readonly #free: number[] = [];
   #size = 0;
   #counted = 0;
@@ -57,23 +46,9 @@ export class SeriesTable {
     this.pool = new PagePool(budget.pages);
     this.log = new DeltaLog(budget.log, now);
     this.#tenants = new LabelTable(budget.maxSeries, OTHER);
-    this.#labels = {
-      tenants: new Int32Array(capacity),
-      methods: new Int32Array(capacity),
-      statuses: new Uint8Array(capacity),
-    };
-    this.#index = new SeriesIndex(this.#labels);
-    this.#kinds = new Uint8Array(capacity);
-    this.#generations = new Uint32Array(capacity);
-    this.#totals = new Float64Array(capacity * COUNTERS);
-    this.#maxima = new Float64Array(capacity);
-    this.#histograms = new Uint32Array(capacity * PARTS);
-    this.#lastCalls = new Int32Array(capacity);
-    this.#victims = new Victims({
-      capacity,
-      mayFold: (series) => this.#kinds[series] === OWN,
-      callsOf: (series) => this.#totals[series * COUNTERS]!,
-    });
+    this.#records = new SeriesRecords(capacity);
+    this.#index = new SeriesIndex(this.#records);
+    this.#victims = new Victims(this.#records);
   }
 
   /** Series of tenants. */
@@ -122,24 +97,24 @@ export class SeriesTable {
 
   /** The next series; `ABSENT` behind the last. */
   after(series: number): number {
-    for (let next = series + 1; next < this.#size; next++) if (this.#kinds[next] !== FREE) return next;
+    for (let next = series + 1; next < this.#size; next++) if (this.#records.kindOf(next) !== Kind.FREE) return next;
     return ABSENT;
   }
 
   tenantOf(series: number): number {
-    return this.#labels.tenants[series]!;
+    return this.#records.tenantOf(series);
   }
 
   methodOf(series: number): number {
-    return this.#labels.methods[series]!;
+    return this.#records.methodOf(series);
   }
 
   statusOf(series: number): number {
-    return this.#labels.statuses[series]!;
+    return this.#records.statusOf(series);
   }
 
   generationOf(series: number): number {
-    return this.#generations[series]!;
+    return this.#records.generationOf(series);
   }
 
   tenantName(tenant: number): string {
@@ -160,26 +135,27 @@ export class SeriesTable {
 
   /** As of the last flush. */
   counterOf(series: number, counter: Counter): number {
-    return this.#totals[series * COUNTERS + counter]!;
+    return this.#records.counterOf(series, counter);
   }
 
   /** Milliseconds, as of the last flush. */
   maxOf(series: number): number {
-    return this.#maxima[series]!;
+    return this.#records.maxOf(series);
   }
 
   /** Each bucket of a histogram, as of the last flush. */
   forEachBucket(series: number, part: Part, visit: (bucket: number, count: number) => void): void {
-    this.pool.forEach(this.#histograms[series * PARTS + part]!, visit);
+    this.pool.forEach(this.#records.histogramOf(series, part), visit);
   }
 
   forEachOctave(series: number, part: Part, visit: (octave: number, count: number) => void): void {
-    this.pool.forEachOctave(this.#histograms[series * PARTS + part]!, visit);
+    this.pool.forEachOctave(this.#records.histogramOf(series, part), visit);
   }
 
   /** Counts the calls of known series first, series by series, and then those that may call for a new one. */
   #countWaiting(): void {
     const waiting = this.#waiting;
+    const records = this.#records;
     if (waiting.length === 0) return;
     this.#counted++;
     const known: number[] = [];
@@ -192,13 +168,13 @@ export class SeriesTable {
         unknown.push(call);
         continue;
       }
-      const last = this.#lastCalls[series]!;
+      const last = records.lastCallOf(series);
       if (last === 0) {
         known.push(series);
-        generations.push(this.#generations[series]!);
+        generations.push(records.generationOf(series));
       }
       waiting.link(call, last - 1);
-      this.#lastCalls[series] = call + 1;
+      records.setLastCall(series, call + 1);
     }
     for (let i = 0; i < known.length; i++) this.#countSeries(known[i]!, generations[i]!);
     for (const call of unknown) this.#countAlone(call);
@@ -206,9 +182,9 @@ export class SeriesTable {
   }
 
   #countSeries(series: number, generation: number): void {
-    const last = this.#lastCalls[series]! - 1;
-    this.#lastCalls[series] = 0;
-    if (this.#generations[series] === generation) {
+    const last = this.#records.lastCallOf(series) - 1;
+    this.#records.setLastCall(series, 0);
+    if (this.#records.generationOf(series) === generation) {
       this.#count(series, last);
       return;
     }
@@ -233,20 +209,19 @@ export class SeriesTable {
   #count(series: number, last: number): void {
     const { log } = this;
     const { counters, max, lengths, runs } = this.#waiting.sumUp(last);
-    this.#victims.touch(series);
-    for (let i = 0; i < COUNTERS; i++) this.#totals[series * COUNTERS + i]! += counters[i]!;
-    if (max > this.#maxima[series]!) this.#maxima[series] = max;
-    const labels = this.methodOf(series) * 32 + this.statusOf(series);
-    log.beginEntry(series, this.#generations[series]!, labels, counters, max);
-    for (let part = 0; part < PARTS; part++) {
+    const records = this.#records;
+    records.use(series);
+    records.add(series, counters, max);
+    log.beginEntry(series, records.generationOf(series), records.labelsOf(series), counters, max);
+    for (const part of ALL_PARTS) {
       const ofPart = runs[part]!;
       const length = lengths[part]!;
       for (let run = 0; run < length; ) {
         const bucket = bucketOfRun(ofPart[run]!);
         let count = 0;
         for (; run < length && bucketOfRun(ofPart[run]!) === bucket; run++) count += lengthOfRun(ofPart[run]!);
-        log.bucket(part as Part, bucket, count);
-        this.#addBucket(series * PARTS + part, series, bucket, count);
+        log.bucket(part, bucket, count);
+        this.#addBucket(series, part, bucket, count);
       }
     }
     log.endEntry();
@@ -258,7 +233,7 @@ export class SeriesTable {
     const method = this.#methods.find(waiting.methodOf(call));
     return tenant === undefined || method === undefined
       ? ABSENT
-      : this.#index.find(tenant, method, waiting.statusOf(call));
+      : this.#index.find(tenant, labelsOf(method, waiting.statusOf(call)));
   }
 
   #admit(tenant: string, method: string, status: number): number {
@@ -270,31 +245,33 @@ export class SeriesTable {
     }
     const tenantNumber = this.#tenants.hold(tenant);
     // A method without a name of its own may be one of several: their series is one.
-    const known = methodNumber === OTHER_LABEL ? this.#index.find(tenantNumber, methodNumber, status) : ABSENT;
+    const known =
+      methodNumber === OTHER_LABEL ? this.#index.find(tenantNumber, labelsOf(methodNumber, status)) : ABSENT;
     if (known !== ABSENT) {
       this.#tenants.release(tenantNumber);
       return known;
     }
     this.#own++;
-    return this.#allocate(OWN, tenantNumber, methodNumber, status);
+    return this.#allocate(Kind.OWN, tenantNumber, methodNumber, status);
   }
 
-  /** @param at the histogram's place */
-  #addBucket(at: number, series: number, bucket: number, count: number): void {
-    let histogram = this.pool.add(this.#histograms[at]!, bucket, count);
+  #addBucket(series: number, part: Part, bucket: number, count: number): void {
+    const records = this.#records;
+    let histogram = this.pool.add(records.histogramOf(series, part), bucket, count);
     while (histogram < 0) {
       // The budget is such that this series and the last ones that can be folded into always have their pages.
       if (!this.#makeRoom(series)) return;
-      histogram = this.pool.add(this.#histograms[at]!, bucket, count);
+      histogram = this.pool.add(records.histogramOf(series, part), bucket, count);
     }
-    this.#histograms[at] = histogram;
+    records.setHistogram(series, part, histogram);
   }
 
   /** Folds some series other than `except`. @returns false when there is none */
   #makeRoom(except: number): boolean {
     let victim = this.#victims.choose(except);
     for (let series = 0; victim === ABSENT && series < this.#size; series++) {
-      if (series === except || this.#kinds[series] !== FOLDED || this.methodOf(series) === OTHER_LABEL) continue;
+      if (series === except || this.#records.kindOf(series) !== Kind.FOLDED) continue;
+      if (this.methodOf(series) === OTHER_LABEL) continue;
       victim = series;
     }
     if (victim === ABSENT) return false;
@@ -305,7 +282,7 @@ export class SeriesTable {
   /** Adds a series to those of the tenants without one: of its own method if it can be, else of all methods. */
   #fold(series: number): void {
     const status = this.statusOf(series);
-    const isOwn = this.#kinds[series] === OWN;
+    const isOwn = this.#records.kindOf(series) === Kind.OWN;
     const tenant = this.tenantOf(series);
     const method = this.methodOf(series);
     if (isOwn) this.#distinct.add(`${this.tenantName(tenant)} ${this.methodName(method)} ${status}`);
@@ -316,44 +293,33 @@ export class SeriesTable {
       this.#tenants.release(tenant);
       this.#own--;
     } else this.#folded--;
-    this.#kinds[series] = FREE;
-    this.#generations[series]!++;
+    this.#records.free(series);
     this.#free.push(series);
   }
 
   #foldedOf(method: number, status: number): number {
-    const known = this.#index.find(OTHER_LABEL, method, status);
+    const known = this.#index.find(OTHER_LABEL, labelsOf(method, status));
     if (known !== ABSENT) return known;
-    if (method === OTHER_LABEL) return this.#allocate(FOLDED, OTHER_LABEL, method, status);
+    if (method === OTHER_LABEL) return this.#allocate(Kind.FOLDED, OTHER_LABEL, method, status);
     if (this.#folded >= this.#budget.maxOthers) return this.#foldedOf(OTHER_LABEL, status);
     this.#folded++;
-    return this.#allocate(FOLDED, OTHER_LABEL, method, status);
+    return this.#allocate(Kind.FOLDED, OTHER_LABEL, method, status);
   }
 
-  #allocate(kind: number, tenant: number, method: number, status: number): number {
+  #allocate(kind: Kind, tenant: number, method: number, status: number): number {
     const series = this.#free.pop() ?? this.#size++;
-    this.#kinds[series] = kind;
-    this.#labels.tenants[series] = tenant;
-    this.#labels.methods[series] = method;
-    this.#labels.statuses[series] = status;
+    this.#records.begin(series, kind, tenant, labelsOf(method, status));
     this.#index.add(series);
-    this.#victims.begin(series);
     return series;
   }
 
   /** All of `from` becomes part of `to`. */
   #add(from: number, to: number): void {
-    const totals = this.#totals;
-    for (let i = 0; i < COUNTERS; i++) {
-      totals[to * COUNTERS + i]! += totals[from * COUNTERS + i]!;
-      totals[from * COUNTERS + i] = 0;
-    }
-    this.#maxima[to] = Math.max(this.#maxima[to]!, this.#maxima[from]!);
-    this.#maxima[from] = 0;
-    for (let part = 0; part < PARTS; part++) {
-      const at = to * PARTS + part;
-      this.#histograms[at] = this.pool.move(this.#histograms[from * PARTS + part]!, this.#histograms[at]!);
-      this.#histograms[from * PARTS + part] = EMPTY;
+    const records = this.#records;
+    records.move(from, to);
+    for (const part of ALL_PARTS) {
+      records.setHistogram(to, part, this.pool.move(records.histogramOf(from, part), records.histogramOf(to, part)));
+      records.setHistogram(from, part, EMPTY);
     }
   }
 }

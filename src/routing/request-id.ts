@@ -1,5 +1,5 @@
 import { WrittenField } from '../http2/index.ts';
-import { writeHalf, writeOctet, writeWord } from './hex.ts';
+import { viewOf, writeHalf, writeOctet, writeWord } from './hex.ts';
 
 const ID_LENGTH = 36;
 const DASH = 0x2d;
@@ -66,20 +66,21 @@ export class RequestId extends WrittenField {
       return;
     }
     const { a, b, c, d } = this;
-    writeWord(a, target, at);
-    target[at + 8] = DASH;
-    writeHalf(b >>> 16, target, at + 9);
-    target[at + 13] = DASH;
-    writeHalf(b, target, at + 14);
-    target[at + 18] = DASH;
-    writeHalf(c >>> 16, target, at + 19);
-    target[at + 23] = DASH;
-    writeHalf(c, target, at + 24);
-    writeWord(d, target, at + 28);
+    const view = viewOf(target);
+    writeWord(a, view, at);
+    view.setUint8(at + 8, DASH);
+    writeHalf(b >>> 16, view, at + 9);
+    view.setUint8(at + 13, DASH);
+    writeHalf(b, view, at + 14);
+    view.setUint8(at + 18, DASH);
+    writeHalf(c >>> 16, view, at + 19);
+    view.setUint8(at + 23, DASH);
+    writeHalf(c, view, at + 24);
+    writeWord(d, view, at + 28);
   }
 
   /** Writes the 32 digits without dashes: the id of a trace that begins with this request. */
-  writeTraceId(target: Uint8Array, at: number): void {
+  writeTraceId(target: DataView, at: number): void {
     writeWord(this.a, target, at);
     writeWord(this.b, target, at + 8);
     writeWord(this.c, target, at + 16);
@@ -91,9 +92,9 @@ export class RequestId extends WrittenField {
    * that the spans of a call need no random numbers of their own.
    * @param index 0 is the call, n its nth attempt, at most 254
    */
-  writeSpanId(index: number, target: Uint8Array, at: number): void {
-    writeOctet((index + 1) & 0xff, target, at);
-    writeOctet((this.c >>> 16) & 0xff, target, at + 2);
+  writeSpanId(index: number, target: DataView, at: number): void {
+    writeOctet(index + 1, target, at);
+    writeOctet(this.c >>> 16, target, at + 2);
     writeHalf(this.c, target, at + 4);
     writeWord(this.d, target, at + 8);
   }

@@ -1,4 +1,5 @@
 import { WrittenField } from '../http2/index.ts';
+import { viewOf } from './hex.ts';
 import type { RequestId } from './request-id.ts';
 
 /** Where a call comes from, by its `traceparent` (W3C Trace Context, level 2). */
@@ -47,7 +48,10 @@ const TRACEPARENT_LENGTH = 55;
 const TRACE_AT = 3;
 const SPAN_AT = 36;
 const FLAGS_AT = 53;
-const ZERO = 0x30;
+/** Two digits each, ASCII. */
+const VERSION = 0x3030;
+const NO_FLAG = 0x3030;
+const FLAG_SAMPLED = 0x3031;
 const DASH = 0x2d;
 
 /** A `traceparent` whose span is one of the call's own (see `RequestId.writeSpanId`), written where it is sent. */
@@ -70,16 +74,15 @@ export abstract class TraceparentField extends WrittenField {
 
   writeValue(target: Buffer, at: number): void {
     const { foreignTraceId, uuid } = this;
-    target[at] = ZERO;
-    target[at + 1] = ZERO;
-    target[at + 2] = DASH;
-    if (foreignTraceId === undefined) uuid.writeTraceId(target, at + TRACE_AT);
+    const view = viewOf(target);
+    view.setUint16(at, VERSION);
+    view.setUint8(at + TRACE_AT - 1, DASH);
+    if (foreignTraceId === undefined) uuid.writeTraceId(view, at + TRACE_AT);
     else target.latin1Write(foreignTraceId, at + TRACE_AT);
-    target[at + SPAN_AT - 1] = DASH;
-    uuid.writeSpanId(this.index, target, at + SPAN_AT);
-    target[at + FLAGS_AT - 1] = DASH;
-    target[at + FLAGS_AT] = ZERO;
-    target[at + FLAGS_AT + 1] = this.sampled ? ZERO + SAMPLED : ZERO;
+    view.setUint8(at + SPAN_AT - 1, DASH);
+    uuid.writeSpanId(this.index, view, at + SPAN_AT);
+    view.setUint8(at + FLAGS_AT - 1, DASH);
+    view.setUint16(at + FLAGS_AT, this.sampled ? FLAG_SAMPLED : NO_FLAG);
   }
 }
 

@@ -1,47 +1,44 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { StageWait } from '../../chain/call.ts';
 import { Code, codeName } from '../../grpc/status.ts';
 import { spanIdOctets, traceIdOctets } from '../../routing/request-id.ts';
 import { isServerError } from '../server-error.ts';
-import type { EncodedSpans } from './encode-batch.ts';
-import { type Attributes, encodeSpan, type SpanFacts, SpanKind } from './encode-span.ts';
+import { type Attributes, encodeSpan, type SpanFacts } from './encode-span.ts';
 import { createSpanAttributes, type SpanAttributes } from './span-attributes.ts';
 import type { SpannedCall } from './spanned-call.ts';
 
 /** Waits of the chain get ids above those of attempts. */
 const FIRST_WAIT = 128;
+/** Name of spans of calls to no method that is known. */
+const UNKNOWN = 'unknown method';
 
 /**
  * Makes the spans of calls that are over: the call's (SERVER), and inside it one for each wait of the chain and each attempt
- * (CLIENT). They are encoded at once: as objects for OpenTelemetry's serializer they cost four times as much.
+ * (CLIENT). They are encoded at once, each as `encodeSpan` does: as objects for OpenTelemetry's serializer they cost four times as much.
  * @param epoch Unix milliseconds of the monotonic clock's zero
  */
-export function createSpanBuilder(epoch: () => number): (call: SpannedCall) => EncodedSpans {
-  const writer = new BinaryWriter();
+export function createSpanBuilder(epoch: () => number): (call: SpannedCall) => Uint8Array[] {
   const known = createSpanAttributes();
   return (call) => {
     const at = epoch();
     const { parentTraceId } = call;
     const traceId = parentTraceId === undefined ? traceIdOctets(call.uuid) : Buffer.from(parentTraceId, 'hex');
-    encodeSpan(writer, traceId, serverSpan(known, call), at);
-    for (const facts of waitSpans(known, call)) encodeSpan(writer, traceId, facts, at);
-    for (const facts of attemptSpans(known, call)) encodeSpan(writer, traceId, facts, at);
-    return { octets: writer.finish(), count: call.count };
+    const spans = [serverSpan(known, call), ...waitSpans(known, call), ...attemptSpans(known, call)];
+    return spans.map((facts) => encodeSpan(traceId, facts, at));
   };
 }
 
 function serverSpan(known: SpanAttributes, call: SpannedCall): SpanFacts {
   const { status, reason, parentSpanId } = call;
   return {
-    name: call.method ?? 'unknown method',
-    kind: SpanKind.SERVER,
+    head: known.server(call.method ?? UNKNOWN),
+    isRemote: parentSpanId !== undefined,
     spanId: spanIdOctets(call.uuid, 0),
     parentSpanId: parentSpanId === undefined ? undefined : Buffer.from(parentSpanId, 'hex'),
     startedAt: call.startedAt,
     endedAt: call.endedAt,
     error: isServerError(status) ? (reason ?? codeName(status)) : undefined,
     attributes: [
-      ...rpc(known, call, status),
+      rpc(known, call, status),
       known.peerAddress(call.remoteAddress),
       known.requestId(call.requestId.text),
       known.listener(call.listener),
@@ -61,8 +58,8 @@ function waitSpans(known: SpanAttributes, { waits, uuid }: SpannedCall): SpanFac
     // A stage's own wait is over, and noted, after those for what it asked.
     const parent = within === undefined ? -1 : waits.findIndex((other, at) => at > index && other.name === within);
     return {
-      name: `tollgate.${name}`,
-      kind: within === undefined ? SpanKind.INTERNAL : SpanKind.CLIENT,
+      head: (within === undefined ? known.internal : known.client)(`tollgate.${name}`),
+      isRemote: false,
       spanId: spanIdOctets(uuid, FIRST_WAIT + index),
       parentSpanId: spanIdOctets(uuid, parent < 0 ? 0 : FIRST_WAIT + parent),
       startedAt,
@@ -108,15 +105,15 @@ function attemptSpan(known: SpanAttributes, call: SpannedCall, index: number, at
   const { endpoint, status } = attempt;
   const colon = endpoint.startsWith('unix:') ? -1 : endpoint.lastIndexOf(':');
   return {
-    name: call.method ?? 'unknown method',
-    kind: SpanKind.CLIENT,
+    head: known.client(call.method ?? UNKNOWN),
+    isRemote: false,
     spanId: spanIdOctets(call.uuid, index + 1),
     parentSpanId: spanIdOctets(call.uuid, 0),
     startedAt: attempt.startedAt,
     endedAt: attempt.endedAt,
     error: status === Code.OK ? undefined : codeName(status),
     attributes: [
-      ...rpc(known, call, status),
+      rpc(known, call, status),
       known.serverAddress(colon < 0 ? endpoint : endpoint.slice(0, colon)),
       known.serverPort(colon < 0 ? undefined : Number(endpoint.slice(colon + 1))),
       known.backend(call.backend),
@@ -126,6 +123,6 @@ function attemptSpan(known: SpanAttributes, call: SpannedCall, index: number, at
   };
 }
 
-function rpc(known: SpanAttributes, { method }: SpannedCall, status: number): Attributes {
-  return [known.system('grpc'), known.method(method ?? '_OTHER'), known.status(codeName(status))];
+function rpc(known: SpanAttributes, { method }: SpannedCall, status: number): Uint8Array | undefined {
+  return known.rpc[status]?.(method ?? '_OTHER');
 }

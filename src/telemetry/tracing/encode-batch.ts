@@ -2,13 +2,6 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ResourceAttributes } from '../otlp/plan-export.ts';
 import { encodeAttribute } from './encode-span.ts';
 
-/** Spans as `encodeSpan` writes them. */
-export interface EncodedSpans {
-  readonly octets: Uint8Array;
-  /** How many there are. */
-  readonly count: number;
-}
-
 /** What spans of a gateway have in common. */
 export interface SpanSource {
   readonly resource: ResourceAttributes;
@@ -22,20 +15,20 @@ const Resource = { ATTRIBUTES: 1 } as const;
 const ScopeSpans = { SCOPE: 1 } as const;
 const InstrumentationScope = { NAME: 1, VERSION: 2 } as const;
 
-/** Makes the `ExportTraceServiceRequest` of spans that are encoded already: octets that are put one behind the other. */
-export function createBatchEncoder({ resource, scope }: SpanSource): (batch: readonly EncodedSpans[]) => Uint8Array {
+/** Makes the `ExportTraceServiceRequest` of spans as `encodeSpan` makes them: octets that are put one behind the other. */
+export function createBatchEncoder({ resource, scope }: SpanSource): (spans: readonly Uint8Array[]) => Uint8Array {
   const writer = new BinaryWriter();
   for (const [name, value] of Object.entries(resource)) encodeAttribute(writer, Resource.ATTRIBUTES, name, value);
   const resourceOctets = writer.finish();
   writer.tag(InstrumentationScope.NAME, WireType.LengthDelimited).string(scope.name);
   writer.tag(InstrumentationScope.VERSION, WireType.LengthDelimited).string(scope.version);
   const scopeOctets = writer.finish();
-  return (batch) => {
+  return (spans) => {
     writer.tag(ExportTraceServiceRequest.RESOURCE_SPANS, WireType.LengthDelimited).fork();
     writer.tag(ResourceSpans.RESOURCE, WireType.LengthDelimited).bytes(resourceOctets);
     writer.tag(ResourceSpans.SCOPE_SPANS, WireType.LengthDelimited).fork();
     writer.tag(ScopeSpans.SCOPE, WireType.LengthDelimited).bytes(scopeOctets);
-    for (const { octets } of batch) writer.raw(octets);
+    for (const span of spans) writer.raw(span);
     return writer.join().join().finish();
   };
 }

@@ -5,7 +5,7 @@ import type { EndedCall } from '../../routing/exchange-parts.ts';
 import type { Logger } from '../logger.ts';
 import { exportBatch, openExporter } from '../otlp/open-exporter.ts';
 import { createSpanBuilder } from './build-spans.ts';
-import { createBatchEncoder, type EncodedSpans } from './encode-batch.ts';
+import { createBatchEncoder } from './encode-batch.ts';
 import type { TracingPlan } from './plan-tracing.ts';
 import { createSampler } from './sampler.ts';
 import { type BatchExporter, type ExportCounts, SpanQueue } from './span-queue.ts';
@@ -51,19 +51,19 @@ export async function openTracing(
 async function openBatchExporter(
   plan: TracingPlan,
   version: string,
-  build: (call: SpannedCall) => EncodedSpans,
+  build: (call: SpannedCall) => Uint8Array[],
 ): Promise<BatchExporter<SpannedCall>> {
   const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer');
   const encode = createBatchEncoder({ resource: plan.resource, scope: { name: 'tollgate', version } });
-  const exporter = await openExporter<readonly EncodedSpans[]>('traces', plan, {
+  const exporter = await openExporter<readonly Uint8Array[]>('traces', plan, {
     serializer: {
       serializeRequest: encode,
       deserializeResponse: (octets) => ProtobufTraceSerializer.deserializeResponse(octets),
     },
-    helper: { name: 'span', countItems: (batch) => batch.reduce((sum, { count }) => sum + count, 0) },
+    helper: { name: 'span', countItems: (spans) => spans.length },
   });
   return {
-    export: (batch) => inRows(batch, build).then((spans) => exportBatch(exporter, spans), toError),
+    export: (batch) => inRows(batch, build).then((spans) => exportBatch(exporter, spans.flat()), toError),
     shutdown: () => exporter.shutdown(),
   };
 }

@@ -1,14 +1,23 @@
-import { repeatedAttribute, singleAttribute } from './encode-span.ts';
+import { CODES, codeName } from '../../grpc/status.ts';
+import { repeatedAttribute, repeatedAttributes, repeatedName, SpanKind, singleAttribute } from './encode-span.ts';
 
-/** The attributes that spans of calls have, each a way to encode its values. */
+/** The names and attributes that spans of calls have, each a way to encode its values. */
 export type SpanAttributes = ReturnType<typeof createSpanAttributes>;
 
 /** By OpenTelemetry's semantic conventions for RPC, HTTP and databases, and our own. */
 export function createSpanAttributes() {
   return {
-    system: repeatedAttribute<string>('rpc.system.name'),
-    method: repeatedAttribute<string>('rpc.method'),
-    status: repeatedAttribute<string>('rpc.response.status_code'),
+    server: repeatedName(SpanKind.SERVER),
+    client: repeatedName(SpanKind.CLIENT),
+    internal: repeatedName(SpanKind.INTERNAL),
+    /** By status, what says the method and how it ended. */
+    rpc: Array.from({ length: CODES }, (_, status) =>
+      repeatedAttributes((method: string) => ({
+        'rpc.system.name': 'grpc',
+        'rpc.method': method,
+        'rpc.response.status_code': codeName(status),
+      })),
+    ),
     peerAddress: repeatedAttribute<string>('network.peer.address'),
     requestId: singleAttribute('tollgate.request_id'),
     listener: repeatedAttribute<string>('tollgate.listener'),
