@@ -13,8 +13,8 @@ import type {
 } from '../../generated/tollgate/admin/v1/diagnostics.ts';
 import { durationToMs } from '../contracts/policy.ts';
 import { Code, codeName } from '../grpc/status.ts';
+import type { CallRecord } from '../telemetry/call-record.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { CallRecord } from '../telemetry/recent-calls.ts';
 import { readCaller } from './caller.ts';
 import { ControlError } from './control-error.ts';
 import { toErrorStatus } from './error-status.ts';

@@ -46,6 +46,8 @@ export class Output implements Flushable, Writer {
   /** Buffers that the socket may still read from, and their octets. */
   #flying: readonly Buffer[] | undefined = undefined;
   #flyingOctets = 0;
+  /** The last write did not fit into a small buffer: the next one begins with a large one, for nothing to be copied. */
+  #isLarge = false;
 
   constructor(wire: Wire, flusher: Flusher, user: OutputUser) {
     this.#wire = wire;
@@ -123,7 +125,7 @@ export class Output implements Flushable, Writer {
       if (this.buffer.length < octets) this.buffer = large.take();
       return;
     }
-    this.buffer = used + octets > small.size ? large.take() : small.take();
+    this.buffer = this.#isLarge || used + octets > small.size ? large.take() : small.take();
     if (used > 0) old.copy(this.buffer, 0, 0, used);
     giveBack(old);
   }
@@ -132,6 +134,7 @@ export class Output implements Flushable, Writer {
   #write(): void {
     const buffer = this.buffer;
     const octets = this.#offset;
+    this.#isLarge = octets > small.size;
     this.buffer = NOTHING;
     this.#offset = 0;
     if (this.#wire.write(buffer.subarray(0, octets), this)) {

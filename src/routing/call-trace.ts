@@ -3,7 +3,7 @@ import { type ExtraField, Field, Indexing } from '../http2/index.ts';
 import { Kind } from './header-names.ts';
 import type { RequestHead } from './request-head.ts';
 import type { RequestId, RequestIds } from './request-id.ts';
-import { filterBaggage, TraceparentField, traceIdOf } from './trace-context.ts';
+import { filterBaggage, type TraceParent, TraceparentField, traceIdOf } from './trace-context.ts';
 
 /** What decides which calls are traced. */
 export interface TracePolicy {
@@ -26,7 +26,8 @@ const NONE: readonly Field[] = [];
 
 /**
  * The trace that a call belongs to, and what its backend is told of it: it is itself the `traceparent` of the first attempt, for an
- * object less of each call. There is one while tracing is on; nothing of it is computed before somebody asks.
+ * object less of each call. There is one while tracing is on; nothing of it is computed before somebody asks. What is asked at the end of
+ * a call is in it: the call's other objects are out of the processor's cache by then.
  */
 export class CallTrace extends TraceparentField implements TracedCall {
   readonly #call: Pick<Call, 'method' | 'tenant'>;
@@ -34,6 +35,7 @@ export class CallTrace extends TraceparentField implements TracedCall {
   readonly #policy: TracePolicy;
   /** Made by us for this call. */
   readonly uuid: RequestId;
+  readonly #parent: TraceParent | undefined;
   /** It is the request's id, too. */
   readonly #hasOwnId: boolean;
   #sampled: boolean | undefined = undefined;
@@ -49,6 +51,7 @@ export class CallTrace extends TraceparentField implements TracedCall {
     super();
     this.#call = call;
     this.#head = head;
+    this.#parent = head.traceParent;
     this.#policy = policy;
     this.#hasOwnId = requestId.own === '';
     this.uuid = this.#hasOwnId ? requestId : ids.next();
@@ -64,28 +67,28 @@ export class CallTrace extends TraceparentField implements TracedCall {
 
   /** 32 hex digits. */
   get traceId(): string {
-    return this.#head.traceParent?.traceId ?? traceIdOf(this.uuid.text);
+    return this.#parent?.traceId ?? traceIdOf(this.uuid.text);
   }
 
   /** The trace's id, where it is not the request's own without dashes. */
   get otherTraceId(): string | undefined {
-    const parent = this.#head.traceParent;
+    const parent = this.#parent;
     if (parent !== undefined) return parent.traceId;
     return this.#hasOwnId ? undefined : this.traceId;
   }
 
   get randomBits(): number {
-    const parent = this.#head.traceParent;
+    const parent = this.#parent;
     return parent === undefined ? this.uuid.d >>> 0 : Number.parseInt(parent.traceId.slice(24), 16);
   }
 
   get parentSampled(): boolean | undefined {
-    return this.#head.traceParent?.sampled;
+    return this.#parent?.sampled;
   }
 
   /** The caller's span. */
   get parentSpanId(): string | undefined {
-    return this.#head.traceParent?.spanId;
+    return this.#parent?.spanId;
   }
 
   /** Whether its spans are recorded whatever becomes of it. Decided when first asked. */
@@ -95,7 +98,7 @@ export class CallTrace extends TraceparentField implements TracedCall {
   }
 
   get foreignTraceId(): string | undefined {
-    return this.#head.traceParent?.traceId;
+    return this.#parent?.traceId;
   }
 
   get index(): number {

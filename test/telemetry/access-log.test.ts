@@ -1,36 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Outcome } from '../../src/chain/call.ts';
-import type { EndedCall } from '../../src/routing/exchange-parts.ts';
-import { ListenerView } from '../../src/routing/listener-view.ts';
-import { RequestId } from '../../src/routing/request-id.ts';
 import { AccessLog, type AccessLogSettings, DEFAULT_ACCESS_LOG } from '../../src/telemetry/access-log.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { createMethod, emptySnapshot } from './fixtures.ts';
-
-const SECRET = 'tg_laptop_abc_verysecret';
-
-function call(more: Partial<EndedCall> = {}): EndedCall {
-  return {
-    startedAt: 0,
-    snapshot: emptySnapshot(),
-    method: createMethod('pkg.Service/Method'),
-    credential: { text: SECRET, entry: { text: SECRET } },
-    remoteAddress: '127.0.0.1:5',
-    peerIdentity: undefined,
-    principal: { id: 'abc', tenantId: 'acme', scopes: new Set() },
-    tenant: { id: 'acme', displayName: '', plan: 'free', suspended: false },
-    plan: undefined,
-    reservedUnits: 0,
-    countedBy: undefined,
-    id: RequestId.ofClient('req-1'),
-    requestId: 'req-1',
-    listener: new ListenerView({ name: 'public', contracts: [], trustRequestId: false, uniformErrors: false }),
-    attempts: undefined,
-    trace: undefined,
-    metadata: () => undefined,
-    ...more,
-  };
-}
+import { createCall as call, createMethod, SECRET } from './fixtures.ts';
 
 function outcome(status: number, reason?: string): Outcome {
   const refusal = reason

@@ -1,4 +1,7 @@
 import type { MethodEntry } from '../../src/contracts/method-entry.ts';
+import type { EndedCall } from '../../src/routing/exchange-parts.ts';
+import { ListenerView } from '../../src/routing/listener-view.ts';
+import { RequestId } from '../../src/routing/request-id.ts';
 import { IdentityIndex } from '../../src/sync/identity-index.ts';
 import type { Snapshot, TenantTable } from '../../src/sync/snapshot.ts';
 
@@ -31,5 +34,31 @@ export function emptySnapshot(): Snapshot {
     plans: new Map(),
     tenants,
     identities: IdentityIndex.empty(),
+  };
+}
+
+export const SECRET = 'tg_laptop_abc_verysecret';
+
+/** A call of the tenant `acme` that is over. */
+export function createCall(more: Partial<EndedCall> = {}): EndedCall {
+  return {
+    startedAt: 0,
+    snapshot: emptySnapshot(),
+    method: createMethod('pkg.Service/Method'),
+    credential: { text: SECRET, entry: { text: SECRET } },
+    remoteAddress: '127.0.0.1:5',
+    peerIdentity: undefined,
+    principal: { id: 'abc', tenantId: 'acme', scopes: new Set() },
+    tenant: { id: 'acme', displayName: '', plan: 'free', suspended: false },
+    plan: undefined,
+    reservedUnits: 0,
+    countedBy: undefined,
+    id: RequestId.ofClient('req-1'),
+    requestId: 'req-1',
+    listener: new ListenerView({ name: 'public', contracts: [], trustRequestId: false, uniformErrors: false }),
+    attempts: undefined,
+    trace: undefined,
+    metadata: () => undefined,
+    ...more,
   };
 }
