@@ -1,5 +1,6 @@
 import type { Field } from './field.ts';
 import type { HeaderBlock } from './header-block.ts';
+import { codeUnitAt } from './hpack/latin1.ts';
 
 /** What a header block may serve as (RFC 9113 section 8.1 to 8.3); kept in `HeaderBlock.verdict`. */
 export const Verdict = { CHECKED: 1, REQUEST: 2, RESPONSE: 4, TRAILERS: 8 } as const;
@@ -100,7 +101,7 @@ function checkField(field: Field): number {
 /** Visible ASCII without upper case and, since unknown pseudo-header fields are malformed, without colon (section 8.2.1). */
 function isName(name: string): boolean {
   for (let index = 0; index < name.length; index++) {
-    const code = name.charCodeAt(index);
+    const code = codeUnitAt(name, index);
     if (code <= 0x20 || code >= 0x7f || code === 0x3a || (code >= 0x41 && code <= 0x5a)) return false;
   }
   return name.length > 0;
@@ -110,9 +111,9 @@ function isName(name: string): boolean {
 function isValue(value: string): boolean {
   const last = value.length - 1;
   if (last < 0) return true;
-  if (isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(last))) return false;
+  if (isBlank(codeUnitAt(value, 0)) || isBlank(codeUnitAt(value, last))) return false;
   for (let index = 0; index <= last; index++) {
-    const code = value.charCodeAt(index);
+    const code = codeUnitAt(value, index);
     if (code <= 0x0d && (code === 0 || code === 0x0a || code === 0x0d)) return false;
   }
   return true;
@@ -125,7 +126,7 @@ function isBlank(code: number): boolean {
 /** No blanks or controls; a path is `/...` or `*` (section 8.3.1), a status three digits from 100 to 599 (RFC 9110 section 15). */
 function isPseudoValue(value: string, kind: number): boolean {
   for (let index = 0; index < value.length; index++) {
-    const code = value.charCodeAt(index);
+    const code = codeUnitAt(value, index);
     if (code <= 0x20 || code === 0x7f) return false;
   }
   if ((kind & Kind.STATUS) !== 0) return /^[1-5]\d\d$/.test(value);

@@ -2,7 +2,7 @@ import type { Refusal } from '../chain/call.ts';
 import type { EndOfTurn } from '../chain/end-of-turn.ts';
 import { storeUnavailable } from '../chain/refusal.ts';
 import type { RateLedger } from '../store/ledger.ts';
-import { type RateGrant, type RateStore, StoreSilent } from '../store/store.ts';
+import { type OpenBucket, type RateGrant, type RateStore, StoreSilent } from '../store/store.ts';
 import type { RateLimit, WhenStoreSilent } from '../sync/snapshot.ts';
 import { type BucketOwner, bucketName } from './bucket-owner.ts';
 import { Demand } from './demand.ts';
@@ -62,6 +62,8 @@ export class LeasedBucket {
   #backlog = 0;
   /** The store answers with promises. */
   #remote: boolean;
+  /** The store's bucket, where it is in this process. */
+  #open: OpenBucket | undefined = undefined;
   /** With so many units in hand more are asked for. */
   #prefetchAt = -1;
   /** Units left in the store's bucket as it last said, and when. */
@@ -268,7 +270,11 @@ export class LeasedBucket {
     const limit = this.#limit;
     const owed = this.#owed;
     const charged = Math.min(owed, Math.floor(limit.burst));
-    if (store.remote !== true) return store.take(this.#key, limit.rate, limit.burst, want, charged);
+    if (store.remote !== true) {
+      this.#open ??= store.open?.(this.#key);
+      if (this.#open !== undefined) return this.#open.take(limit.rate, limit.burst, want);
+      return store.take(this.#key, limit.rate, limit.burst, want, charged);
+    }
     return store.take(this.#key, limit.rate, limit.burst, want, charged, (late) => {
       // Nobody waits for it any more, but its units were taken, and may be good for a while.
       this.#owed = Math.max(0, this.#owed - owed);

@@ -198,6 +198,12 @@ export interface RateGrant {
   readonly left?: number | undefined;
 }
 
+/** A bucket that is at hand. */
+export interface OpenBucket {
+  /** As of `RateStore`. */
+  take(rate: number, burst: number, want: number): RateGrant;
+}
+
 /** GCRA buckets (generic cell rate algorithm, ITU-T I.371). */
 export interface RateStore {
   /** It answers with promises, from across a network. */
@@ -221,6 +227,8 @@ export interface RateStore {
     owed?: number,
     late?: (grant: RateGrant) => void,
   ): RateGrant | Promise<RateGrant>;
+  /** For who takes of one bucket call after call: the bucket need not be looked for each time. Only where it is in this process. */
+  open?(bucket: string): OpenBucket;
   /** Units left, where that can be said at once; `burst` for a bucket that nobody has drawn on. */
   left?(bucket: string, burst: number): number;
 }

@@ -1,4 +1,5 @@
 import { HpackError } from './hpack-error.ts';
+import { codeUnitAt } from './latin1.ts';
 
 /**
  * Bits of the code of each symbol (RFC 7541 appendix B), 256 being EOS. The code is canonical: within a length, codes follow
@@ -118,7 +119,7 @@ export function decodeHuffman(source: Uint8Array, start: number, end: number): s
 /** Octets that `text` (latin1 code units) takes when Huffman-coded. */
 export function measureHuffman(text: string): number {
   let bits = 0;
-  for (let i = 0; i < text.length; i++) bits += CODE_LENGTHS[text.charCodeAt(i) & 0xff]!;
+  for (let i = 0; i < text.length; i++) bits += CODE_LENGTHS[codeUnitAt(text, i) & 0xff]!;
   return (bits + 7) >>> 3;
 }
 
@@ -131,7 +132,7 @@ export function writeHuffman(text: string, target: Uint8Array, offset: number): 
   let pending = 0;
   let bits = 0;
   for (let i = 0; i < text.length; i++) {
-    const symbol = text.charCodeAt(i) & 0xff;
+    const symbol = codeUnitAt(text, i) & 0xff;
     const code = CODES[symbol]!;
     // Up to 7 bits wait and up to 28 come: 35, so long codes go in two parts.
     let rest = CODE_LENGTHS[symbol]!;

@@ -1,4 +1,5 @@
 import { Gate } from './gate.ts';
+import { codeUnitAt } from './latin1.ts';
 
 interface Entry<T> {
   readonly hash: number;
@@ -143,6 +144,6 @@ function matches<T>(entry: Entry<T>, buffer: Buffer, start: number, end: number,
   const length = end - start;
   if (octets.length !== length || entry.tag !== tag) return false;
   if (length > LOOP_LIMIT) return buffer.latin1Slice(start, end) === octets;
-  for (let i = 0; i < length; i++) if (octets.charCodeAt(i) !== buffer[start + i]) return false;
+  for (let i = 0; i < length; i++) if (codeUnitAt(octets, i) !== buffer[start + i]) return false;
   return true;
 }

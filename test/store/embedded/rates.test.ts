@@ -30,6 +30,20 @@ describe('rates of one process', () => {
     expect(rates.size).toBe(5_000);
   });
 
+  it('an open bucket is the one of its name, also when it was dropped meanwhile', () => {
+    let now = 0;
+    const rates = new MemoryRates(() => now);
+    const open = rates.open('a');
+    expect(open.take(10, 5, 3)).toEqual({ granted: 3, retryAfterMs: 0 });
+    expect(rates.take('a', 10, 5, 3).granted).toBe(2);
+    expect(open.take(10, 5, 1)).toMatchObject({ granted: 0 });
+    now = 1_000;
+    for (let i = 0; i < 10_000; i++) rates.take(`other ${i}`, 1, 10, 10);
+    expect(rates.take('a', 10, 5, 4).granted).toBe(4);
+    expect(open.take(10, 5, 4).granted).toBe(1);
+    expect(rates.take('a', 10, 5, 1).granted).toBe(0);
+  });
+
   it('never holds more than its bound, even when every bucket is in use', () => {
     const rates = new MemoryRates(() => 0, 100);
     for (let i = 0; i < 10_000; i++) rates.take(`bucket ${i}`, 1, 10, 5);
