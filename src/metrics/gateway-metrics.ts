@@ -67,6 +67,8 @@ interface BackendCounters {
   failures: number;
 }
 
+const NO_BACKEND = { name: '', counters: undefined };
+
 /** What was counted between two moments, Unix milliseconds. */
 export interface Reading extends Selection {
   readonly startTime: number;
@@ -95,6 +97,7 @@ export class GatewayMetrics {
   readonly #traceIdOf: MetricsOptions['traceIdOf'];
   readonly #refusals = new Map<string, number>();
   readonly #backends = new Map<string, BackendCounters>();
+  #lastBackend: { readonly name: string; readonly counters: BackendCounters | undefined } = NO_BACKEND;
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ now, monotonic, limits = DEFAULT_LIMITS, traceIdOf }: MetricsOptions) {
@@ -128,10 +131,12 @@ export class GatewayMetrics {
   addBackend(name: string, probe: BackendProbe): void {
     const { calls, failures } = this.#backends.get(name) ?? { calls: 0, failures: 0 };
     this.#backends.set(name, { probe, calls, failures });
+    this.#lastBackend = NO_BACKEND;
   }
 
   removeBackend(name: string): void {
     this.#backends.delete(name);
+    this.#lastBackend = NO_BACKEND;
   }
 
   /** Counts a call that has ended. An arrow function, to be handed over as a subscriber. */
@@ -142,11 +147,17 @@ export class GatewayMetrics {
     const traceId = this.#traceIdOf?.(call);
     if (traceId !== undefined) this.#keepExemplar(method?.name ?? NONE, traceId, outcome.durationMs);
     if (!outcome.reachedBackend || method === undefined) return;
-    const backend = this.#backends.get(method.backend);
+    const backend = this.#backendOf(method.backend);
     if (backend === undefined) return;
     backend.calls++;
     if (!outcome.cancelled && backend.probe.isFailure(outcome.status)) backend.failures++;
   };
+
+  /** Most calls are to the backend of the one before. */
+  #backendOf(name: string): BackendCounters | undefined {
+    if (name !== this.#lastBackend.name) this.#lastBackend = { name, counters: this.#backends.get(name) };
+    return this.#lastBackend.counters;
+  }
 
   /** All that was counted since the start. Its steps are in vain when `table.counted` changes meanwhile. */
   totals(query: SeriesQuery = {}): Steps<Reading> {

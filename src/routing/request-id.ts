@@ -1,7 +1,8 @@
 import { WrittenField } from '../http2/index.ts';
 import { viewOf, writeHalf, writeOctet, writeWord } from './hex.ts';
 
-const ID_LENGTH = 36;
+/** Characters of an id of ours. */
+export const ID_LENGTH = 36;
 const DASH = 0x2d;
 /** Random octets of an id. */
 const RANDOM = 10;

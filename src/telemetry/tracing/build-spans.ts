@@ -40,7 +40,7 @@ function serverSpan(known: SpanAttributes, call: SpannedCall): SpanFacts {
     attributes: [
       rpc(known, call, status),
       known.peerAddress(call.remoteAddress),
-      known.requestId(call.requestId.text),
+      known.requestId(call.requestId),
       known.listener(call.listener),
       known.tenant(call.tenantId),
       known.keyId(call.keyId),

@@ -1,4 +1,5 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { ID_LENGTH, type RequestId } from '../../routing/request-id.ts';
 
 /** As of `Span.SpanKind` (opentelemetry.proto.trace.v1). */
 export const SpanKind = { INTERNAL: 1, SERVER: 2, CLIENT: 3 } as const;
@@ -181,11 +182,18 @@ export function repeatedAttributes<Value extends AttributeValue>(
   });
 }
 
-/** Encodes an attribute of a span whose values do not repeat. */
-export function singleAttribute(name: string): (value: string) => Uint8Array {
+/** Encodes the attribute with a request's id: one of ours is written where it goes. */
+export function requestIdAttribute(name: string): (id: RequestId) => Uint8Array {
   const writer = new BinaryWriter();
-  return (value) => {
-    encodeAttribute(writer, Span.ATTRIBUTES, name, value);
+  const encode = (text: string) => {
+    encodeAttribute(writer, Span.ATTRIBUTES, name, text);
     return writer.finish();
+  };
+  const ours = encode('0'.repeat(ID_LENGTH));
+  return (id) => {
+    if (id.own !== '') return encode(id.own);
+    const octets = Buffer.from(ours);
+    id.writeValue(octets, ours.length - ID_LENGTH);
+    return octets;
   };
 }
