@@ -19,9 +19,9 @@ export const MAX_METHODS = 4_095;
 /** Octets of a series without its histograms: 130 in typed arrays, the rest for the tenant's name and its place in a map. */
 const SERIES_OCTETS = 360;
 /** Pages that the smallest table can do with: a few series of the widest histograms. */
-const LEAST_PAGES = 8_192;
-/** Pages that a series should have: two octaves of each of its histograms. */
-const LEAST_PAGES_OF_SERIES = 6;
+const LEAST_PAGES = 16_384;
+/** Pages that a series should have: two octaves of each of its histograms, on two levels. */
+const LEAST_PAGES_OF_SERIES = 12;
 const LEAST_LOG = MIB;
 /** The share of the memory that is for what was counted lately. */
 const LOG_SHARE = 1 / 4;

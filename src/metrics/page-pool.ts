@@ -1,36 +1,41 @@
 import { BUCKETS, OCTAVE_BUCKETS, OCTAVES, octaveOf } from './buckets.ts';
 
-/** A page: a word with the next page of its histogram and its octave, and elsewhere the counts of the octave's buckets. */
-const PAGE_WORDS = OCTAVE_BUCKETS;
+/** An octet for each bucket of an octave; elsewhere a word with the next page of the histogram and what the page is for. */
+const CELLS = OCTAVE_BUCKETS;
 /** Octets of a page. */
-export const PAGE_OCTETS = 4 * (1 + PAGE_WORDS);
-const TAG_BITS = 7;
+export const PAGE_OCTETS = CELLS + 4;
+/** What a cell cannot hold is carried into a page of the next level, where a one is worth so many. */
+const CARRY = 256;
+/** A page's tag: its octave, and its level in steps of so many. Seven levels hold more calls than a double can count. */
+const LEVEL = OCTAVES;
+const TAG_BITS = 9;
 const TAG_MASK = 2 ** TAG_BITS - 1;
-const FULL = 0xffff_ffff;
-const CARRY = FULL + 1;
-/** What a bucket cannot hold is carried into one so many further on. */
-const HIGH = BUCKETS;
-/** Pages that a pool can have: their numbers share a word with the octave. */
-export const MAX_PAGES = 2 ** (32 - TAG_BITS) - 128;
-/** Pages that are kept for carries, which must not fail: one is needed for every 2^32 calls. */
-const RESERVE = 64;
+/** Pages that are kept for carries while histograms are moved, which must not fail (see `move`). */
+const RESERVE = 256;
+/** Pages that a pool can have beyond those: their numbers share a word with the tag. */
+export const MAX_PAGES = 2 ** (32 - TAG_BITS) - RESERVE - 1;
 const IN_OCTAVE = OCTAVE_BUCKETS - 1;
+const WORDS = CELLS / 4;
+/** Every second octet of a word. */
+const HALVES = 0x00ff_00ff;
 
 /** An empty histogram: there is no page of this number. */
 export const EMPTY = 0;
 
 /**
- * Histograms in one typed array. A histogram is a list of pages, one for each octave that it has counts in, which are three or
- * four where a whole array would be 64: so many more series have their place in the same memory, and one that is seen once
+ * Histograms in one typed array. A histogram is a list of pages, one for each octave that it has counts in, and each 256-fold of them:
+ * three or four, where a whole array would be 64. So many more series have their place in the same memory, and one that is seen once
  * is folded into another by one addition. A histogram is known by its first page, which changes: every method that adds gives
  * the new one.
  *
- * Of the pages that are gone through on the way to the right one only the first word is read, and those stand close together: few of
- * them, and hardly one of the counts, are in the processor's cache when a call is counted.
+ * A cell is one octet, because nearly no series that gets a call is in the processor's cache: what ten thousand of them count into
+ * most of the time is then three megabytes, not twelve, and the levels above are seen once in 256 calls.
  */
 export class PagePool {
   readonly #heads: Uint32Array;
-  readonly #counts: Uint32Array;
+  readonly #cells: Uint8Array;
+  readonly #words: Uint32Array;
+  readonly #moved = new Uint8Array(CELLS);
   #free = EMPTY;
   #untouched = 1;
   #left: number;
@@ -39,7 +44,8 @@ export class PagePool {
   constructor(pages: number) {
     // The system gives the memory when it is written to, not now.
     this.#heads = new Uint32Array(pages + RESERVE + 1);
-    this.#counts = new Uint32Array((pages + RESERVE + 1) * PAGE_WORDS);
+    this.#words = new Uint32Array((pages + RESERVE + 1) * WORDS);
+    this.#cells = new Uint8Array(this.#words.buffer);
     this.#left = pages + RESERVE;
   }
 
@@ -53,22 +59,18 @@ export class PagePool {
     return this.#left - RESERVE;
   }
 
-  /** Adds to a bucket. @returns the histogram, or -1 when there is no page for it */
+  /**
+   * Adds to a bucket.
+   * @returns the histogram. When there was no page for it nothing was added, and it is `~` the histogram, which is below 0
+   */
   add(histogram: number, bucket: number, count: number): number {
-    const counts = this.#counts;
-    const head = this.#find(histogram, octaveOf(bucket), bucket >= HIGH);
-    if (head < 0) return -1;
-    const at = head * PAGE_WORDS + (bucket & IN_OCTAVE);
-    const sum = counts[at]! + count;
-    if (sum <= FULL) {
-      counts[at] = sum;
-      return head;
-    }
-    counts[at] = sum; // Modulo 2^32, as typed arrays do.
-    return this.add(head, bucket + HIGH, Math.floor(sum / CARRY));
+    return this.#add(histogram, octaveOf(bucket), bucket & IN_OCTAVE, count, false);
   }
 
-  /** Adds all of `from`, which is no more afterwards, to `to`. Needs no page. @returns the histogram */
+  /**
+   * Adds all of `from`, which is no more afterwards, to `to`. Needs no page that it does not free before, but for carries over two
+   * levels: one in 65,536 calls. @returns the histogram
+   */
   move(from: number, to: number): number {
     let head = to;
     for (let page = from; page !== EMPTY; ) {
@@ -79,35 +81,53 @@ export class PagePool {
     return head;
   }
 
-  /** Each bucket that has any. */
+  /** Each bucket that has any: once for each level at which it has. */
   forEach(histogram: number, visit: (bucket: number, count: number) => void): void {
-    const counts = this.#counts;
+    const cells = this.#cells;
     for (let page = histogram; page !== EMPTY; page = this.#nextOf(page)) {
-      const bucket = this.#tagOf(page) * OCTAVE_BUCKETS;
-      const at = page * PAGE_WORDS;
-      const [first, unit] = bucket >= HIGH ? [bucket - HIGH, CARRY] : [bucket, 1];
-      for (let i = 0; i < OCTAVE_BUCKETS; i++) {
-        const count = counts[at + i]!;
+      const tag = this.#tagOf(page);
+      const unit = unitOf(tag);
+      const first = (tag * OCTAVE_BUCKETS) % BUCKETS;
+      const at = page * CELLS;
+      for (let i = 0; i < CELLS; i++) {
+        const count = cells[at + i]!;
         if (count !== 0) visit(first + i, count * unit);
       }
     }
   }
 
-  /** Each octave that has any, and how many: a tenth of what `forEach` costs. */
+  /** Each octave that has any, and how many, likewise: a tenth of what `forEach` costs. */
   forEachOctave(histogram: number, visit: (octave: number, count: number) => void): void {
-    const counts = this.#counts;
+    const words = this.#words;
     for (let page = histogram; page !== EMPTY; page = this.#nextOf(page)) {
       const tag = this.#tagOf(page);
-      const at = page * PAGE_WORDS;
-      let count = 0;
-      for (let i = 0; i < OCTAVE_BUCKETS; i++) count += counts[at + i]!;
-      if (count === 0) continue;
-      if (tag < OCTAVES) visit(tag, count);
-      else visit(tag - OCTAVES, count * CARRY);
+      const at = page * WORDS;
+      let halves = 0;
+      for (let i = 0; i < WORDS; i++) {
+        const word = words[at + i]!;
+        halves += (word & HALVES) + ((word >>> 8) & HALVES);
+      }
+      const count = (halves & 0xffff) + (halves >>> 16);
+      if (count !== 0) visit(tag % LEVEL, count * unitOf(tag));
     }
   }
 
-  /** The page of an octave, which becomes the first: the next call takes about as long. -1 when it cannot be had. */
+  #add(histogram: number, tag: number, cell: number, count: number, fromReserve: boolean): number {
+    const head = this.#find(histogram, tag, fromReserve);
+    if (head < 0) return head;
+    const cells = this.#cells;
+    const at = head * CELLS + cell;
+    const sum = cells[at]! + count;
+    if (sum < CARRY) {
+      cells[at] = sum;
+      return head;
+    }
+    const carried = this.#add(head, tag + LEVEL, cell, Math.floor(sum / CARRY), fromReserve);
+    if (carried >= 0) cells[at] = sum % CARRY;
+    return carried;
+  }
+
+  /** Brings the page of a tag to the front: the next call takes about as long. As `add` when it cannot be had. */
   #find(histogram: number, tag: number, fromReserve: boolean): number {
     let page = histogram;
     let before = EMPTY;
@@ -117,7 +137,7 @@ export class PagePool {
     }
     if (page === EMPTY) {
       page = this.#take(fromReserve);
-      if (page === EMPTY) return -1;
+      if (page === EMPTY) return ~histogram;
     } else if (before === EMPTY) return page;
     else this.#setHead(before, this.#nextOf(page), this.#tagOf(before));
     this.#setHead(page, histogram, tag);
@@ -125,7 +145,6 @@ export class PagePool {
   }
 
   #movePage(page: number, to: number): number {
-    const counts = this.#counts;
     const tag = this.#tagOf(page);
     let other = to;
     while (other !== EMPTY && this.#tagOf(other) !== tag) other = this.#nextOf(other);
@@ -133,19 +152,23 @@ export class PagePool {
       this.#setHead(page, to, tag);
       return page;
     }
+    // Its page is free for what is carried.
+    const moved = this.#moved;
+    moved.set(this.#cells.subarray(page * CELLS, (page + 1) * CELLS));
+    this.#giveBack(page);
     let head = to;
-    for (let i = 0; i < OCTAVE_BUCKETS; i++) {
-      const count = counts[page * PAGE_WORDS + i]!;
-      if (count === 0) continue;
-      const at = other * PAGE_WORDS + i;
-      const sum = counts[at]! + count;
-      counts[at] = sum; // Modulo 2^32, as typed arrays do.
-      if (sum > FULL) head = this.add(head, tag * OCTAVE_BUCKETS + i + HIGH, 1);
+    for (let cell = 0; cell < CELLS; cell++) {
+      if (moved[cell] === 0) continue;
+      const added = this.#add(head, tag, cell, moved[cell]!, true);
+      head = added < 0 ? ~added : added;
     }
+    return head;
+  }
+
+  #giveBack(page: number): void {
     this.#setHead(page, this.#free, 0);
     this.#free = page;
     this.#left++;
-    return head;
   }
 
   #take(fromReserve: boolean): number {
@@ -153,9 +176,8 @@ export class PagePool {
     this.#left--;
     const page = this.#free;
     if (page === EMPTY) return this.#untouched++;
-    const start = page * PAGE_WORDS;
     this.#free = this.#nextOf(page);
-    this.#counts.fill(0, start, start + PAGE_WORDS);
+    this.#words.fill(0, page * WORDS, (page + 1) * WORDS);
     return page;
   }
 
@@ -170,4 +192,9 @@ export class PagePool {
   #setHead(page: number, next: number, tag: number): void {
     this.#heads[page] = (next << TAG_BITS) | tag;
   }
+}
+
+/** What a one is worth on a page. */
+function unitOf(tag: number): number {
+  return CARRY ** Math.floor(tag / LEVEL);
 }

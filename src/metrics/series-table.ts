@@ -271,6 +271,7 @@ export class SeriesTable {
     const records = this.#records;
     let histogram = this.pool.add(records.histogramOf(series, part), bucket, count);
     while (histogram < 0) {
+      records.setHistogram(series, part, ~histogram);
       // The budget is such that this series and the last ones that can be folded into always have their pages.
       if (!this.#makeRoom(series)) return;
       histogram = this.pool.add(records.histogramOf(series, part), bucket, count);

@@ -67,8 +67,8 @@ describe('a pool of histograms', () => {
     const pool = new PagePool(2);
     const one = pool.add(EMPTY, 0, 1);
     const two = pool.add(EMPTY, 1, 1);
-    expect(pool.add(EMPTY, 2, 1)).toBe(-1);
-    expect(pool.add(one, 40, 1)).toBe(-1);
+    expect(pool.add(EMPTY, 2, 1)).toBe(~EMPTY);
+    expect(pool.add(one, 40, 1)).toBe(~one);
     const both = pool.move(one, two);
     expect(pool.left).toBe(1);
     expect(read(pool, both)).toEqual(
