@@ -126,9 +126,12 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   get trace(): CallTrace | undefined {
+    return this.#trace ?? this.#openTrace();
+  }
+
+  #openTrace(): CallTrace | undefined {
     const { tracing, requestIds } = this.#parts;
-    if (tracing === undefined) return undefined;
-    this.#trace ??= new CallTrace(this, this.#head, tracing, this.id, requestIds);
+    if (tracing !== undefined) this.#trace = new CallTrace(this, this.#head, tracing, this.id, requestIds);
     return this.#trace;
   }
 

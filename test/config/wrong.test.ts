@@ -272,7 +272,7 @@ const WRONG: readonly (readonly [what: string, from: string, to: string, complai
     'less memory than the series need',
     'log_level: info',
     'metrics: { max_series: 100000, memory_mib: 8 }',
-    '13:57: 100000 series need 122 MiB at least, not 8; or lower "max_series"',
+    '13:57: 100000 series need 86 MiB at least, not 8; or lower "max_series"',
   ],
   [
     'an endpoint that is no URL',

@@ -24,7 +24,7 @@ export interface Tracing {
 /** Milliseconds that the last spans get at a stop. */
 const MAX_CLOSE_MS = 3000;
 /** Calls whose spans are made in a row: alone they take 50 us, in a row less than 10, and calls that come meanwhile wait. */
-const AT_ONCE = 16;
+const AT_ONCE = 32;
 
 /**
  * Opens the way to the collector. OpenTelemetry's packages are loaded only now, so that a gateway that traces nothing neither
