@@ -14,6 +14,9 @@ export interface TenantState {
  */
 export class TenantStates<S extends TenantState> {
   readonly #states = new Map<string, S>();
+  /** The one that was used last: calls that come together are often of one tenant. */
+  #lastId = '';
+  #last: S | undefined = undefined;
   readonly #max: number;
   readonly #mayDrop: (state: S) => boolean;
   readonly #onDrop: (state: S) => void;
@@ -30,9 +33,12 @@ export class TenantStates<S extends TenantState> {
   }
 
   get(tenantId: string): S | undefined {
-    const state = this.#states.get(tenantId);
-    if (state !== undefined) state.recentlyUsed = true;
-    return state;
+    if (this.#last === undefined || tenantId !== this.#lastId) {
+      this.#last = this.#states.get(tenantId);
+      this.#lastId = tenantId;
+    }
+    if (this.#last !== undefined) this.#last.recentlyUsed = true;
+    return this.#last;
   }
 
   /** Without being a use. */
@@ -43,6 +49,7 @@ export class TenantStates<S extends TenantState> {
   set(tenantId: string, state: S): void {
     if (this.#states.size >= this.#max) this.#makeRoom();
     this.#states.set(tenantId, state);
+    this.#last = undefined;
   }
 
   values(): Iterable<S> {
@@ -52,6 +59,7 @@ export class TenantStates<S extends TenantState> {
   /** Looks at the first few in the map's order; whoever stays goes to its end, so all get their turn. */
   #makeRoom(): void {
     let left = Math.min(LOOK_AT, this.#states.size);
+    this.#last = undefined;
     for (const [tenantId, state] of this.#states) {
       if (left-- === 0) break;
       this.#states.delete(tenantId);

@@ -4,6 +4,9 @@ export class Names {
   readonly #names: string[] = [];
   readonly #held: Int32Array;
   readonly #free: number[] = [];
+  /** The one that was found last, as long as it is held: what is counted together often has a name in common. */
+  #lastName = '';
+  #lastNumber: number | undefined = undefined;
 
   /** @param max names that may be held at once */
   constructor(max: number) {
@@ -16,7 +19,11 @@ export class Names {
 
   /** @returns far below 0 when nobody holds the name, so that no sum with it is a number of anything */
   find(name: string): number {
-    return this.#numbers.get(name) ?? Number.NEGATIVE_INFINITY;
+    if (this.#lastNumber === undefined || name !== this.#lastName) {
+      this.#lastName = name;
+      this.#lastNumber = this.#numbers.get(name);
+    }
+    return this.#lastNumber ?? Number.NEGATIVE_INFINITY;
   }
 
   nameOf(number: number): string {
@@ -33,6 +40,7 @@ export class Names {
   release(number: number): void {
     if (--this.#held[number]! > 0) return;
     this.#numbers.delete(this.nameOf(number));
+    this.#lastNumber = undefined;
     this.#names[number] = '';
     this.#free.push(number);
   }
