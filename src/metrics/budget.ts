@@ -16,7 +16,7 @@ export const DEFAULT_LIMITS: MetricsLimits = { maxSeries: 10_000, memory: 32 * M
 /** Different methods that have names; more are `_other`. They come from contracts, never from strangers. */
 export const MAX_METHODS = 4_095;
 
-/** Octets of a series without its histograms: 130 in typed arrays, the rest for the tenant's name and its place in a map. */
+/** Octets of a series without its histograms: 150 in typed arrays, the rest for the tenant's name and its place in a map. */
 const SERIES_OCTETS = 360;
 /** Pages that the smallest table can do with: a few series of the widest histograms. */
 const LEAST_PAGES = 16_384;

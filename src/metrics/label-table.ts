@@ -7,6 +7,9 @@ export class LabelTable {
   readonly #names: string[];
   readonly #holders: Uint32Array;
   readonly #free: number[] = [];
+  /** The one that was found last, as long as it is held: calls of one connection often end together, and are of one tenant. */
+  #lastName = '';
+  #lastNumber: number | undefined = undefined;
 
   /** @param other what number 0 is called; no value may be called so */
   constructor(capacity: number, other: string) {
@@ -20,7 +23,11 @@ export class LabelTable {
 
   /** The number of a value; undefined when it has none. */
   find(name: string): number | undefined {
-    return this.#numbers.get(name);
+    if (this.#lastNumber === undefined || name !== this.#lastName) {
+      this.#lastName = name;
+      this.#lastNumber = this.#numbers.get(name);
+    }
+    return this.#lastNumber;
   }
 
   /** Holds a value. @returns its number; `OTHER_LABEL`, which need not be released, when there is no room for it */
@@ -33,6 +40,7 @@ export class LabelTable {
   release(number: number): void {
     if (number === OTHER_LABEL || --this.#holders[number]! > 0) return;
     this.#numbers.delete(this.nameOf(number));
+    this.#lastNumber = undefined;
     this.#names[number] = '';
     this.#free.push(number);
   }

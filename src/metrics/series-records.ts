@@ -51,11 +51,6 @@ export class SeriesRecords {
     this.#words = new Int32Array(this.#doubles.buffer);
   }
 
-  /** Octets of the records of so many series. */
-  static octets(capacity: number): number {
-    return capacity * RECORD_OCTETS;
-  }
-
   tenantOf(series: number): number {
     return this.#words[series * WORDS + TENANT]!;
   }

@@ -34,9 +34,6 @@ export class SeriesTable {
   readonly #distinct = new Distinct();
   readonly #waiting = new WaitingCalls();
   readonly #free: number[] = [];
-  /** Of the tenant that was looked for last. */
-  #lastTenant = '';
-  #lastNumber: number | undefined = undefined;
   #size = 0;
   #counted = 0;
   #own = 0;
@@ -232,20 +229,11 @@ export class SeriesTable {
 
   #find(call: number): number {
     const waiting = this.#waiting;
-    const tenant = this.#tenantOf(waiting.tenantOf(call));
+    const tenant = this.#tenants.find(waiting.tenantOf(call));
     const method = this.#methods.find(waiting.methodOf(call));
     return tenant === undefined || method === undefined
       ? ABSENT
       : this.#index.find(tenant, labelsOf(method, waiting.statusOf(call)));
-  }
-
-  /** Calls of one connection often end together, and are of one tenant. */
-  #tenantOf(name: string): number | undefined {
-    if (name !== this.#lastTenant || this.#lastNumber === undefined) {
-      this.#lastTenant = name;
-      this.#lastNumber = this.#tenants.find(name);
-    }
-    return this.#lastNumber;
   }
 
   #admit(tenant: string, method: string, status: number): number {
@@ -304,7 +292,6 @@ export class SeriesTable {
     this.#index.delete(series);
     if (isOwn) {
       this.#tenants.release(tenant);
-      this.#lastNumber = undefined;
       this.#own--;
     } else this.#folded--;
     this.#records.free(series);

@@ -63,7 +63,7 @@ export class LeasedBucket {
   /** The store answers with promises. */
   #remote: boolean;
   /** The store's bucket, where it is in this process. */
-  #open: OpenBucket | undefined = undefined;
+  readonly #open: OpenBucket | undefined;
   /** With so many units in hand more are asked for. */
   #prefetchAt = -1;
   /** Units left in the store's bucket as it last said, and when. */
@@ -84,6 +84,7 @@ export class LeasedBucket {
     this.#limit = limit;
     this.#whenSilent = whenSilent;
     this.#key = bucketName(owner, limit.name);
+    this.#open = parts.store.open?.(this.#key);
     this.#demand = new Demand(parts.now());
     this.#remote = parts.store.remote === true;
   }
@@ -271,7 +272,6 @@ export class LeasedBucket {
     const owed = this.#owed;
     const charged = Math.min(owed, Math.floor(limit.burst));
     if (store.remote !== true) {
-      this.#open ??= store.open?.(this.#key);
       if (this.#open !== undefined) return this.#open.take(limit.rate, limit.burst, want);
       return store.take(this.#key, limit.rate, limit.burst, want, charged);
     }

@@ -78,27 +78,26 @@ export class MemoryRates implements RateStore, RateLedger {
    */
   #makeRoom(now: number): void {
     if (this.#buckets.size < Math.min(SMALL, this.#maxBuckets)) return;
-    let nearest: string | undefined;
+    let nearest: readonly [string, Entry] | undefined;
     let nearestAt = Number.POSITIVE_INFINITY;
     for (const [name, state] of this.#next()) {
       const fullAt = gcraFullAt(state);
       if (fullAt <= now) {
-        this.#drop(name);
+        this.#drop(name, state);
         continue;
       }
       this.#buckets.delete(name);
       this.#buckets.set(name, state);
       if (fullAt < nearestAt) {
-        nearest = name;
+        nearest = [name, state];
         nearestAt = fullAt;
       }
     }
-    if (this.#buckets.size >= this.#maxBuckets && nearest !== undefined) this.#drop(nearest);
+    if (this.#buckets.size >= this.#maxBuckets && nearest !== undefined) this.#drop(...nearest);
   }
 
-  #drop(name: string): void {
-    const entry = this.#buckets.get(name);
-    if (entry !== undefined) entry.dropped = true;
+  #drop(name: string, entry: Entry): void {
+    entry.dropped = true;
     this.#buckets.delete(name);
   }
 
