@@ -59,7 +59,6 @@ export class TenantStates<S extends TenantState> {
   /** Looks at the first few in the map's order; whoever stays goes to its end, so all get their turn. */
   #makeRoom(): void {
     let left = Math.min(LOOK_AT, this.#states.size);
-    this.#last = undefined;
     for (const [tenantId, state] of this.#states) {
       if (left-- === 0) break;
       this.#states.delete(tenantId);

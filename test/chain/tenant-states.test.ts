@@ -10,7 +10,7 @@ test('what is found of a tenant is what the table holds of it, whatever was drop
   const tenant = fc.constantFrom('a', 'b', 'c', 'd', 'e');
   const step = fc.oneof(fc.record({ use: tenant }), fc.record({ set: tenant }));
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 40, maxLength: 60 }), (steps) => {
       let made = 0;
       const dropped = new Set<Numbered>();
       const states = new TenantStates<Numbered>(
