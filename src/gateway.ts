@@ -45,6 +45,7 @@ import type { ConfigSync } from './sync/config-sync.ts';
 import { isAllowed } from './sync/effective-plan.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
+import { tellCallEnd } from './tell-call-end.ts';
 import { retryConflicts } from './tenants/retry-conflicts.ts';
 import { TenantManager } from './tenants/tenant-manager.ts';
 import { CertificateRenewal, type Renewable } from './tls/certificate-renewal.ts';
@@ -304,13 +305,13 @@ export class Gateway {
       tracing: telemetry.tracing,
       recent: new RecentOctets(),
       page: (view, request) => pages.get(view.name)?.(request),
-      onEnd: [
-        ...(settings.metrics === undefined ? [] : [metrics.observe]),
-        countMessages,
-        recordRefusals(changes.audit),
-        decided.observe,
+      onEnd: tellCallEnd({
+        metrics: settings.metrics && metrics.observe,
+        messages: countMessages,
+        audit: recordRefusals(changes.audit),
+        decisions: decided.observe,
         ...telemetry.onEnd,
-      ],
+      }),
       onFault: (error, call) =>
         log.error({ err: error, request_id: call.requestId }, 'a call failed inside the gateway'),
     });

@@ -82,8 +82,8 @@ export function openMetrics(parts: MetricsParts): OpenMetrics {
 }
 
 /** The trace of a call that is sampled: who looks at a histogram finds it there. */
-function traceIdOf({ trace }: ObservedCall): string | undefined {
-  return trace?.sampled === true ? trace.traceId : undefined;
+function traceIdOf(call: ObservedCall): string | undefined {
+  return call.sampled ? call.trace?.traceId : undefined;
 }
 
 function* allUses(limiter: RateLimiter, quota: QuotaTracker, tenantId: string | undefined): Generator<LimitUse> {

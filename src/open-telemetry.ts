@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs';
-import type { Outcome } from './chain/call.ts';
 import type { Settings } from './config/settings.ts';
 import { packagePath } from './contracts/package-root.ts';
 import type { GatewayMetrics } from './metrics/gateway-metrics.ts';
 import type { TracePolicy } from './routing/call-trace.ts';
-import type { EndedCall } from './routing/exchange-parts.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { PushCounts } from './telemetry/metrics/metrics-push.ts';
@@ -14,6 +12,7 @@ import { RecentCalls } from './telemetry/recent-calls.ts';
 import { openTracing } from './telemetry/tracing/open-tracing.ts';
 import { planTracing } from './telemetry/tracing/plan-tracing.ts';
 import type { ExportCounts } from './telemetry/tracing/span-queue.ts';
+import type { CallEndListeners } from './tell-call-end.ts';
 
 export interface TelemetryParts {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -35,7 +34,7 @@ export interface Telemetry {
   readonly pushCounts: () => PushCounts | undefined;
   /** Calls that have ended lately. */
   readonly recent: RecentCalls;
-  readonly onEnd: readonly ((call: EndedCall, outcome: Outcome) => void)[];
+  readonly onEnd: Pick<CallEndListeners, 'recent' | 'tracing' | 'accessLog'>;
   close(graceMs: number): Promise<void>;
 }
 
@@ -51,18 +50,14 @@ export async function openTelemetry(
   const times = { now: clock.monotonic, wall: clock.now };
   const tracing = plan && (await openTracing(plan, { log, version, ...times }));
   const push = pushPlan && (await openMetricsPush(pushPlan, metrics, { log, version, now: clock.now }));
-  const recent = new RecentCalls();
+  const recent = new RecentCalls(tracing !== undefined);
   const accessLog = settings.accessLog && new AccessLog(log, settings.accessLog, { now: clock.monotonic, random });
   return {
     tracing: tracing?.policy,
     exportCounts: () => tracing?.counts,
     pushCounts: () => push?.counts,
     recent,
-    onEnd: [
-      recent.onEnd,
-      ...(tracing === undefined ? [] : [tracing.onEnd]),
-      ...(accessLog === undefined ? [] : [accessLog.onEnd]),
-    ],
+    onEnd: { recent: recent.onEnd, tracing: tracing?.onEnd, accessLog: accessLog?.onEnd },
     async close(graceMs) {
       accessLog?.close();
       await Promise.all([tracing?.close(graceMs), push?.close(graceMs)]);

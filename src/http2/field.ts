@@ -52,8 +52,11 @@ export abstract class WrittenField {
   /** Octets of its value. */
   abstract get length(): number;
 
-  /** Writes its value at `target[at...]`, where there is room. */
-  abstract writeValue(target: Buffer, at: number): void;
+  /**
+   * Writes its value at `target[at...]`, where there is room.
+   * @param beside the fields that it is sent with: what is made of another one need not be kept for each message
+   */
+  abstract writeValue(target: Buffer, at: number, beside: readonly ExtraField[]): void;
 
   get size(): number {
     return this.name.length + this.length + 32;

@@ -5,7 +5,7 @@ import type { Writer } from './socket-writing.ts';
 import type { Wire } from './wire.ts';
 
 /** Most turns write little: a small buffer first, so that many connections, or stalled ones, hold little memory. */
-const small = new BufferPool(8_192, 1_024);
+const small = new BufferPool(16_384, 512);
 /**
  * One packet of Linux' loopback, over IPv6 too: 65,536 octets with what IP and TCP put before them. A write of four whole DATA
  * frames was 100 octets longer, and each a packet more, which the kernel delivers apart: 16 % of a large message's time in it.

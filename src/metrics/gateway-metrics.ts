@@ -23,8 +23,9 @@ const MAX_REASONS = 100;
 
 /** What is looked at of a call that has ended. */
 export interface ObservedCall extends Pick<Call, 'tenant' | 'method'> {
-  /** Undefined where there is no tracing. */
-  readonly trace?: { readonly sampled: boolean; readonly traceId: string } | undefined;
+  /** Its spans are recorded; absent where there is no tracing, as is the trace. */
+  readonly sampled?: boolean;
+  readonly trace?: { readonly traceId: string } | undefined;
 }
 
 export interface MetricsOptions {

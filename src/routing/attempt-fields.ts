@@ -23,16 +23,17 @@ export interface AttemptFacts {
  * @returns a list of the caller's own
  */
 export function attemptFields(
-  { id, deadlineAt, trace }: AttemptedCall,
+  call: AttemptedCall,
   { traceFields, previousAttempts }: RequestHead,
   caller: readonly [Field, Field] | undefined,
   { now, number, failed }: AttemptFacts,
 ): ExtraField[] {
+  const { id, deadlineAt } = call;
   const left = deadlineAt === 0 ? undefined : Math.max(deadlineAt - now, 0.001);
   const timeout =
     left === undefined ? left : new Field('grpc-timeout', formatTimeout(left), Kind.TIMEOUT, Indexing.SKIP);
-  const fields = listOf(caller, id, timeout, trace?.parentField(number));
-  if (traceFields.length > 0) fields.push(...(trace?.passedFields() ?? traceFields));
+  const fields = listOf(caller, id, timeout, call.traceparent(number));
+  if (traceFields.length > 0) fields.push(...(call.trace?.passedFields() ?? traceFields));
   if (failed > 0) {
     const count = Math.min(
       MAX_PREVIOUS,

@@ -6,6 +6,7 @@ import { Code } from '../grpc/status.ts';
 import {
   type ConnectionInfo,
   ErrorCode,
+  type ExtraField,
   type Field,
   type HeaderBlock,
   ResetCause,
@@ -34,7 +35,10 @@ const MAX_KEPT = 65_536;
 export interface AttemptedCall extends Pick<Call, 'principal' | 'method' | 'remoteAddress'> {
   readonly listener: ListenerView;
   readonly id: RequestId;
+  /** Undefined when tracing is off. */
   readonly trace: CallTrace | undefined;
+  /** The `traceparent` of the nth attempt; undefined when tracing is off. */
+  traceparent(attempt: number): ExtraField | undefined;
   /** Monotonic milliseconds; 0 is none. */
   readonly deadlineAt: number;
   /** The response's headers, the first thing that the client gets. @param fault what is wrong with them */

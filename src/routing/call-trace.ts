@@ -3,111 +3,75 @@ import { type ExtraField, Field, Indexing } from '../http2/index.ts';
 import { Kind } from './header-names.ts';
 import type { RequestHead } from './request-head.ts';
 import type { RequestId, RequestIds } from './request-id.ts';
-import { filterBaggage, type TraceParent, TraceparentField, traceIdOf } from './trace-context.ts';
+import { AttemptTraceparent, filterBaggage, traceIdOf } from './trace-context.ts';
 
-/** What decides which calls are traced. */
-export interface TracePolicy {
-  /** Asked once a call: when it is sent to a backend, or else at its end. */
-  sample(call: TracedCall): boolean;
-  /** Keys of `baggage` that are passed on. */
-  readonly baggage: ReadonlySet<string>;
-}
-
-/** What a sampling decision may look at. */
+/** What a sampling decision looks at. */
 export interface TracedCall extends Pick<Call, 'method' | 'tenant'> {
-  readonly traceId: string;
-  /** Its last 32 bits, which are random, as a number. */
+  /** The last 32 bits of the trace's id, which are random, as a number. */
   readonly randomBits: number;
   /** The caller's decision; undefined when the trace begins here. */
   readonly parentSampled: boolean | undefined;
 }
 
+/** What decides which calls are traced. */
+export interface TracePolicy {
+  /** Asked once a call: when it is sent to a backend, or else at its end. */
+  sample(call: TracedCall): boolean;
+  /** Where all calls that begin their trace are sampled alike: those whose `randomBits` are below it. */
+  readonly ownBelow: number | undefined;
+  /** Keys of `baggage` that are passed on. */
+  readonly baggage: ReadonlySet<string>;
+}
+
 const NONE: readonly Field[] = [];
 
-/**
- * The trace that a call belongs to, and what its backend is told of it: it is itself the `traceparent` of the first attempt, for an
- * object less of each call. There is one while tracing is on; nothing of it is computed before somebody asks. What is asked at the end of
- * a call is in it: the call's other objects are out of the processor's cache by then.
- */
-export class CallTrace extends TraceparentField implements TracedCall {
-  readonly #call: Pick<Call, 'method' | 'tenant'>;
-  readonly #head: RequestHead;
-  readonly #policy: TracePolicy;
-  /** Made by us for this call. */
-  readonly uuid: RequestId;
-  readonly #parent: TraceParent | undefined;
-  /** It is the request's id, too. */
-  readonly #hasOwnId: boolean;
-  #sampled: boolean | undefined = undefined;
+/** What a call knows of itself that its trace is made of. */
+export interface TraceableCall extends Pick<Call, 'tenant'> {
+  readonly id: RequestId;
+  readonly sampled: boolean;
+}
 
-  /** @param ids for a request id that is the client's, and may come twice */
-  constructor(
-    call: Pick<Call, 'method' | 'tenant'>,
-    head: RequestHead,
-    policy: TracePolicy,
-    requestId: RequestId,
-    ids: RequestIds,
-  ) {
-    super();
+/**
+ * The trace that a call belongs to, and what its backend is told of it. There is one of calls that are part of a caller's trace, and of
+ * those whose spans are kept; of all others the request's id says everything.
+ */
+export class CallTrace {
+  readonly #call: TraceableCall;
+  readonly #head: RequestHead;
+  readonly #baggage: ReadonlySet<string>;
+  /** Made by us for this call: of it come the ids of its spans, and of its trace unless that is the caller's. */
+  readonly uuid: RequestId;
+
+  /**
+   * @param baggage keys that are passed on
+   * @param ids for a request id that is the client's, and may come twice
+   */
+  constructor(call: TraceableCall, head: RequestHead, baggage: ReadonlySet<string>, ids: RequestIds) {
     this.#call = call;
     this.#head = head;
-    this.#parent = head.traceParent;
-    this.#policy = policy;
-    this.#hasOwnId = requestId.own === '';
-    this.uuid = this.#hasOwnId ? requestId : ids.next();
-  }
-
-  get method(): Call['method'] {
-    return this.#call.method;
-  }
-
-  get tenant(): Call['tenant'] {
-    return this.#call.tenant;
+    this.#baggage = baggage;
+    this.uuid = call.id.own === '' ? call.id : ids.next();
   }
 
   /** 32 hex digits. */
   get traceId(): string {
-    return this.#parent?.traceId ?? traceIdOf(this.uuid.text);
+    return this.foreignTraceId ?? traceIdOf(this.uuid.text);
   }
 
-  /** The trace's id, where it is not the request's own without dashes. */
-  get otherTraceId(): string | undefined {
-    const parent = this.#parent;
-    if (parent !== undefined) return parent.traceId;
-    return this.#hasOwnId ? undefined : this.traceId;
-  }
-
-  get randomBits(): number {
-    const parent = this.#parent;
-    return parent === undefined ? this.uuid.d >>> 0 : Number.parseInt(parent.traceId.slice(24), 16);
-  }
-
-  get parentSampled(): boolean | undefined {
-    return this.#parent?.sampled;
+  /** That of the caller, where the trace is his. */
+  get foreignTraceId(): string | undefined {
+    return this.#head.traceParent?.traceId;
   }
 
   /** The caller's span. */
   get parentSpanId(): string | undefined {
-    return this.#parent?.spanId;
-  }
-
-  /** Whether its spans are recorded whatever becomes of it. Decided when first asked. */
-  get sampled(): boolean {
-    this.#sampled ??= this.#policy.sample(this);
-    return this.#sampled;
-  }
-
-  get foreignTraceId(): string | undefined {
-    return this.#parent?.traceId;
-  }
-
-  get index(): number {
-    return 1;
+    return this.#head.traceParent?.spanId;
   }
 
   /** The `traceparent` of the nth attempt. */
   parentField(attempt: number): ExtraField {
-    return attempt === 1 ? this : new LaterAttempt(this, attempt);
+    const { foreignTraceId, uuid } = this;
+    return new AttemptTraceparent({ foreignTraceId, uuid, index: attempt, sampled: this.#call.sampled });
   }
 
   /** What else of the caller's trace the backend is told. */
@@ -121,31 +85,8 @@ export class CallTrace extends TraceparentField implements TracedCall {
 
   /** A stranger's baggage is nobody's business. */
   #passedBaggage(baggage: readonly Field[]): readonly Field[] {
-    if (baggage.length === 0 || this.tenant === undefined) return NONE;
-    const passed = filterBaggage(baggage.map(({ value }) => value).join(','), this.#policy.baggage);
+    if (baggage.length === 0 || this.#call.tenant === undefined) return NONE;
+    const passed = filterBaggage(baggage.map(({ value }) => value).join(','), this.#baggage);
     return passed === undefined ? NONE : [new Field('baggage', passed, Kind.BAGGAGE, Indexing.SKIP)];
-  }
-}
-
-class LaterAttempt extends TraceparentField {
-  readonly #trace: CallTrace;
-  readonly index: number;
-
-  constructor(trace: CallTrace, index: number) {
-    super();
-    this.#trace = trace;
-    this.index = index;
-  }
-
-  get foreignTraceId(): string | undefined {
-    return this.#trace.foreignTraceId;
-  }
-
-  get uuid(): RequestId {
-    return this.#trace.uuid;
-  }
-
-  get sampled(): boolean {
-    return this.#trace.sampled;
   }
 }

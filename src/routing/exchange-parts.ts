@@ -35,8 +35,8 @@ export interface ExchangeParts {
   readonly recent: RecentOctets;
   /** Plain HTTP: the answer to a GET of this path; undefined when there is none. */
   page(listener: ListenerView, request: PageRequest): Http1Answer | Promise<Http1Answer> | undefined;
-  /** Those who want to know of the end of a call. They must not throw. */
-  readonly onEnd: readonly ((call: EndedCall, outcome: Outcome) => void)[];
+  /** Told of the end of each call. It must not throw. */
+  onEnd(call: EndedCall, outcome: Outcome): void;
   /** Something in the gateway itself failed. */
   onFault(error: unknown, call: EndedCall): void;
 }
@@ -50,8 +50,12 @@ export interface EndedCall extends Call {
   readonly connection?: ConnectionInfo | undefined;
   /** Metadata of the request that is passed on: the first value of this name, in lower case. */
   metadata(name: string): string | undefined;
-  /** Undefined when tracing is off. */
+  /** Its spans are recorded whatever becomes of it. Decided when first asked; false when tracing is off. */
+  readonly sampled: boolean;
+  /** Made when first asked for; undefined when tracing is off. */
   readonly trace: CallTrace | undefined;
+  /** The trace's id, where there is one that is not the request's own without dashes. */
+  readonly otherTraceId: string | undefined;
   /** Undefined when the call was refused before there could be any. */
   readonly attempts: AttemptsMade | undefined;
 }

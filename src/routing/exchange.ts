@@ -7,6 +7,7 @@ import { Code } from '../grpc/status.ts';
 import {
   type ConnectionInfo,
   ErrorCode,
+  type ExtraField,
   type HeaderBlock,
   type ResetCause,
   Specimen,
@@ -16,13 +17,14 @@ import {
 import type { Plan, Snapshot, Tenant } from '../sync/snapshot.ts';
 import { type AttemptedCall, Attempts } from './attempts.ts';
 import type { Backend } from './backend.ts';
-import { CallTrace } from './call-trace.ts';
+import { CallTrace, type TracedCall } from './call-trace.ts';
 import type { EndedCall, ExchangeParts } from './exchange-parts.ts';
 import type { ListenerView } from './listener-view.ts';
 import type { RequestHead } from './request-head.ts';
 import { isRequestId, RequestId } from './request-id.ts';
 import { statusMissing } from './response-faults.ts';
 import { type ResponseHead, readResponseHead } from './response-head.ts';
+import { ownTraceparent } from './trace-context.ts';
 import { Traffic } from './traffic.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -38,7 +40,7 @@ const DEADLINE_SLACK_SHARE = 0.2;
  * handler of the client's stream. Everything that may end a call leads to `#end`, which
  * settles it exactly once.
  */
-export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall, AttemptedCall {
+export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall, AttemptedCall, TracedCall {
   readonly startedAt: number;
   readonly snapshot: Snapshot;
   readonly credential: Credential;
@@ -62,6 +64,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   attempts: Attempts | undefined = undefined;
   waits: StageWait[] | undefined = undefined;
   #trace: CallTrace | undefined = undefined;
+  #sampled: boolean | undefined = undefined;
   #id: RequestId | undefined = undefined;
   /** The request is its headers, and nothing more. */
   readonly #headersOnly: boolean;
@@ -131,8 +134,46 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
 
   #openTrace(): CallTrace | undefined {
     const { tracing, requestIds } = this.#parts;
-    if (tracing !== undefined) this.#trace = new CallTrace(this, this.#head, tracing, this.id, requestIds);
+    if (tracing !== undefined) this.#trace = new CallTrace(this, this.#head, tracing.baggage, requestIds);
     return this.#trace;
+  }
+
+  get sampled(): boolean {
+    this.#sampled ??= this.#isSampled();
+    return this.#sampled;
+  }
+
+  #isSampled(): boolean {
+    const { tracing } = this.#parts;
+    if (tracing === undefined) return false;
+    return tracing.ownBelow === undefined || !this.#beginsTrace
+      ? tracing.sample(this)
+      : this.id.d >>> 0 < tracing.ownBelow;
+  }
+
+  get randomBits(): number {
+    const parent = this.#head.traceParent;
+    if (parent !== undefined) return Number.parseInt(parent.traceId.slice(24), 16);
+    const uuid = this.#beginsTrace ? this.id : (this.trace?.uuid ?? this.id);
+    return uuid.d >>> 0;
+  }
+
+  get parentSampled(): boolean | undefined {
+    return this.#head.traceParent?.sampled;
+  }
+
+  get otherTraceId(): string | undefined {
+    return this.#beginsTrace ? undefined : this.trace?.traceId;
+  }
+
+  /** The trace begins with it, and has its id. */
+  get #beginsTrace(): boolean {
+    return this.id.own === '' && this.#head.traceParent === undefined;
+  }
+
+  traceparent(attempt: number): ExtraField | undefined {
+    if (this.#parts.tracing === undefined) return undefined;
+    return attempt === 1 && this.#beginsTrace ? ownTraceparent(this.sampled) : this.trace?.parentField(attempt);
   }
 
   /** Runs the chain, and forwards what it admits. */
@@ -374,7 +415,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
       attempts.end();
     }
     this.#parts.chain.settle(this, outcome);
-    for (const subscriber of this.#parts.onEnd) subscriber(this, outcome);
+    this.#parts.onEnd(this, outcome);
     exchanges.keep(this);
   }
 

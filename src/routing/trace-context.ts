@@ -1,6 +1,6 @@
-import { WrittenField } from '../http2/index.ts';
+import { type ExtraField, WrittenField } from '../http2/index.ts';
 import { viewOf } from './hex.ts';
-import type { RequestId } from './request-id.ts';
+import { RequestId } from './request-id.ts';
 
 /** Where a call comes from, by its `traceparent` (W3C Trace Context, level 2). */
 export interface TraceParent {
@@ -54,16 +54,7 @@ const NO_FLAG = 0x3030;
 const FLAG_SAMPLED = 0x3031;
 const DASH = 0x2d;
 
-/** A `traceparent` whose span is one of the call's own (see `RequestId.writeSpanId`), written where it is sent. */
-export abstract class TraceparentField extends WrittenField {
-  /** Of the caller's trace; undefined: the trace begins with the call. */
-  abstract get foreignTraceId(): string | undefined;
-  /** Made for this call alone. */
-  abstract get uuid(): RequestId;
-  /** Of the span. */
-  abstract get index(): number;
-  abstract get sampled(): boolean;
-
+abstract class TraceparentField extends WrittenField {
   get name(): string {
     return 'traceparent';
   }
@@ -71,19 +62,84 @@ export abstract class TraceparentField extends WrittenField {
   get length(): number {
     return TRACEPARENT_LENGTH;
   }
+}
+
+/** What a `traceparent` says of an attempt of a call. */
+export interface AttemptSpan {
+  /** Of the caller's trace; undefined: the trace begins with the call. */
+  readonly foreignTraceId: string | undefined;
+  /** Made for this call alone. */
+  readonly uuid: RequestId;
+  /** Of the span: see `RequestId.writeSpanId`. */
+  readonly index: number;
+  readonly sampled: boolean;
+}
+
+/** The `traceparent` of any attempt, written where it is sent. */
+export class AttemptTraceparent extends TraceparentField {
+  readonly #span: AttemptSpan;
+
+  constructor(span: AttemptSpan) {
+    super();
+    this.#span = span;
+  }
 
   writeValue(target: Buffer, at: number): void {
-    const { foreignTraceId, uuid } = this;
+    const { foreignTraceId, uuid, index, sampled } = this.#span;
     const view = viewOf(target);
-    view.setUint16(at, VERSION);
-    view.setUint8(at + TRACE_AT - 1, DASH);
     if (foreignTraceId === undefined) uuid.writeTraceId(view, at + TRACE_AT);
     else target.latin1Write(foreignTraceId, at + TRACE_AT);
-    view.setUint8(at + SPAN_AT - 1, DASH);
-    uuid.writeSpanId(this.index, view, at + SPAN_AT);
-    view.setUint8(at + FLAGS_AT - 1, DASH);
-    view.setUint16(at + FLAGS_AT, this.sampled ? FLAG_SAMPLED : NO_FLAG);
+    writeRest(view, at, uuid, index, sampled);
   }
+}
+
+/** The span of a first attempt. */
+const FIRST = 1;
+
+/**
+ * The `traceparent` of the first attempt of a call that begins its trace: all of it comes of the request's id beside it. So it is
+ * the same object for all calls, and nothing is made for a call that is not sampled.
+ */
+class OwnTraceparent extends TraceparentField {
+  readonly #sampled: boolean;
+
+  constructor(sampled: boolean) {
+    super();
+    this.#sampled = sampled;
+  }
+
+  writeValue(target: Buffer, at: number, beside: readonly ExtraField[]): void {
+    const id = requestIdIn(beside);
+    const view = viewOf(target);
+    id.writeTraceId(view, at + TRACE_AT);
+    writeRest(view, at, id, FIRST, this.#sampled);
+  }
+}
+
+/** @param sampled whether its spans are recorded */
+export function ownTraceparent(sampled: boolean): WrittenField {
+  return sampled ? OWN_SAMPLED : OWN;
+}
+
+const OWN = new OwnTraceparent(false);
+const OWN_SAMPLED = new OwnTraceparent(true);
+
+/** It stands in front of the `traceparent`, mostly the next to it. */
+function requestIdIn(fields: readonly ExtraField[]): RequestId {
+  for (let i = fields.length - 1; i >= 0; i--) {
+    const field = fields[i];
+    if (field instanceof RequestId) return field;
+  }
+  throw new Error('a traceparent is sent without the request id that it is made of');
+}
+
+function writeRest(view: DataView, at: number, uuid: RequestId, index: number, sampled: boolean): void {
+  view.setUint16(at, VERSION);
+  view.setUint8(at + TRACE_AT - 1, DASH);
+  view.setUint8(at + SPAN_AT - 1, DASH);
+  uuid.writeSpanId(index, view, at + SPAN_AT);
+  view.setUint8(at + FLAGS_AT - 1, DASH);
+  view.setUint16(at + FLAGS_AT, sampled ? FLAG_SAMPLED : NO_FLAG);
 }
 
 /**

@@ -24,7 +24,6 @@ const FLAGS = ID + 4;
 const STATUS = 0xff;
 const CANCELLED = 0x100;
 const REACHED_BACKEND = 0x200;
-const TRACED = 0x400;
 
 // What is said of it in words.
 const METHOD = 0;
@@ -54,6 +53,7 @@ interface More {
  */
 export class CallRing {
   readonly #size: number;
+  readonly #traced: boolean;
   readonly #doubles: Float64Array;
   readonly #words: Int32Array;
   readonly #texts: (string | undefined)[];
@@ -61,8 +61,10 @@ export class CallRing {
   /** Calls ever put. */
   #calls = 0;
 
-  constructor(size: number) {
+  /** @param traced tracing is on */
+  constructor(size: number, traced: boolean) {
     this.#size = size;
+    this.#traced = traced;
     this.#doubles = new Float64Array(size * DOUBLES);
     this.#words = new Int32Array(this.#doubles.buffer);
     this.#texts = new Array(size * TEXTS).fill('');
@@ -72,7 +74,7 @@ export class CallRing {
   /** Remembers a call in the place of the oldest. */
   put(call: EndedCall, outcome: Outcome): void {
     const place = this.#calls++ % this.#size;
-    const { attempts, id, startedAt, trace } = call;
+    const { attempts, id, startedAt } = call;
     this.#putNumbers(place * DOUBLES, startedAt, outcome, attempts === undefined ? 0 : attempts.sentAt - startedAt);
     const words = this.#words;
     const at = place * WORDS;
@@ -80,10 +82,10 @@ export class CallRing {
     words[at + ID + 1] = id.b;
     words[at + ID + 2] = id.c;
     words[at + ID + 3] = id.d;
-    words[at + FLAGS] = flagsOf(outcome) | (trace === undefined ? 0 : TRACED);
+    words[at + FLAGS] = flagsOf(outcome);
     this.#putTexts(place * TEXTS, call);
     const { own } = id;
-    const traceId = trace?.otherTraceId;
+    const traceId = call.otherTraceId;
     const { refusal } = outcome;
     const { waits } = call;
     const past = attempts?.past;
@@ -143,7 +145,7 @@ export class CallRing {
     const backendMs = number(BACKEND_TIME);
     return {
       requestId,
-      traceId: (flags & TRACED) === 0 ? '' : (more?.traceId ?? traceIdOf(requestId)),
+      traceId: more?.traceId ?? (this.#traced ? traceIdOf(requestId) : ''),
       listener: text(LISTENER),
       tenantId: text(TENANT),
       principalId: text(PRINCIPAL),

@@ -15,9 +15,16 @@ const SLOW_MS = 1000;
  * for.
  */
 export class RecentCalls {
-  readonly #ordinary = new CallRing(ORDINARY);
-  readonly #strangers = new CallRing(STRANGERS);
-  readonly #remarkable = new CallRing(REMARKABLE);
+  readonly #ordinary: CallRing;
+  readonly #strangers: CallRing;
+  readonly #remarkable: CallRing;
+
+  /** @param traced tracing is on */
+  constructor(traced: boolean) {
+    this.#ordinary = new CallRing(ORDINARY, traced);
+    this.#strangers = new CallRing(STRANGERS, traced);
+    this.#remarkable = new CallRing(REMARKABLE, traced);
+  }
 
   /** A subscriber of the end of calls. */
   readonly onEnd = (call: EndedCall, outcome: Outcome): void => {

@@ -123,7 +123,7 @@ class World {
       tracing: undefined,
       recent: this.recent,
       page: () => undefined,
-      onEnd: [(call, outcome) => this.#onEnd(call, outcome)],
+      onEnd: (call, outcome) => this.#onEnd(call, outcome),
       onFault: (error) => this.faults.push(error),
     });
     this.listener = await Listener.listen({

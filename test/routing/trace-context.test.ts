@@ -1,28 +1,19 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { WrittenField } from '../../src/http2/index.ts';
+import { type ExtraField, Field, type WrittenField } from '../../src/http2/index.ts';
 import { RequestId, spanIdOctets, traceIdOctets } from '../../src/routing/request-id.ts';
-import { filterBaggage, parseTraceparent, TraceparentField, traceIdOf } from '../../src/routing/trace-context.ts';
+import {
+  AttemptTraceparent,
+  filterBaggage,
+  ownTraceparent,
+  parseTraceparent,
+  traceIdOf,
+} from '../../src/routing/trace-context.ts';
 
-function written(field: WrittenField): string {
+function written(field: WrittenField, beside: readonly ExtraField[] = []): string {
   const target = Buffer.alloc(field.length);
-  field.writeValue(target, 0);
+  field.writeValue(target, 0, beside);
   return target.toString('latin1');
-}
-
-class Traceparent extends TraceparentField {
-  readonly foreignTraceId: string | undefined;
-  readonly uuid: RequestId;
-  readonly index: number;
-  readonly sampled: boolean;
-
-  constructor(foreignTraceId: string | undefined, uuid: RequestId, index: number, sampled: boolean) {
-    super();
-    this.foreignTraceId = foreignTraceId;
-    this.uuid = uuid;
-    this.index = index;
-    this.sampled = sampled;
-  }
 }
 
 /** W3C Trace Context, section 3.2.2. */
@@ -68,11 +59,14 @@ test('what is written is read again, and ids of a call are well-formed and disti
         expect(parseTraceparent(formatTraceparent(traceId, spanId, sampled))).toEqual({ traceId, spanId, sampled });
       }
       ids.forEach((spanId, index) => {
-        const own = formatTraceparent(traceId, spanId, sampled);
-        expect(written(new Traceparent(undefined, id, index, sampled))).toBe(own);
-        const continued = new Traceparent(TRACE, id, index, sampled);
+        const span = { foreignTraceId: undefined, uuid: id, index, sampled };
+        expect(written(new AttemptTraceparent(span))).toBe(formatTraceparent(traceId, spanId, sampled));
+        const continued = new AttemptTraceparent({ ...span, foreignTraceId: TRACE });
         expect(written(continued)).toBe(formatTraceparent(TRACE, spanId, sampled));
       });
+      const timeout = new Field('grpc-timeout', '1S');
+      const own = written(ownTraceparent(sampled), [timeout, id, timeout, ownTraceparent(sampled)]);
+      expect(own).toBe(formatTraceparent(traceId, ids[1]!, sampled));
     }),
     { numRuns: 20 },
   );

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Outcome } from '../../src/chain/call.ts';
 import type { EndedCall } from '../../src/routing/exchange-parts.ts';
 import { RequestId } from '../../src/routing/request-id.ts';
+import { traceIdOf } from '../../src/routing/trace-context.ts';
 import { CallRing } from '../../src/telemetry/call-ring.ts';
 import { createCall } from './fixtures.ts';
 
@@ -38,6 +39,7 @@ const facts = fc.record({
   request: octets,
   response: octets,
   tenant: fc.constantFrom('acme', 'globex'),
+  otherTraceId: fc.constantFrom(undefined, '0af7651916cd43dd8448eb211c80319c'),
 });
 
 type Facts = typeof facts extends fc.Arbitrary<infer T> ? T : never;
@@ -47,6 +49,7 @@ function ended(one: Facts): [EndedCall, Outcome] {
   const call = createCall({
     id: one.id,
     startedAt: one.startedAt,
+    otherTraceId: one.otherTraceId,
     attempts: { ...attempts, endpointName: one.sentTo, connection: undefined },
     tenant: { id: one.tenant, displayName: '', plan: 'free', suspended: false },
   });
@@ -57,22 +60,22 @@ function ended(one: Facts): [EndedCall, Outcome] {
 
 test('the last calls are found by their ids, with all that was said of them, and earlier ones no more', () => {
   fc.assert(
-    fc.property(fc.array(facts, { maxLength: 3 * SIZE }), (calls) => {
-      const ring = new CallRing(SIZE);
+    fc.property(fc.array(facts, { maxLength: 3 * SIZE }), fc.boolean(), (calls, traced) => {
+      const ring = new CallRing(SIZE, traced);
       for (const one of calls) ring.put(...ended(one));
       const kept = calls.slice(-SIZE);
       for (const { id } of calls) {
         const last = kept.findLast((one) => one.id.text === id.text);
         const found = ring.find(id.text);
         if (last === undefined) expect(found).toBeUndefined();
-        else expect(found).toMatchObject(expected(last));
+        else expect(found).toMatchObject(expected(last, traced));
       }
       expect(ring.find('never-sent')).toBeUndefined();
     }),
   );
 });
 
-function expected(one: Facts) {
+function expected(one: Facts, traced: boolean) {
   const last = {
     endpoint: one.sentTo,
     endedAt: one.durationMs,
@@ -81,7 +84,7 @@ function expected(one: Facts) {
   };
   return {
     requestId: one.id.text,
-    traceId: '',
+    traceId: one.otherTraceId ?? (traced ? traceIdOf(one.id.text) : ''),
     listener: 'public',
     method: 'pkg.Service/Method',
     tenantId: one.tenant,

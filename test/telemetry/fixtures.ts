@@ -57,7 +57,9 @@ export function createCall(more: Partial<EndedCall> = {}): EndedCall {
     requestId: 'req-1',
     listener: new ListenerView({ name: 'public', contracts: [], trustRequestId: false, uniformErrors: false }),
     attempts: undefined,
+    sampled: false,
     trace: undefined,
+    otherTraceId: undefined,
     metadata: () => undefined,
     ...more,
   };

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { traceIdOf } from '../../src/routing/trace-context.ts';
 import { planTracing } from '../../src/telemetry/tracing/plan-tracing.ts';
 import { createSampler, type SamplingSettings } from '../../src/telemetry/tracing/sampler.ts';
 import { createMethod } from './fixtures.ts';
@@ -16,7 +15,6 @@ function shareOf(settings: Partial<SamplingSettings>, tenant = TENANT, method = 
     const traceId = `${'a'.repeat(24)}${(i * 2 ** 20).toString(16).padStart(8, '0')}`;
     if (
       sampler.sample({
-        traceId,
         randomBits: Number.parseInt(traceId.slice(24), 16),
         parentSampled: undefined,
         tenant,
@@ -47,7 +45,6 @@ test('the first rule that fits decides', () => {
 test("a tenant's caller decides for itself, a stranger does not", () => {
   const sample = (tenant: typeof TENANT | undefined, followParent: boolean) =>
     createSampler({ ...SETTINGS, ratio: 0, followParent }).sample({
-      traceId: traceIdOf('0190b6b5-1c5e-7e3a-9f0a-0123456789ab'),
       randomBits: 0x456789ab,
       parentSampled: true,
       tenant,

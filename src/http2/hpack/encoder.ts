@@ -120,7 +120,7 @@ export class Encoder {
       const slot = this.#blockSlots + (i % EXTRA_SLOTS);
       at =
         field instanceof WrittenField
-          ? this.#writeWritten(field, slot, target, at)
+          ? this.#writeWritten(field, extra, slot, target, at)
           : this.#writeField(field, slot, target, at);
     }
     return at;
@@ -164,11 +164,17 @@ export class Encoder {
     return at;
   }
 
-  #writeWritten(field: WrittenField, slot: number, target: Buffer, offset: number): number {
+  #writeWritten(
+    field: WrittenField,
+    beside: readonly ExtraField[],
+    slot: number,
+    target: Buffer,
+    offset: number,
+  ): number {
     const { length } = field;
     let at = this.#writeWrittenName(field, this.#nameOf(field.name, slot), target, offset);
     at = writeInteger(length, STRING_MASK, 0, target, at);
-    field.writeValue(target, at);
+    field.writeValue(target, at, beside);
     return at + length;
   }
 

@@ -25,9 +25,9 @@ export function createTracer(
 ): (call: EndedCall, outcome: Outcome) => void {
   const budget = createBudget(tail.maxPerSecond, now);
   return (call, outcome) => {
+    if (!call.sampled && !(isRemarkable(call, outcome, tail) && budget())) return;
     const { trace } = call;
     if (trace === undefined) return;
-    if (!trace.sampled && !(isRemarkable(call, outcome, tail) && budget())) return;
     const spanned = new SpannedCall(call, trace, outcome);
     if (queue.hasRoomFor(spanned.count)) queue.push(spanned);
   };
