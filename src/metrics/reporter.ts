@@ -10,6 +10,7 @@ import {
   GetMetricsRequest as Question,
   type StoreMetrics,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { SeriesEncoder } from './encode-series.ts';
 import type { FloodCount } from './flood-counts.ts';
 import type { BackendSnapshot, GatewayMetrics, Reading } from './gateway-metrics.ts';
 import type { Instrument } from './instruments.ts';
@@ -72,6 +73,7 @@ export class Reporter {
   /** A watcher asks the same each time. */
   readonly #keys = new WeakMap<GetMetricsRequest, string>();
   readonly #slices: Slices;
+  readonly #encoder = new SeriesEncoder();
 
   constructor(parts: ReportParts) {
     this.#parts = parts;
@@ -160,9 +162,7 @@ export class Reporter {
     const read = yield* reading;
     const pieces: Uint8Array[] = [];
     for (const group of read.groups) {
-      // Answers that are put one behind the other are one (protobuf, "Merge Protocol Buffers").
-      const series = [reportSeries(group, read.latency, request.withHistograms)];
-      pieces.push(Answer.encode({ ...NOTHING, series }).finish());
+      pieces.push(this.#encoder.encode(reportSeries(group, read.latency, request.withHistograms)));
       yield;
     }
     const { response, ...report } = this.#tell(request, audience, read, []);
@@ -215,8 +215,6 @@ export const NOTHING_ELSE: Omit<GetMetricsResponse, 'series' | 'startTime' | 'en
   gateways: [],
   instruments: [],
 };
-
-const NOTHING = Answer.fromPartial({});
 
 function encode({ response, ...report }: LocalReport): SharedReport {
   return { ...report, encoded: Answer.encode(response).finish() };

@@ -1,0 +1,144 @@
+import { WireType } from '@bufbuild/protobuf/wire';
+import type { Duration } from '../../generated/google/protobuf/duration.ts';
+import { type CallSeries, GetMetricsResponse, type Latency } from '../../generated/tollgate/metrics/v1/metrics.ts';
+
+// Field numbers of `tollgate.metrics.v1` and `google.protobuf`.
+const Answer = { SERIES: 1 } as const;
+const Series = {
+  TENANT_ID: 1,
+  METHOD: 2,
+  STATUS: 3,
+  CALLS: 4,
+  LATENCY: 5,
+  FAILURES: 6,
+  REQUEST_MESSAGES: 7,
+  RESPONSE_MESSAGES: 8,
+  REQUEST_BYTES: 9,
+  RESPONSE_BYTES: 10,
+  BACKEND_LATENCY: 11,
+  GATEWAY_LATENCY: 12,
+} as const;
+const Times = { P50: 1, P90: 2, P99: 3, MAX: 4, SUM: 5, COUNT: 6 } as const;
+const Time = { SECONDS: 1, NANOS: 2 } as const;
+
+/** Octets of a series beside its texts, at most: of its numbers nine each and of its latencies less than 128, with their tags. */
+const NUMBERS_OCTETS = 512;
+const UTF8_OCTETS = 3;
+/** A length of one octet is below; one of two octets is below the square. */
+const ONE_OCTET = 128;
+/** Numbers up to here are written by shifts. */
+const WORD = 2 ** 31;
+
+const EMPTY = GetMetricsResponse.fromPartial({});
+
+/**
+ * Encodes series, each as an answer that has it alone: such answers, one behind the other, are one (protobuf, "Merge Protocol Buffers").
+ * It writes them field by field into a buffer of its own, where the generated code puts twenty pieces together for each: a tenth of
+ * the time, and a thousand series are told each second.
+ */
+export class SeriesEncoder {
+  #buffer = Buffer.allocUnsafe(2 * NUMBERS_OCTETS);
+  #at = 0;
+
+  /** @returns octets of the caller's own */
+  encode(series: CallSeries): Uint8Array {
+    const { latency, backendLatency, gatewayLatency } = series;
+    const hasHistogram = [latency, backendLatency, gatewayLatency].some((each) => each?.histogram !== undefined);
+    if (hasHistogram) return GetMetricsResponse.encode({ ...EMPTY, series: [series] }).finish();
+    const texts = series.tenantId.length + series.method.length + series.status.length;
+    const most = NUMBERS_OCTETS + UTF8_OCTETS * texts;
+    if (this.#buffer.length < most) this.#buffer = Buffer.allocUnsafe(most);
+    this.#at = 0;
+    this.#tag(Answer.SERIES, WireType.LengthDelimited);
+    // Room for a length of two octets.
+    const begin = this.#at + 2;
+    this.#at = begin;
+    this.#writeSeries(series);
+    return this.#close(begin);
+  }
+
+  #close(begin: number): Uint8Array {
+    const length = this.#at - begin;
+    const buffer = this.#buffer;
+    if (length >= ONE_OCTET && length < ONE_OCTET * ONE_OCTET) {
+      buffer[begin - 2] = (length & 0x7f) | 0x80;
+      buffer[begin - 1] = length >>> 7;
+      return Buffer.from(buffer.subarray(0, this.#at));
+    }
+    // One that has next to nothing, or names beyond measure.
+    const message = Buffer.from(buffer.subarray(begin, this.#at));
+    this.#at = begin - 2;
+    this.#varint(length);
+    return Buffer.concat([buffer.subarray(0, this.#at), message]);
+  }
+
+  #writeSeries(series: CallSeries): void {
+    this.#text(Series.TENANT_ID, series.tenantId);
+    this.#text(Series.METHOD, series.method);
+    this.#text(Series.STATUS, series.status);
+    this.#number(Series.CALLS, series.calls);
+    this.#latency(Series.LATENCY, series.latency);
+    this.#number(Series.FAILURES, series.failures);
+    this.#number(Series.REQUEST_MESSAGES, series.requestMessages);
+    this.#number(Series.RESPONSE_MESSAGES, series.responseMessages);
+    this.#number(Series.REQUEST_BYTES, series.requestBytes);
+    this.#number(Series.RESPONSE_BYTES, series.responseBytes);
+    this.#latency(Series.BACKEND_LATENCY, series.backendLatency);
+    this.#latency(Series.GATEWAY_LATENCY, series.gatewayLatency);
+  }
+
+  #latency(field: number, latency: Latency | undefined): void {
+    if (latency === undefined) return;
+    const begin = this.#open(field);
+    this.#duration(Times.P50, latency.p50);
+    this.#duration(Times.P90, latency.p90);
+    this.#duration(Times.P99, latency.p99);
+    this.#duration(Times.MAX, latency.max);
+    this.#duration(Times.SUM, latency.sum);
+    this.#number(Times.COUNT, latency.count);
+    this.#buffer[begin - 1] = this.#at - begin;
+  }
+
+  #duration(field: number, duration: Duration | undefined): void {
+    if (duration === undefined) return;
+    const begin = this.#open(field);
+    this.#number(Time.SECONDS, duration.seconds);
+    this.#number(Time.NANOS, duration.nanos);
+    this.#buffer[begin - 1] = this.#at - begin;
+  }
+
+  /** Begins a message of less than 128 octets, whose length is still to be written in front of it. */
+  #open(field: number): number {
+    this.#tag(field, WireType.LengthDelimited);
+    return ++this.#at;
+  }
+
+  #text(field: number, text: string): void {
+    if (text === '') return;
+    this.#tag(field, WireType.LengthDelimited);
+    this.#varint(Buffer.byteLength(text));
+    this.#at += this.#buffer.write(text, this.#at);
+  }
+
+  #number(field: number, value: number): void {
+    if (value === 0) return;
+    this.#tag(field, WireType.Varint);
+    this.#varint(value);
+  }
+
+  /** @param field at most 15 */
+  #tag(field: number, type: WireType): void {
+    this.#buffer[this.#at++] = (field << 3) | type;
+  }
+
+  /** @param value a whole number, not below 0 */
+  #varint(value: number): void {
+    const buffer = this.#buffer;
+    let at = this.#at;
+    let left = value;
+    for (; left >= WORD; left = Math.floor(left / ONE_OCTET)) buffer[at++] = (left % ONE_OCTET) | 0x80;
+    for (; left > 0x7f; left >>>= 7) buffer[at++] = (left & 0x7f) | 0x80;
+    buffer[at++] = left;
+    this.#at = at;
+  }
+}
