@@ -13,6 +13,8 @@ import type { Steps } from './steps.ts';
 export const NONE = '-';
 /** Milliseconds between frames: what a window or a watcher can tell apart. */
 const FRAME_MS = 1000;
+/** Milliseconds after which calls are counted that wait for it: all those of a second would take a millisecond, in one turn. */
+const COUNT_MS = 100;
 /** Milliseconds for which a frame is new enough for another watcher. */
 const SHARED_FRAME_MS = 50;
 /** Lines that a method has in Prometheus' text for its three histograms; and methods that have them in any case. */
@@ -100,6 +102,8 @@ export class GatewayMetrics {
   readonly #backends = new Map<string, BackendCounters>();
   #lastBackend: { readonly name: string; readonly counters: BackendCounters | undefined } = NO_BACKEND;
   #timer: NodeJS.Timeout | undefined;
+  /** Who reads the totals in steps. */
+  #readers = 0;
 
   constructor({ now, monotonic, limits = DEFAULT_LIMITS, traceIdOf }: MetricsOptions) {
     this.#now = now;
@@ -112,12 +116,25 @@ export class GatewayMetrics {
 
   /** Makes a frame every second from here on. Keeps no process alive. */
   start(): this {
-    this.#timer ??= setInterval(() => this.flush(), FRAME_MS).unref();
+    let counts = 0;
+    const count = () => {
+      if (this.#readers === 0) this.table.count();
+      if (++counts % (FRAME_MS / COUNT_MS) === 0) this.flush();
+    };
+    this.#timer ??= setInterval(count, COUNT_MS).unref();
     return this;
   }
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  /** Totals are read in steps: until what it returns is called nothing is counted before the next frame, which would make the steps vain. */
+  keepTotals(): () => void {
+    this.#readers++;
+    return () => {
+      this.#readers--;
+    };
   }
 
   /** What was counted by now becomes a frame. */

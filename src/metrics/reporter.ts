@@ -140,7 +140,7 @@ export class Reporter {
   #make(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): LocalReport {
     const reading = finish(this.#read(request, cursor));
     const series = reading.groups.map((group) => reportSeries(group, reading.latency, request.withHistograms));
-    return this.#tell(request, audience, reading, series);
+    return finish(this.#tell(request, audience, reading, series));
   }
 
   async #makeInSlices(
@@ -154,7 +154,9 @@ export class Reporter {
     const steps = this.#encodeInSteps(request, audience, this.#read(request, cursor));
     const { counted } = table;
     // What is read may change meanwhile: the totals with every call that is counted, the log when it comes round.
-    const report = await this.#slices.run(steps, () => (isDelta ? !table.log.has(cursor) : table.counted !== counted));
+    const isVain = () => (isDelta ? !table.log.has(cursor) : table.counted !== counted);
+    const done = isDelta ? undefined : this.#parts.metrics.keepTotals();
+    const report = await this.#slices.run(steps, isVain).finally(done);
     return report ?? encode(this.#make(request, audience, cursor));
   }
 
@@ -165,20 +167,23 @@ export class Reporter {
       pieces.push(this.#encoder.encode(reportSeries(group, read.latency, request.withHistograms)));
       yield;
     }
-    const { response, ...report } = this.#tell(request, audience, read, []);
+    const { response, ...report } = yield* this.#tell(request, audience, read, []);
+    yield;
     pieces.push(Answer.encode(response).finish());
     return { ...report, encoded: Buffer.concat(pieces) };
   }
 
-  #tell(request: GetMetricsRequest, audience: Audience, reading: Reading, series: CallSeries[]): LocalReport {
-    const tenantId = request.tenantId || undefined;
+  *#tell(request: GetMetricsRequest, audience: Audience, reading: Reading, series: CallSeries[]): Steps<LocalReport> {
+    const limits = this.#parts.limits(request.tenantId || undefined);
+    yield;
+    const gateway = audience === 'tenant' ? NOTHING_ELSE : yield* this.#gateway();
     const response: GetMetricsResponse = {
       series,
       startTime: new Date(reading.startTime),
       endTime: new Date(reading.endTime),
       omittedSeries: reading.omitted,
-      ...(audience === 'tenant' ? NOTHING_ELSE : this.#gateway()),
-      limits: this.#parts.limits(tenantId),
+      ...gateway,
+      limits,
     };
     return { response, cursor: reading.cursor, sinceStart: reading.sinceStart };
   }
@@ -191,8 +196,13 @@ export class Reporter {
     return metrics.totals(query);
   }
 
-  #gateway(): Omit<GetMetricsResponse, 'series' | 'startTime' | 'endTime' | 'omittedSeries' | 'limits'> {
+  *#gateway(): Steps<Omit<GetMetricsResponse, 'series' | 'startTime' | 'endTime' | 'omittedSeries' | 'limits'>> {
     const { metrics, floods, store, id, address } = this.#parts;
+    const instruments: ReturnType<typeof reportInstrument>[] = [];
+    for (const instrument of metrics.instruments.list()) {
+      instruments.push(reportInstrument(instrument));
+      yield;
+    }
     return {
       refusals: Object.fromEntries(metrics.refusals()),
       backends: metrics.backends().map(reportBackend),
@@ -200,7 +210,7 @@ export class Reporter {
       store: store(),
       foldedSeries: metrics.table.foldedSeries,
       gateways: [{ id, address: address(), answered: true }],
-      instruments: [...metrics.instruments.list()].map(reportInstrument),
+      instruments,
     };
   }
 }

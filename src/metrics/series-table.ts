@@ -75,6 +75,11 @@ export class SeriesTable {
     if (waiting.isFull) this.#countWaiting();
   }
 
+  /** Counts what waits. */
+  count(): void {
+    this.#countWaiting();
+  }
+
   /** Counts what waits. What came since the last time is a frame of the log. @param now milliseconds */
   flush(now: number): void {
     this.#countWaiting();
