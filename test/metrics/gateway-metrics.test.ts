@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   GetMetricsRequest,
   GetMetricsRequest_Label as Label,
@@ -72,6 +72,38 @@ describe('calls', () => {
     const { metrics, record } = newMetrics();
     for (const status of [17, -1, 255]) record('a', 'm', status, 1);
     expect(rows(finish(metrics.totals()))).toEqual([['a', 'm', 'UNKNOWN', 3]]);
+  });
+});
+
+describe('the timer', () => {
+  it('counts ten times a second, unless totals are being read, and makes a frame every second', () => {
+    vi.useFakeTimers();
+    const { metrics, record } = newMetrics();
+    const { table } = metrics;
+    try {
+      metrics.start();
+      /** How often was counted within so many tenths of a second, with a call in each. */
+      const counts = (tenths: number): number => {
+        const before = table.counted;
+        for (let i = 0; i < tenths; i++) {
+          record('a', 'x.S/M', 0, 5);
+          vi.advanceTimersByTime(100);
+        }
+        return table.counted - before;
+      };
+      expect([counts(9), table.log.last]).toEqual([9, 0]);
+      expect([counts(1), table.log.last]).toEqual([1, 1]);
+      const done = [metrics.keepTotals(), metrics.keepTotals()];
+      expect([counts(9), table.log.last]).toEqual([0, 1]);
+      done[0]!();
+      expect([counts(1), table.log.last]).toEqual([1, 2]);
+      done[1]!();
+      expect([counts(10), table.log.last]).toEqual([10, 3]);
+      expect(total(finish(metrics.totals()))).toBe(30);
+    } finally {
+      metrics.close();
+      vi.useRealTimers();
+    }
   });
 });
 
