@@ -202,4 +202,6 @@ const CONTROL = {
   connectTimeoutMs: 1000,
   defaultTimeoutMs: undefined,
   maxConnections: 1,
+  // They run in the gateway's process: with more at once, calls that come meanwhile wait for it.
+  answerWindow: 16_384,
 };

@@ -53,13 +53,13 @@ export class SeriesTable {
 
   /** Series of tenants. */
   get own(): number {
-    this.#countWaiting();
+    this.count();
     return this.#own;
   }
 
   /** About how many different series have been folded, those that came back among them. */
   get foldedSeries(): number {
-    this.#countWaiting();
+    this.count();
     return this.#distinct.estimate;
   }
 
@@ -72,17 +72,12 @@ export class SeriesTable {
   record(tenant: string, method: string, status: number, facts: CallFacts): void {
     const waiting = this.#waiting;
     waiting.add(tenant, method, status >= 0 && status < CODES ? status : Code.UNKNOWN, facts);
-    if (waiting.isFull) this.#countWaiting();
-  }
-
-  /** Counts what waits. */
-  count(): void {
-    this.#countWaiting();
+    if (waiting.isFull) this.count();
   }
 
   /** Counts what waits. What came since the last time is a frame of the log. @param now milliseconds */
   flush(now: number): void {
-    this.#countWaiting();
+    this.count();
     this.log.endFrame(now);
   }
 
@@ -157,8 +152,8 @@ export class SeriesTable {
     this.pool.forEachOctave(this.#records.histogramOf(series, part), visit);
   }
 
-  /** Counts the calls of known series first, series by series, and then those that may call for a new one. */
-  #countWaiting(): void {
+  /** Counts what waits: the calls of known series first, series by series, and then those that may call for a new one. */
+  count(): void {
     const waiting = this.#waiting;
     const records = this.#records;
     if (waiting.length === 0) return;

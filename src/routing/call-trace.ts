@@ -17,8 +17,6 @@ export interface TracedCall extends Pick<Call, 'method' | 'tenant'> {
 export interface TracePolicy {
   /** Asked once a call: when it is sent to a backend, or else at its end. */
   sample(call: TracedCall): boolean;
-  /** Where all calls that begin their trace are sampled alike: those whose `randomBits` are below it. */
-  readonly ownBelow: number | undefined;
   /** Keys of `baggage` that are passed on. */
   readonly baggage: ReadonlySet<string>;
 }
@@ -32,8 +30,8 @@ export interface TraceableCall extends Pick<Call, 'tenant'> {
 }
 
 /**
- * The trace that a call belongs to, and what its backend is told of it. There is one of calls that are part of a caller's trace, and of
- * those whose spans are kept; of all others the request's id says everything.
+ * The trace that a call belongs to, and what its backend is told of it. There is one of calls that are part of a caller's trace, of
+ * those that are sent again, and of those whose spans are kept; of all others the request's id says everything.
  */
 export class CallTrace {
   readonly #call: TraceableCall;

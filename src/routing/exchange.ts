@@ -129,26 +129,15 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   get trace(): CallTrace | undefined {
-    return this.#trace ?? this.#openTrace();
-  }
-
-  #openTrace(): CallTrace | undefined {
     const { tracing, requestIds } = this.#parts;
-    if (tracing !== undefined) this.#trace = new CallTrace(this, this.#head, tracing.baggage, requestIds);
+    if (tracing === undefined) return undefined;
+    this.#trace ??= new CallTrace(this, this.#head, tracing.baggage, requestIds);
     return this.#trace;
   }
 
   get sampled(): boolean {
-    this.#sampled ??= this.#isSampled();
+    this.#sampled ??= this.#parts.tracing?.sample(this) ?? false;
     return this.#sampled;
-  }
-
-  #isSampled(): boolean {
-    const { tracing } = this.#parts;
-    if (tracing === undefined) return false;
-    return tracing.ownBelow === undefined || !this.#beginsTrace
-      ? tracing.sample(this)
-      : this.id.d >>> 0 < tracing.ownBelow;
   }
 
   get randomBits(): number {

@@ -3,9 +3,6 @@ import { Backend, type Breaker } from './backend.ts';
 import { HEADER_NAMES } from './header-names.ts';
 import type { RetryOptions } from './retries.ts';
 
-/** Octets of an answer that the gateway's own services send at once: they run in its process, and calls are to come in between. */
-const CONTROL_WINDOW = 16_384;
-
 /** Where a backend is, and how to reach it. */
 export interface BackendTarget {
   readonly name: string;
@@ -17,6 +14,8 @@ export interface BackendTarget {
   /** Connections to each endpoint. */
   readonly maxConnections: number;
   readonly retry?: RetryOptions;
+  /** Octets of an answer that the backend may send before they are taken; default that of the engine's clients. */
+  readonly answerWindow?: number;
 }
 
 export interface BackendParts {
@@ -48,7 +47,7 @@ export function openBackend(target: BackendTarget, parts: BackendParts): Backend
       maxConnections: target.maxConnections,
       connectTimeoutMs: target.connectTimeoutMs,
       clock: parts.now,
-      ...(parts.isControl ? { settings: { initialWindowSize: CONTROL_WINDOW } } : {}),
+      ...(target.answerWindow === undefined ? {} : { settings: { initialWindowSize: target.answerWindow } }),
       ...(parts.flusher === undefined ? {} : { flusher: parts.flusher }),
       random: parts.random,
       refuse: parts.refuse,

@@ -30,7 +30,6 @@ export function createSampler(settings: SamplingSettings): TracePolicy {
   const { rules, ratio, followParent, baggage } = settings;
   return {
     baggage,
-    ownBelow: rules.length === 0 ? ratio * RANGE : undefined,
     sample(call) {
       // A stranger's wish to be recorded is not followed: it would cost him nothing.
       if (followParent && call.parentSampled !== undefined && call.tenant !== undefined) return call.parentSampled;
