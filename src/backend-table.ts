@@ -9,6 +9,7 @@ import type { FloodCounts } from './metrics/flood-counts.ts';
 import type { GatewayMetrics } from './metrics/gateway-metrics.ts';
 import type { EndpointPolicy } from './net/endpoint-policy.ts';
 import type { Backend, Breaker } from './routing/backend.ts';
+import type { DirectAnswers } from './routing/direct-answers.ts';
 import { type BackendParts, type BackendTarget, openBackend } from './routing/open-backend.ts';
 import type { RegisteredBackend } from './sync/registered.ts';
 import type { Snapshot } from './sync/snapshot.ts';
@@ -21,6 +22,8 @@ export interface BackendTableParts {
   readonly metrics: GatewayMetrics;
   readonly floods: FloodCounts;
   readonly flusher: Flusher;
+  /** How the gateway's own services answer past the wire. */
+  readonly direct: DirectAnswers;
   readonly log: Logger;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -85,7 +88,11 @@ export class BackendTable {
   /** Opens the one that answers the gateway's own services. @param path of its socket */
   openControl(path: string): void {
     const target = { ...CONTROL, endpoints: [{ path }] };
-    this.#backends.set(CONTROL_BACKEND, openBackend(target, { ...this.#common(), breaker: ALWAYS, isControl: true }));
+    const { direct } = this.#parts;
+    this.#backends.set(
+      CONTROL_BACKEND,
+      openBackend(target, { ...this.#common(), breaker: ALWAYS, isControl: true, direct }),
+    );
   }
 
   /** Opens, replaces and retires what was registered, as the snapshot has it. Names that are taken stay as they are. */

@@ -37,6 +37,7 @@ import { QuotaTracker } from './quota/quota-tracker.ts';
 import { RateLimiter } from './ratelimit/rate-limiter.ts';
 import { Answers } from './routing/answers.ts';
 import { countMessages } from './routing/count-messages.ts';
+import { DirectAnswers } from './routing/direct-answers.ts';
 import type { ListenerView } from './routing/listener-view.ts';
 import { RecentOctets } from './routing/recent-octets.ts';
 import { RequestIds } from './routing/request-id.ts';
@@ -228,7 +229,9 @@ export class Gateway {
     this.#closers.push((graceMs) => telemetry.close(graceMs));
     const decided = new DecisionLog(turnClock.now);
     const ofFile = new Map(contracts.map((contract) => [contract.name, contract]));
+    const direct = new DirectAnswers();
     const control = await startControlServer({
+      direct,
       tenants,
       changes,
       changelog: state,
@@ -283,7 +286,7 @@ export class Gateway {
     });
     this.#closers.push((graceMs) => control.stop(graceMs));
     const { monotonic } = clock;
-    const parts = { breakers, metrics, floods, flusher, log, policy, now: monotonic, random: Math.random };
+    const parts = { breakers, metrics, floods, flusher, direct, log, policy, now: monotonic, random: Math.random };
     const backends = this.#openBackends(settings, control.path, sync, parts);
     const deadlines = new Deadlines(clock.monotonic);
     this.#closers.push(() => deadlines.close());

@@ -19,6 +19,7 @@ import { UsageServiceService } from '../../generated/tollgate/admin/v1/usage.ts'
 import { MetricsServiceService } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import type { BreakerAdmin } from '../breaker/breaker-admin.ts';
 import { readOwnDescriptors } from '../contracts/builtin.ts';
+import type { DirectAnswers } from '../routing/direct-answers.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { TenantManager } from '../tenants/tenant-manager.ts';
 import { createAccessInterceptor } from './access-interceptor.ts';
@@ -48,13 +49,6 @@ import type { UsageSource } from './usage/tenant-usage.ts';
 import { createUsageService } from './usage-service.ts';
 import { createValidationInterceptor } from './validate-request.ts';
 import { type ContractSource, createVisibleContracts, type IsAllowed } from './visible-contracts.ts';
-import { createWatchEncoder } from './watch-metrics.ts';
-
-/** With an encoder that watchers share. */
-const METRICS_SERVICE: ServiceDefinition = {
-  ...MetricsServiceService,
-  watchMetrics: { ...MetricsServiceService.watchMetrics, responseSerialize: createWatchEncoder() },
-};
 
 export interface ControlServerOptions {
   readonly tenants: TenantManager;
@@ -62,6 +56,7 @@ export interface ControlServerOptions {
   /** What was changed, and by whom. */
   readonly changelog: ChangelogSource;
   readonly metrics: MetricsSource;
+  readonly direct: DirectAnswers;
   readonly usage: UsageSource;
   readonly decisions: DecisionSource & EvidenceSource;
   readonly breakers: BreakerAdmin;
@@ -137,7 +132,7 @@ function createServices(options: ControlServerOptions): [ServiceDefinition, Unty
     [BackendServiceService, createBackendService(tenants, changes, log)],
     [ContractServiceService, createContractService(tenants, changes, options.decisions, log)],
     [ApiKeyServiceService, createApiKeyService(tenants, changes, log)],
-    [METRICS_SERVICE, createMetricsService(metrics, health, log)],
+    [MetricsServiceService, createMetricsService(metrics, options.direct, health, log)],
     [BreakerServiceService, createBreakerService(breakers, changes, now, log)],
     [UsageServiceService, createUsageService(options.usage, changes, log)],
     [DecisionServiceService, createDecisionService(options.decisions, log)],

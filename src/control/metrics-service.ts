@@ -1,3 +1,4 @@
+import { Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import {
   type GetMetricsRequest,
   type GetMetricsResponse,
@@ -6,8 +7,11 @@ import {
   GetMetricsRequest as Query,
   type TopMethodsRequest,
   type TopTenantsRequest,
+  type WatchMetricsRequest,
+  type WatchMetricsResponse,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { Code } from '../grpc/status.ts';
+import { DIRECT_HEADER, type DirectAnswers } from '../routing/direct-answers.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { type Caller, readCaller } from './caller.ts';
 import { ControlError } from './control-error.ts';
@@ -15,7 +19,7 @@ import { toErrorStatus } from './error-status.ts';
 import type { Health } from './health.ts';
 import { tenantFor } from './self-service.ts';
 import { createUnaryHandler } from './unary-handler.ts';
-import { MetricsWatch, type WatchCall, watchedInterval, watchedQuery } from './watch-metrics.ts';
+import { MetricsWatch, watchedInterval, watchedQuery } from './watch-metrics.ts';
 import { WatchTable } from './watch-rounds.ts';
 
 /** Who reads: a `tenant` sees nothing of the gateway, and of others nothing either. */
@@ -44,7 +48,12 @@ const MAX_WATCHERS_OF_TENANT = 20;
 const DEFAULT_TOP = 10;
 
 /** `tollgate.metrics.v1.MetricsService`. */
-export function createMetricsService(source: MetricsSource, health: Health, log: Logger): MetricsServiceServer {
+export function createMetricsService(
+  source: MetricsSource,
+  direct: DirectAnswers,
+  health: Health,
+  log: Logger,
+): MetricsServiceServer {
   const get = (request: GetMetricsRequest, caller: Caller) => source.get(own(request, caller), audienceOf(caller));
   const watchers = new WatcherCount();
   const table = new WatchTable(source);
@@ -66,6 +75,9 @@ export function createMetricsService(source: MetricsSource, health: Health, log:
     watchMetrics(call) {
       const caller = readCaller(call.metadata);
       const fail = (error: unknown) => void call.emit('error', toErrorStatus(error, caller.requestId, log));
+      const writer = direct.writerOf(String(call.metadata.get(DIRECT_HEADER)[0]));
+      // The call is over already.
+      if (writer === undefined) return call.end();
       let query: GetMetricsRequest;
       try {
         query = own(watchedQuery(call.request), caller);
@@ -73,7 +85,8 @@ export function createMetricsService(source: MetricsSource, health: Health, log:
       } catch (error) {
         return fail(error);
       }
-      const watch = new MetricsWatch(call, fail);
+      call.sendMetadata(new Metadata());
+      const watch = new MetricsWatch(writer, fail);
       const leave = table.add(watch, {
         query,
         audience: audienceOf(caller),
@@ -87,6 +100,8 @@ export function createMetricsService(source: MetricsSource, health: Health, log:
     },
   };
 }
+
+type WatchCall = ServerWritableStream<WatchMetricsRequest, WatchMetricsResponse>;
 
 /** A watch has no end of its own: open, it would hold up the gateway's stop for the whole grace. */
 function closeAtEnd(call: WatchCall, health: Health, close: () => void): void {

@@ -1,5 +1,4 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { GetMetricsRequest } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import {
   GetMetricsRequest as Query,
@@ -7,17 +6,9 @@ import {
   WatchMetricsResponse,
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { durationToMs } from '../contracts/policy.ts';
+import { MESSAGE_PREFIX } from '../grpc/message-prefix.ts';
+import type { DirectWriter } from '../routing/direct-answers.ts';
 import type { Cursors, Progress } from './metrics-service.ts';
-
-/** What a watcher is told: its `metrics` are encoded already. */
-export interface WatchMessage extends WatchMetricsResponse {
-  readonly encoded: Uint8Array;
-}
-
-export type WatchCall = ServerWritableStream<WatchMetricsRequest, WatchMessage>;
-
-/** What a watcher needs of its call. */
-type Told = Pick<WatchCall, 'write' | 'writableLength'>;
 
 const DEFAULT_INTERVAL_MS = 1000;
 
@@ -26,7 +17,7 @@ const DEFAULT_INTERVAL_MS = 1000;
  * when what it was told before is gone, so that who takes it slowly gets fewer messages, which say more.
  */
 export class MetricsWatch {
-  readonly #call: Told;
+  readonly #writer: DirectWriter;
   readonly #onError: (error: unknown) => void;
   #cursors: Cursors = new Map();
   #place = '';
@@ -36,8 +27,8 @@ export class MetricsWatch {
   #skipped = 0;
   #skippedBefore = 0;
 
-  constructor(call: Told, onError: (error: unknown) => void) {
-    this.#call = call;
+  constructor(writer: DirectWriter, onError: (error: unknown) => void) {
+    this.#writer = writer;
     this.#onError = onError;
   }
 
@@ -56,7 +47,7 @@ export class MetricsWatch {
 
   /** It has taken all that it was told. */
   get isReady(): boolean {
-    return !this.#isClosed && !this.#isBeingTold && this.#call.writableLength === 0;
+    return !this.#isClosed && !this.#isBeingTold && this.#writer.isReady;
   }
 
   skip(): void {
@@ -75,7 +66,7 @@ export class MetricsWatch {
     if (this.#isClosed) return;
     this.#cursors = cursors;
     this.#place = [...cursors].join(' ');
-    this.#call.write({ metrics: undefined, encoded, sinceStart, skipped: this.#skippedBefore });
+    this.#writer.write(encodeMessage(encoded, sinceStart, this.#skippedBefore));
   }
 
   fail(error: unknown): void {
@@ -100,16 +91,23 @@ export function watchedQuery(request: WatchMetricsRequest): GetMetricsRequest {
 /** `WatchMetricsResponse.metrics`. */
 const METRICS = 1;
 
-/** Encodes what watchers are told; those who are told the same share the octets. */
-export function createWatchEncoder(): (message: WatchMessage) => Buffer {
-  const shared = new WeakMap<Uint8Array, { readonly sinceStart: boolean; readonly skipped: number; octets: Buffer }>();
-  return ({ encoded, ...rest }) => {
-    const { sinceStart, skipped } = rest;
-    const known = shared.get(encoded);
-    if (known?.sinceStart === sinceStart && known.skipped === skipped) return known.octets;
-    const head = new BinaryWriter().tag(METRICS, WireType.LengthDelimited).uint32(encoded.length).finish();
-    const octets = Buffer.concat([head, encoded, WatchMetricsResponse.encode(rest).finish()]);
-    shared.set(encoded, { sinceStart, skipped, octets });
-    return octets;
-  };
+interface Encoded {
+  readonly sinceStart: boolean;
+  readonly skipped: number;
+  readonly message: Buffer;
+}
+
+/** By what they tell. */
+const encodedMessages = new WeakMap<Uint8Array, Encoded>();
+
+/** A `WatchMetricsResponse` with its prefix. Who is told the same shares the octets. @param metrics encoded */
+function encodeMessage(metrics: Uint8Array, sinceStart: boolean, skipped: number): Buffer {
+  const known = encodedMessages.get(metrics);
+  if (known?.sinceStart === sinceStart && known.skipped === skipped) return known.message;
+  const head = new BinaryWriter().tag(METRICS, WireType.LengthDelimited).uint32(metrics.length).finish();
+  const rest = WatchMetricsResponse.encode({ metrics: undefined, sinceStart, skipped }).finish();
+  const message = Buffer.concat([Buffer.alloc(MESSAGE_PREFIX), head, metrics, rest]);
+  message.writeUInt32BE(message.length - MESSAGE_PREFIX, 1);
+  encodedMessages.set(metrics, { sinceStart, skipped, message });
+  return message;
 }

@@ -398,7 +398,12 @@ export class Attempts implements StreamHandler, Deadline {
     const number = (this.past?.length ?? 0) + 1;
     const extra = attemptFields(call, this.#head, caller, { now, number, failed: this.#failed });
     if (backend.isControl) extra.push(remoteAddressField(call.remoteAddress));
-    const stream = endpoint.client.request(this, block, extra, this.#requestEnded && !hasData);
+    const endStream = this.#requestEnded && !hasData;
+    const direct = call.method?.kind === 'server_stream' ? backend.direct : undefined;
+    const stream =
+      direct === undefined
+        ? endpoint.client.request(this, block, extra, endStream)
+        : direct.request(endpoint.client, this, block, extra, endStream);
     this.#stream = stream;
     if (!hasData) return;
     if (!this.#keeps || (held.length > MAX_KEPT && stream.id !== 0)) this.#letGo();

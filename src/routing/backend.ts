@@ -1,4 +1,5 @@
 import type { Client, ClientTls } from '../http2/index.ts';
+import type { DirectAnswers } from './direct-answers.ts';
 import { DEFAULT_RETRY, Retries, type RetryOptions } from './retries.ts';
 
 /** Leave to make one call. Exactly one of its methods is called, once. */
@@ -42,6 +43,8 @@ export class Backend {
   readonly defaultTimeoutMs: number | undefined;
   /** The gateway's own services: they are told what the caller's listener shows. */
   readonly isControl: boolean;
+  /** How these answer past the wire. */
+  readonly direct: DirectAnswers | undefined;
   readonly retries: Retries;
   readonly #random: () => number;
 
@@ -52,6 +55,7 @@ export class Backend {
     secure: boolean;
     defaultTimeoutMs: number | undefined;
     isControl?: boolean;
+    direct?: DirectAnswers | undefined;
     retry?: RetryOptions | undefined;
     /** In [0, 1). */
     random: () => number;
@@ -62,6 +66,7 @@ export class Backend {
     this.secure = options.secure;
     this.defaultTimeoutMs = options.defaultTimeoutMs;
     this.isControl = options.isControl ?? false;
+    this.direct = options.direct;
     this.retries = new Retries(options.retry ?? DEFAULT_RETRY, options.random);
     this.#random = options.random;
   }

@@ -1,5 +1,6 @@
 import { Client, type ClientTls, type FloodKind, type Flusher, type Target } from '../http2/index.ts';
 import { Backend, type Breaker } from './backend.ts';
+import type { DirectAnswers } from './direct-answers.ts';
 import { HEADER_NAMES } from './header-names.ts';
 import type { RetryOptions } from './retries.ts';
 
@@ -26,6 +27,7 @@ export interface BackendParts {
   readonly now: () => number;
   readonly flusher?: Flusher;
   readonly isControl?: boolean;
+  readonly direct?: DirectAnswers;
   /** Asked before each attempt to connect: why it must not be made. */
   readonly refuse?: ((endpoint: Target) => Error | undefined) | undefined;
   /** A connection could not be made, or something of ours threw. */
@@ -64,6 +66,7 @@ export function openBackend(target: BackendTarget, parts: BackendParts): Backend
     secure: tls !== undefined,
     defaultTimeoutMs: target.defaultTimeoutMs,
     isControl: parts.isControl ?? false,
+    direct: parts.direct,
     retry: target.retry,
     random: parts.random,
   });

@@ -22,15 +22,33 @@ const PROGRAM = `
   turn();
 `;
 
-async function youngMib(...flags: string[]): Promise<number> {
+async function run(...flags: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [...flags, '--input-type=module', '-e', PROGRAM]);
-  return Number(stdout);
+  return stdout;
+}
+
+/** Milliseconds that V8 says other threads have worked on each collection of the young generation. */
+async function helpedMs(...flags: string[]): Promise<number[]> {
+  const told = await run('--trace-gc-nvp', ...flags);
+  return Array.from(told.matchAll(/background\.scavenge\.parallel=([\d.]+)/g), ([, ms]) => Number(ms));
 }
 
 test("V8's young generation stops to grow at 32 MiB, or one step later", async () => {
-  expect(await youngMib()).toBeLessThanOrEqual(64);
+  expect(Number(await run())).toBeLessThanOrEqual(64);
 });
 
 test('it grows as far as the operator allows', async () => {
-  expect(await youngMib('--max-semi-space-size=64')).toBeGreaterThan(64);
+  expect(Number(await run('--max-semi-space-size=64'))).toBeGreaterThan(64);
+});
+
+test('the thread that runs calls collects it alone', async () => {
+  const helped = await helpedMs();
+  expect(helped.length).toBeGreaterThan(10);
+  // Those from before the program began are not its own.
+  expect(helped.slice(helped.length / 2).filter((ms) => ms > 0)).toEqual([]);
+});
+
+test('others help where the operator says so', async () => {
+  const helped = await helpedMs('--parallel-scavenge');
+  expect(helped.filter((ms) => ms > 0)).not.toEqual([]);
 });

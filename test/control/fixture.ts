@@ -14,6 +14,7 @@ import { Health } from '../../src/control/health.ts';
 import type { MetricsSource } from '../../src/control/metrics-service.ts';
 import type { UsageSource } from '../../src/control/usage/tenant-usage.ts';
 import { DecisionLog } from '../../src/decisions/decision-log.ts';
+import { DirectAnswers } from '../../src/routing/direct-answers.ts';
 import type { Journal } from '../../src/store/journal.ts';
 import type { DocumentStore } from '../../src/store/store.ts';
 import type { ConfigSync } from '../../src/sync/config-sync.ts';
@@ -107,6 +108,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     tenants: options.tenants,
     changes: new Changes({ ...store, tenants: options.tenants, now, log: logger }),
     changelog: store,
+    direct: new DirectAnswers(),
     metrics: options.metrics ?? fakeMetrics(async () => GetMetricsResponse.fromPartial({})),
     usage: options.usage ?? notExpected<UsageSource>('usage'),
     decisions: options.decisions ?? withoutDecisions(store),

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { GetMetricsRequest, GetMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { GetMetricsRequest, GetMetricsResponse, WatchMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import type { Cursors, Progress } from '../../src/control/metrics-service.ts';
-import { MetricsWatch, type WatchMessage } from '../../src/control/watch-metrics.ts';
+import { MetricsWatch } from '../../src/control/watch-metrics.ts';
+import { MESSAGE_PREFIX } from '../../src/grpc/message-prefix.ts';
 import { WatchTable } from '../../src/control/watch-rounds.ts';
 
 const INTERVAL_MS = 1000;
@@ -27,23 +28,31 @@ beforeEach(() => {
     async advance(_request, _audience, cursors): Promise<Progress> {
       asked.push(cursors);
       if (failure !== undefined) throw failure;
-      return { encoded: Buffer.alloc(octets), cursors: new Map([['one', frame]]), sinceStart: cursors.size === 0 };
+      return { encoded: answerOf(octets), cursors: new Map([['one', frame]]), sinceStart: cursors.size === 0 };
     },
   });
 });
 afterEach(() => void vi.useRealTimers());
 
+const answerOf = (octets: number) =>
+  GetMetricsResponse.encode(GetMetricsResponse.fromPartial({ series: [{ tenantId: 'x'.repeat(octets) }] })).finish();
+
 class Watcher {
-  readonly messages: WatchMessage[] = [];
+  readonly written: Buffer[] = [];
   readonly errors: unknown[] = [];
-  /** Messages that it has not taken. */
-  writableLength = 0;
+  isReady = true;
   readonly watch = new MetricsWatch(this, (error) => this.errors.push(error));
   leave = table.add(this.watch, { query: QUERY, audience: 'administrator', intervalMs: INTERVAL_MS });
 
-  write(message: WatchMessage): boolean {
-    this.messages.push(message);
-    return true;
+  write(octets: Buffer): void {
+    this.written.push(octets);
+  }
+
+  get messages(): WatchMetricsResponse[] {
+    return this.written.map((octets) => {
+      expect(octets.readUIntBE(0, MESSAGE_PREFIX)).toBe(octets.length - MESSAGE_PREFIX);
+      return WatchMetricsResponse.decode(octets.subarray(MESSAGE_PREFIX));
+    });
   }
 }
 
@@ -59,7 +68,7 @@ test('each is told once in an interval, and what is told is worked out once for 
     frame++;
     await pass(INTERVAL_MS);
     expect(asked).toEqual([new Map([['one', frame - 1]])]);
-    expect(new Set(watchers.map(({ messages }) => messages[round]?.encoded)).size).toBe(1);
+    expect(new Set(watchers.map(({ written }) => written[round])).size).toBe(1);
   }
   expect(watchers[49]?.messages.map(({ sinceStart, skipped }) => [sinceStart, skipped])).toEqual([
     [true, 0],
@@ -85,14 +94,14 @@ test('where a round takes longer than an interval, the next begins when all have
 test('who does not take what it is sent is passed over, the others are told, and it gets all at once when it does', async () => {
   const [slow, ...others] = join(5);
   await pass(INTERVAL_MS / 2);
-  slow!.writableLength = 1;
+  slow!.isReady = false;
   for (let round = 0; round < 5; round++) {
     frame++;
     await pass(INTERVAL_MS);
   }
   expect(slow!.messages).toHaveLength(1);
   expect(others.map(({ messages }) => messages.length)).toEqual(new Array(4).fill(6));
-  slow!.writableLength = 0;
+  slow!.isReady = true;
   asked = [];
   await pass(INTERVAL_MS);
   expect(asked).toContainEqual(new Map([['one', 0]]));
