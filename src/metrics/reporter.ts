@@ -73,7 +73,6 @@ export class Reporter {
   /** A watcher asks the same each time. */
   readonly #keys = new WeakMap<GetMetricsRequest, string>();
   readonly #slices: Slices;
-  readonly #encoder = new SeriesEncoder();
 
   constructor(parts: ReportParts) {
     this.#parts = parts;
@@ -162,15 +161,14 @@ export class Reporter {
 
   *#encodeInSteps(request: GetMetricsRequest, audience: Audience, reading: Steps<Reading>): Steps<SharedReport> {
     const read = yield* reading;
-    const pieces: Uint8Array[] = [];
+    const encoder = new SeriesEncoder();
     for (const group of read.groups) {
-      pieces.push(this.#encoder.encode(reportSeries(group, read.latency, request.withHistograms)));
+      encoder.encode(reportSeries(group, read.latency, request.withHistograms));
       yield;
     }
     const { response, ...report } = yield* this.#tell(request, audience, read, []);
     yield;
-    pieces.push(Answer.encode(response).finish());
-    return { ...report, encoded: Buffer.concat(pieces) };
+    return { ...report, encoded: encoder.finish(Answer.encode(response).finish()) };
   }
 
   *#tell(request: GetMetricsRequest, audience: Audience, reading: Reading, series: CallSeries[]): Steps<LocalReport> {
