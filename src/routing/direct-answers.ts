@@ -21,7 +21,7 @@ const PIECE = 16_384;
 export interface DirectWriter {
   /** All that was written before was taken, or the stream is gone. */
   readonly isReady: boolean;
-  /** @param octets whole messages with their prefixes, which must not change any more; only when `isReady` */
+  /** @param octets a message with its prefix, which must not change any more; only when `isReady` */
   write(octets: Buffer): void;
 }
 
@@ -37,7 +37,7 @@ export class DirectAnswers {
 
   /** `Client.request` for a call whose answer may be written directly. */
   request(
-    client: Client,
+    client: Pick<Client, 'request'>,
     handler: StreamHandler,
     block: HeaderBlock,
     extra: readonly ExtraField[],
@@ -63,6 +63,7 @@ class DirectStream implements Stream, StreamHandler, DirectWriter {
   readonly #onGone: () => void;
   #wire: Stream | undefined = undefined;
   #answered = false;
+  #gone = false;
   /** What is being sent, up to where it was given, and how much of that was not taken yet. */
   #octets: Buffer | undefined = undefined;
   #at = 0;
@@ -87,6 +88,7 @@ class DirectStream implements Stream, StreamHandler, DirectWriter {
   }
 
   write(octets: Buffer): void {
+    if (this.#gone) return;
     this.#octets = octets;
     this.#at = 0;
     if (this.#answered) this.#giveSoon();
@@ -115,6 +117,7 @@ class DirectStream implements Stream, StreamHandler, DirectWriter {
   }
 
   #close(): void {
+    this.#gone = true;
     this.#onGone();
     clearImmediate(this.#soon);
     this.#octets = undefined;

@@ -1,9 +1,13 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { GetMetricsRequest, GetMetricsResponse, WatchMetricsResponse } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import {
+  GetMetricsRequest,
+  GetMetricsResponse,
+  WatchMetricsResponse,
+} from '../../generated/tollgate/metrics/v1/metrics.ts';
 import type { Cursors, Progress } from '../../src/control/metrics-service.ts';
 import { MetricsWatch } from '../../src/control/watch-metrics.ts';
-import { MESSAGE_PREFIX } from '../../src/grpc/message-prefix.ts';
 import { WatchTable } from '../../src/control/watch-rounds.ts';
+import { MESSAGE_PREFIX } from '../../src/grpc/message-prefix.ts';
 
 const INTERVAL_MS = 1000;
 const QUERY = GetMetricsRequest.fromPartial({});

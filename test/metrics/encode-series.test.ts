@@ -38,7 +38,9 @@ test('a series is encoded as by the generated code, whatever it has', () => {
   fc.assert(
     fc.property(fc.array(series, { maxLength: 4 }), (all) => {
       const omittedSeries = all.length;
-      const generated = GetMetricsResponse.encode(GetMetricsResponse.fromPartial({ series: all, omittedSeries })).finish();
+      const generated = GetMetricsResponse.encode(
+        GetMetricsResponse.fromPartial({ series: all, omittedSeries }),
+      ).finish();
       const encoder = new SeriesEncoder();
       for (const one of all) encoder.encode(one);
       const rest = GetMetricsResponse.encode(GetMetricsResponse.fromPartial({ omittedSeries })).finish();
