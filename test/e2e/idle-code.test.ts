@@ -32,8 +32,8 @@ test('what was compiled for calls outlives a collection that gives memory back w
       client.close();
     }
     // All clients are gone.
-    await expect.poll(async () => (await probed.holdings()).resources['TCPSocketWrap'] ?? 0).toBeLessThanOrEqual(1);
-    expect(idle['TCPSocketWrap'] ?? 0).toBeLessThanOrEqual(1);
+    await expect.poll(async () => (await probed.holdings()).resources.TCPSocketWrap ?? 0).toBeLessThanOrEqual(1);
+    expect(idle.TCPSocketWrap ?? 0).toBeLessThanOrEqual(1);
     await probed.holdings(true);
     const thrownAway = [...gateway.output.matchAll(THROWN_AWAY)].map(([, name]) => name);
     // Some of what only the start needed always is: V8 does say so.

@@ -10,6 +10,8 @@ import { Config } from '../../generated/tollgate/config/v1/config.ts';
 import { type TestConfig, type TestConfigOptions, testConfig } from './test-config.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+/** Not only at the begin of a line: what V8 traces (`--trace-deopt`) is printed in pieces, and may stand before it. */
+const READY = /\bready (?=.*127\.0\.0\.1:)/;
 const ADDRESS = /([a-z][a-z0-9-]*)[\s=:]+(?:https?:\/\/)?127\.0\.0\.1:(\d+)/g;
 
 export interface LaunchOptions {
@@ -103,7 +105,8 @@ export class GatewayProcess {
     const ready = new Promise<string>((resolve, reject) => {
       createInterface(stdout).on('line', (line) => {
         this.#output += `${line}\n`;
-        if (line.startsWith('ready')) resolve(line);
+        const ready = READY.exec(line);
+        if (ready !== null) resolve(line.slice(ready.index));
       });
       child.once('exit', (code) => reject(new Error(`the gateway exited with ${code}: ${this.#output}`)));
     });
