@@ -2,6 +2,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Gateway } from '../gateway.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { describeStartError } from './describe-start-error.ts';
+import { Inlining } from './inlining.ts';
 import { CliError, type Io } from './io.ts';
 import { OldGeneration } from './old-generation.ts';
 import { listenForStop } from './stop-signals.ts';
@@ -32,6 +33,7 @@ export async function runGateway(options: RunOptions): Promise<void> {
   const flags = [...process.execArgv, io.env.NODE_OPTIONS ?? ''];
   const old = new OldGeneration(flags);
   const young = new YoungGeneration(flags);
+  const inlining = new Inlining(flags);
   let reload = (): void => {};
   const stopReloads = io.onReloadSignal(() => reload());
   try {
@@ -47,6 +49,7 @@ export async function runGateway(options: RunOptions): Promise<void> {
   } finally {
     old.release();
     young.release();
+    inlining.release();
     stopReloads();
     signals.close();
   }

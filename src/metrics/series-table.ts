@@ -8,7 +8,7 @@ import { EMPTY, PagePool } from './page-pool.ts';
 import { ABSENT, SeriesIndex } from './series-index.ts';
 import { Kind, labelsOf, SeriesRecords } from './series-records.ts';
 import { Victims } from './victims.ts';
-import { bucketOfRun, lengthOfRun, WaitingCalls } from './waiting-calls.ts';
+import { WaitingCalls } from './waiting-calls.ts';
 
 /** The label of what has none of its own any more. Neither a tenant nor a method can be called so. */
 export const OTHER = '_other';
@@ -208,18 +208,16 @@ export class SeriesTable {
   /** Adds a call, and those linked behind it, to a series. */
   #count(series: number, last: number): void {
     const { log } = this;
-    const { counters, max, lengths, runs } = this.#waiting.sumUp(last);
+    const { counters, max, buckets } = this.#waiting.sumUp(last);
     const records = this.#records;
     records.use(series);
     records.add(series, counters, max);
     log.beginEntry(series, records.generationOf(series), records.labelsOf(series), counters, max);
     for (const part of ALL_PARTS) {
-      const ofPart = runs[part]!;
-      const length = lengths[part]!;
-      for (let run = 0; run < length; ) {
-        const bucket = bucketOfRun(ofPart[run]!);
-        let count = 0;
-        for (; run < length && bucketOfRun(ofPart[run]!) === bucket; run++) count += lengthOfRun(ofPart[run]!);
+      const counts = buckets[part]!;
+      for (let place = 0; place < counts.length; place++) {
+        const bucket = counts.bucketAt(place);
+        const count = counts.countAt(place);
         log.bucket(part, bucket, count);
         this.#addBucket(series, part, bucket, count);
       }

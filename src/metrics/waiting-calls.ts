@@ -1,18 +1,19 @@
-import { bucketOf } from './buckets.ts';
+import { BUCKETS, bucketOf } from './buckets.ts';
 import { type CallFacts, COUNTERS, Counter, PARTS, Part } from './counters.ts';
 
-/** Calls that wait at most. */
+/** Entries that wait at most. */
 const CAPACITY = 2_048;
 /** Durations, messages and octets of a call, side by side. */
 const NUMBERS = 6;
 const BACKEND = 1;
-const TRAFFIC = 2;
-const TRAFFIC_COUNTERS = 4;
-/** So few are sorted by insertion. */
-const FEW = 24;
-/** A run, calls of one bucket one behind the other: the bucket, and in the lower bits how many. */
-const RUN_BITS = 16;
-const RUN_LENGTH = 2 ** RUN_BITS - 1;
+const REQUEST_MESSAGES = 2;
+const RESPONSE_MESSAGES = 3;
+const REQUEST_OCTETS = 4;
+const RESPONSE_OCTETS = 5;
+/** The backend's part of a call that reached none. */
+const NONE = -1;
+/** Calls of one entry at most. */
+const MOST_TIMES = 2 ** 32 - 1;
 
 /** What calls of one series come to: the same object for every series, filled anew. */
 export interface CallSum {
@@ -20,163 +21,177 @@ export interface CallSum {
   readonly counters: Float64Array;
   /** Milliseconds. */
   max: number;
-  /** By `Part`, how many runs there are, and the runs, by their buckets in ascending order: several may have the same. */
-  readonly lengths: Uint32Array;
-  readonly runs: readonly Uint32Array[];
+  /** By `Part`. */
+  readonly buckets: readonly BucketCounts[];
 }
 
-export function bucketOfRun(run: number): number {
-  return run >>> RUN_BITS;
-}
+/** Counts by bucket, of few buckets. */
+export class BucketCounts {
+  /** How many buckets have any. */
+  length = 0;
+  readonly #buckets = new Uint16Array(BUCKETS);
+  readonly #counts = new Uint32Array(BUCKETS);
 
-export function lengthOfRun(run: number): number {
-  return run & RUN_LENGTH;
+  static readonly octets = 6 * BUCKETS;
+
+  add(bucket: number, count: number): void {
+    if (this.#counts[bucket] === 0) this.#buckets[this.length++] = bucket;
+    this.#counts[bucket]! += count;
+  }
+
+  /** @param place below `length` */
+  bucketAt(place: number): number {
+    return this.#buckets[place]!;
+  }
+
+  countAt(place: number): number {
+    return this.#counts[this.#buckets[place]!]!;
+  }
+
+  clear(): void {
+    for (let i = 0; i < this.length; i++) this.#counts[this.#buckets[i]!] = 0;
+    this.length = 0;
+  }
 }
 
 /**
  * Calls that have ended and are not counted yet. What a series counts in lies scattered over megabytes that nobody has touched
  * since its last call, and waiting for that memory was most of what counting cost. So calls are written down one behind the
  * other, and counted many at a time, series by series.
+ *
+ * Calls of one connection often come and end together: the clock stands still for a turn of the event loop, so that nothing tells one from
+ * the next. Those are one entry, with how many times it was.
  */
 export class WaitingCalls {
+  /** Entries. */
   length = 0;
   readonly #tenants: string[] = new Array(CAPACITY).fill('');
   readonly #methods: string[] = new Array(CAPACITY).fill('');
   readonly #statuses = new Uint8Array(CAPACITY);
+  readonly #times = new Uint32Array(CAPACITY);
   readonly #numbers = new Float64Array(CAPACITY * NUMBERS);
-  /** The call of the same series that came before; -1 for none. */
+  /** The entry of the same series that came before; -1 for none. */
   readonly #before = new Int32Array(CAPACITY);
   readonly #sum: CallSum = {
     counters: new Float64Array(COUNTERS),
     max: 0,
-    lengths: new Uint32Array(PARTS),
-    runs: Array.from({ length: PARTS }, () => new Uint32Array(CAPACITY)),
+    buckets: Array.from({ length: PARTS }, () => new BucketCounts()),
   };
 
   /** Octets of all of it. */
-  static readonly octets = CAPACITY * (16 + 1 + 8 * NUMBERS + 4 + 4 * PARTS);
+  static readonly octets = CAPACITY * (16 + 1 + 4 + 8 * NUMBERS + 4) + PARTS * BucketCounts.octets;
 
   get isFull(): boolean {
     return this.length === CAPACITY;
   }
 
   add(tenant: string, method: string, status: number, { durationMs, backendMs, traffic }: CallFacts): void {
-    const call = this.length++;
-    this.#tenants[call] = tenant;
-    this.#methods[call] = method;
-    this.#statuses[call] = status;
+    const backend = backendMs === undefined ? NONE : backendMs;
+    const requestMessages = traffic === undefined ? 0 : traffic.requestMessages;
+    const responseMessages = traffic === undefined ? 0 : traffic.responseMessages;
+    const requestOctets = traffic === undefined ? 0 : traffic.requestOctets;
+    const responseOctets = traffic === undefined ? 0 : traffic.responseOctets;
     const numbers = this.#numbers;
-    const at = call * NUMBERS;
+    const last = this.length - 1;
+    const before = last * NUMBERS;
+    if (
+      last >= 0 &&
+      numbers[before] === durationMs &&
+      numbers[before + BACKEND] === backend &&
+      this.#tenants[last] === tenant &&
+      this.#methods[last] === method &&
+      this.#statuses[last] === status &&
+      numbers[before + REQUEST_OCTETS] === requestOctets &&
+      numbers[before + RESPONSE_OCTETS] === responseOctets &&
+      numbers[before + REQUEST_MESSAGES] === requestMessages &&
+      numbers[before + RESPONSE_MESSAGES] === responseMessages &&
+      this.#times[last]! < MOST_TIMES
+    ) {
+      this.#times[last]!++;
+      return;
+    }
+    const entry = this.length++;
+    const at = entry * NUMBERS;
+    this.#tenants[entry] = tenant;
+    this.#methods[entry] = method;
+    this.#statuses[entry] = status;
+    this.#times[entry] = 1;
     numbers[at] = durationMs;
-    numbers[at + BACKEND] = backendMs === undefined ? Number.NaN : backendMs;
-    numbers[at + TRAFFIC] = traffic === undefined ? 0 : traffic.requestMessages;
-    numbers[at + TRAFFIC + 1] = traffic === undefined ? 0 : traffic.responseMessages;
-    numbers[at + TRAFFIC + 2] = traffic === undefined ? 0 : traffic.requestOctets;
-    numbers[at + TRAFFIC + 3] = traffic === undefined ? 0 : traffic.responseOctets;
+    numbers[at + BACKEND] = backend;
+    numbers[at + REQUEST_MESSAGES] = requestMessages;
+    numbers[at + RESPONSE_MESSAGES] = responseMessages;
+    numbers[at + REQUEST_OCTETS] = requestOctets;
+    numbers[at + RESPONSE_OCTETS] = responseOctets;
   }
 
   clear(): void {
     this.length = 0;
   }
 
-  tenantOf(call: number): string {
-    return this.#tenants[call]!;
+  tenantOf(entry: number): string {
+    return this.#tenants[entry]!;
   }
 
-  methodOf(call: number): string {
-    return this.#methods[call]!;
+  methodOf(entry: number): string {
+    return this.#methods[entry]!;
   }
 
-  statusOf(call: number): number {
-    return this.#statuses[call]!;
+  statusOf(entry: number): number {
+    return this.#statuses[entry]!;
   }
 
-  /** Whether a call has the labels of the one before it: calls of one connection often end together. */
-  isLikeLast(call: number): boolean {
-    const last = call - 1;
+  /** Whether an entry has the labels of the one before it. */
+  isLikeLast(entry: number): boolean {
+    const last = entry - 1;
     return (
       last >= 0 &&
-      this.#tenants[last] === this.#tenants[call] &&
-      this.#methods[last] === this.#methods[call] &&
-      this.#statuses[last] === this.#statuses[call]
+      this.#tenants[last] === this.#tenants[entry] &&
+      this.#methods[last] === this.#methods[entry] &&
+      this.#statuses[last] === this.#statuses[entry]
     );
   }
 
-  /** The call that `link` named; -1 for none. */
-  beforeOf(call: number): number {
-    return this.#before[call]!;
+  /** The entry that `link` named; -1 for none. */
+  beforeOf(entry: number): number {
+    return this.#before[entry]!;
   }
 
-  /** Says which call of the same series came before; -1 for none. */
-  link(call: number, before: number): void {
-    this.#before[call] = before;
+  /** Says which entry of the same series came before; -1 for none. */
+  link(entry: number, before: number): void {
+    this.#before[entry] = before;
   }
 
-  /** Sums up a call and, by their links, those before it. */
+  /** Sums up an entry and, by their links, those before it. */
   sumUp(last: number): CallSum {
     const sum = this.#sum;
-    const numbers = this.#numbers;
     sum.counters.fill(0);
-    sum.lengths.fill(0);
     sum.max = 0;
-    let total = Number.NaN;
-    let backend = Number.NaN;
-    for (let call = last; call >= 0; call = this.#before[call]!) {
-      const at = call * NUMBERS;
-      this.#addCounters(sum.counters, at);
-      // What begins and ends in one turn of the event loop takes as long: nothing is to be found anew.
-      const isAsLong = numbers[at] === total && numbers[at + BACKEND] === backend;
-      total = numbers[at]!;
-      backend = numbers[at + BACKEND]!;
-      if (isAsLong) lengthenRuns(sum, total, backend);
-      else addTimes(sum, total, backend);
-    }
-    for (let part = 0; part < PARTS; part++) sortFirst(sum.runs[part]!, sum.lengths[part]!);
+    for (const counts of sum.buckets) counts.clear();
+    for (let entry = last; entry >= 0; entry = this.#before[entry]!) this.#addEntry(sum, entry);
     return sum;
   }
 
-  #addCounters(counters: Float64Array, at: number): void {
+  #addEntry(sum: CallSum, entry: number): void {
+    const { counters } = sum;
     const numbers = this.#numbers;
-    counters[Counter.CALLS]!++;
-    for (let i = 0; i < TRAFFIC_COUNTERS; i++) counters[Counter.REQUEST_MESSAGES + i]! += numbers[at + TRAFFIC + i]!;
+    const at = entry * NUMBERS;
+    const times = this.#times[entry]!;
+    counters[Counter.CALLS]! += times;
+    counters[Counter.REQUEST_MESSAGES]! += times * numbers[at + REQUEST_MESSAGES]!;
+    counters[Counter.RESPONSE_MESSAGES]! += times * numbers[at + RESPONSE_MESSAGES]!;
+    counters[Counter.REQUEST_OCTETS]! += times * numbers[at + REQUEST_OCTETS]!;
+    counters[Counter.RESPONSE_OCTETS]! += times * numbers[at + RESPONSE_OCTETS]!;
+    const total = numbers[at]!;
+    const backend = numbers[at + BACKEND]!;
+    const hasBackend = backend !== NONE;
+    if (total > sum.max) sum.max = total;
+    addTime(sum, Part.TOTAL, total, times);
+    if (hasBackend) addTime(sum, Part.BACKEND, backend, times);
+    addTime(sum, Part.GATEWAY, hasBackend ? total - backend : total, times);
   }
 }
 
-/** @param backend not a number: there was none */
-function addTimes(sum: CallSum, total: number, backend: number): void {
-  const hasBackend = !Number.isNaN(backend);
-  if (total > sum.max) sum.max = total;
-  addPart(sum, Part.TOTAL, total);
-  if (hasBackend) addPart(sum, Part.BACKEND, backend);
-  addPart(sum, Part.GATEWAY, hasBackend ? total - backend : total);
-}
-
-function addPart({ counters, lengths, runs }: CallSum, part: Part, ms: number): void {
-  addMs(counters, part, ms);
-  runs[part]![lengths[part]!++] = (bucketOf(ms) << RUN_BITS) | 1;
-}
-
-function addMs(counters: Float64Array, part: Part, ms: number): void {
-  if (ms > 0) counters[Counter.TOTAL_MS + part]! += ms;
-}
-
-/** The same once more as the last time, with all parts. */
-function lengthenRuns({ counters, lengths, runs }: CallSum, total: number, backend: number): void {
-  addMs(counters, Part.TOTAL, total);
-  addMs(counters, Part.BACKEND, backend);
-  addMs(counters, Part.GATEWAY, total - backend);
-  for (let part = 0; part < PARTS; part++) runs[part]![lengths[part]! - 1]!++;
-}
-
-function sortFirst(numbers: Uint32Array, length: number): void {
-  if (length > FEW) {
-    numbers.subarray(0, length).sort();
-    return;
-  }
-  for (let i = 1; i < length; i++) {
-    const number = numbers[i]!;
-    let place = i;
-    for (; place > 0 && numbers[place - 1]! > number; place--) numbers[place] = numbers[place - 1]!;
-    numbers[place] = number;
-  }
+function addTime({ counters, buckets }: CallSum, part: Part, ms: number, times: number): void {
+  if (ms > 0) counters[Counter.TOTAL_MS + part]! += times * ms;
+  buckets[part]!.add(bucketOf(ms), times);
 }
