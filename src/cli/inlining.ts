@@ -9,7 +9,7 @@ const ANY = /--max[-_]inlined[-_]bytecode[-_]size[-_]cumulative/;
 
 /**
  * Lets V8 compile more of what a call goes through into one function. A call is some hundred short functions one inside the other, and
- * with the default most of them stay calls of their own: 4 to 9 % of the CPU of a request (docs/adr/0024).
+ * with the default most of them stay calls of their own: up to 8 % of the CPU of a request (docs/adr/0024).
  */
 export class Inlining {
   readonly #isOurs: boolean;

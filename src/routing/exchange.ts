@@ -42,6 +42,7 @@ const DEADLINE_SLACK_SHARE = 0.2;
  */
 export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall, AttemptedCall, TracedCall {
   readonly startedAt: number;
+  readonly id: RequestId;
   readonly snapshot: Snapshot;
   readonly credential: Credential;
   readonly method: MethodEntry | undefined;
@@ -65,7 +66,6 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   waits: StageWait[] | undefined = undefined;
   #trace: CallTrace | undefined = undefined;
   #sampled: boolean | undefined = undefined;
-  #id: RequestId | undefined = undefined;
   /** The request is its headers, and nothing more. */
   readonly #headersOnly: boolean;
   #responseStarted = false;
@@ -96,6 +96,8 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#headersOnly = requestEnded;
     this.#traffic = new Traffic(head.method?.kind);
     this.startedAt = parts.now();
+    const own = listener.trustRequestId ? head.requestId : undefined;
+    this.id = own !== undefined && isRequestId(own) ? RequestId.ofClient(own) : parts.requestIds.next();
   }
 
   get remoteAddress(): string {
@@ -108,16 +110,6 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
 
   get peerIdentity(): PeerIdentity | undefined {
     return this.#client.connection?.peerIdentity;
-  }
-
-  get id(): RequestId {
-    this.#id ??= this.#makeId();
-    return this.#id;
-  }
-
-  #makeId(): RequestId {
-    const own = this.listener.trustRequestId ? this.#head.requestId : undefined;
-    return own !== undefined && isRequestId(own) ? RequestId.ofClient(own) : this.#parts.requestIds.next();
   }
 
   get requestId(): string {

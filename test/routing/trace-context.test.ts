@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ExtraField, Field, type WrittenField } from '../../src/http2/index.ts';
-import { RequestId, spanIdOctets, traceIdOctets } from '../../src/routing/request-id.ts';
+import { RequestId, writeSpanOctets, writeTraceOctets } from '../../src/routing/request-id.ts';
 import {
   AttemptTraceparent,
   filterBaggage,
@@ -9,6 +9,12 @@ import {
   parseTraceparent,
   traceIdOf,
 } from '../../src/routing/trace-context.ts';
+
+function octets(length: number, write: (view: DataView) => void): Buffer {
+  const target = new ArrayBuffer(length);
+  write(new DataView(target));
+  return Buffer.from(target);
+}
 
 function written(field: WrittenField, beside: readonly ExtraField[] = []): string {
   const target = Buffer.alloc(field.length);
@@ -52,8 +58,10 @@ test('what is written is read again, and ids of a call are well-formed and disti
     fc.property(fc.uuid({ version: 7 }), fc.boolean(), (uuid, sampled) => {
       const traceId = traceIdOf(uuid);
       const id = RequestId.parse(uuid);
-      const ids = Array.from({ length: 255 }, (_, index) => Buffer.from(spanIdOctets(id, index)).toString('hex'));
-      expect(Buffer.from(traceIdOctets(id)).toString('hex')).toBe(traceId);
+      const ids = Array.from({ length: 255 }, (_, index) =>
+        octets(8, (view) => writeSpanOctets(id, index, view, 0)).toString('hex'),
+      );
+      expect(octets(16, (view) => writeTraceOctets(id, view, 0)).toString('hex')).toBe(traceId);
       expect(new Set(ids).size).toBe(255);
       for (const spanId of ids) {
         expect(parseTraceparent(formatTraceparent(traceId, spanId, sampled))).toEqual({ traceId, spanId, sampled });

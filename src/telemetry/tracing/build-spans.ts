@@ -1,11 +1,12 @@
 import type { StageWait } from '../../chain/call.ts';
 import { Code, codeName } from '../../grpc/status.ts';
-import { spanIdOctets, traceIdOctets } from '../../routing/request-id.ts';
 import { isServerError } from '../server-error.ts';
-import { type Attributes, encodeSpan, type SpanFacts } from './encode-span.ts';
+import type { Attributes, SpanFacts, SpanWriter } from './encode-span.ts';
 import { createSpanAttributes, type SpanAttributes } from './span-attributes.ts';
 import type { SpannedCall } from './spanned-call.ts';
 
+/** The number of the call's own span; those of its attempts follow. */
+const CALL = 0;
 /** Waits of the chain get ids above those of attempts. */
 const FIRST_WAIT = 128;
 /** Name of spans of calls to no method that is known. */
@@ -13,17 +14,18 @@ const UNKNOWN = 'unknown method';
 
 /**
  * Makes the spans of calls that are over: the call's (SERVER), and inside it one for each wait of the chain and each attempt
- * (CLIENT). They are encoded at once, each as `encodeSpan` does: as objects for OpenTelemetry's serializer they cost four times as much.
+ * (CLIENT). They are encoded at once: as objects for OpenTelemetry's serializer they cost four times as much.
  * @param epoch Unix milliseconds of the monotonic clock's zero
  */
-export function createSpanBuilder(epoch: () => number): (call: SpannedCall) => Uint8Array[] {
+export function createSpanBuilder(epoch: () => number): (call: SpannedCall, writer: SpanWriter) => void {
   const known = createSpanAttributes();
-  return (call) => {
+  return (call, writer) => {
     const at = epoch();
-    const { parentTraceId } = call;
-    const traceId = parentTraceId === undefined ? traceIdOctets(call.uuid) : Buffer.from(parentTraceId, 'hex');
-    const spans = [serverSpan(known, call), ...waitSpans(known, call), ...attemptSpans(known, call)];
-    return spans.map((facts) => encodeSpan(traceId, facts, at));
+    const { parentTraceId, uuid } = call;
+    const trace = { foreignId: parentTraceId === undefined ? undefined : Buffer.from(parentTraceId, 'hex'), uuid };
+    writer.write(trace, serverSpan(known, call), at);
+    for (const facts of waitSpans(known, call)) writer.write(trace, facts, at);
+    for (const facts of attemptSpans(known, call)) writer.write(trace, facts, at);
   };
 }
 
@@ -31,16 +33,14 @@ function serverSpan(known: SpanAttributes, call: SpannedCall): SpanFacts {
   const { status, reason, parentSpanId } = call;
   return {
     head: known.server(call.method ?? UNKNOWN),
-    isRemote: parentSpanId !== undefined,
-    spanId: spanIdOctets(call.uuid, 0),
-    parentSpanId: parentSpanId === undefined ? undefined : Buffer.from(parentSpanId, 'hex'),
+    index: CALL,
+    parent: parentSpanId === undefined ? undefined : Buffer.from(parentSpanId, 'hex'),
     startedAt: call.startedAt,
     endedAt: call.endedAt,
     error: isServerError(status) ? (reason ?? codeName(status)) : undefined,
     attributes: [
       rpc(known, call, status),
       known.peerAddress(call.remoteAddress),
-      known.requestId(call.requestId),
       known.listener(call.listener),
       known.tenant(call.tenantId),
       known.keyId(call.keyId),
@@ -48,20 +48,20 @@ function serverSpan(known: SpanAttributes, call: SpannedCall): SpanFacts {
       known.cancelled(call.cancelled || undefined),
       known.attempts(call.attempts),
     ],
+    requestId: call.requestId,
   };
 }
 
 /** Waits of stages, and inside them what the stages asked. */
-function waitSpans(known: SpanAttributes, { waits, uuid }: SpannedCall): SpanFacts[] {
+function waitSpans(known: SpanAttributes, { waits }: SpannedCall): SpanFacts[] {
   return waits.map((wait, index) => {
     const { name, within, startedAt, endedAt, failed } = wait;
     // A stage's own wait is over, and noted, after those for what it asked.
     const parent = within === undefined ? -1 : waits.findIndex((other, at) => at > index && other.name === within);
     return {
       head: (within === undefined ? known.internal : known.client)(`tollgate.${name}`),
-      isRemote: false,
-      spanId: spanIdOctets(uuid, FIRST_WAIT + index),
-      parentSpanId: spanIdOctets(uuid, parent < 0 ? 0 : FIRST_WAIT + parent),
+      index: FIRST_WAIT + index,
+      parent: parent < 0 ? CALL : FIRST_WAIT + parent,
       startedAt,
       endedAt,
       error: failed === true ? 'failed' : undefined,
@@ -106,9 +106,8 @@ function attemptSpan(known: SpanAttributes, call: SpannedCall, index: number, at
   const colon = endpoint.startsWith('unix:') ? -1 : endpoint.lastIndexOf(':');
   return {
     head: known.client(call.method ?? UNKNOWN),
-    isRemote: false,
-    spanId: spanIdOctets(call.uuid, index + 1),
-    parentSpanId: spanIdOctets(call.uuid, 0),
+    index: index + 1,
+    parent: CALL,
     startedAt: attempt.startedAt,
     endedAt: attempt.endedAt,
     error: status === Code.OK ? undefined : codeName(status),

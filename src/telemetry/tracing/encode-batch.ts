@@ -1,6 +1,6 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { ResourceAttributes } from '../otlp/plan-export.ts';
-import { encodeAttribute } from './encode-span.ts';
+import { encodeAttribute, type SpanWriter } from './encode-span.ts';
 
 /** What spans of a gateway have in common. */
 export interface SpanSource {
@@ -15,8 +15,8 @@ const Resource = { ATTRIBUTES: 1 } as const;
 const ScopeSpans = { SCOPE: 1 } as const;
 const InstrumentationScope = { NAME: 1, VERSION: 2 } as const;
 
-/** Makes the `ExportTraceServiceRequest` of spans as `encodeSpan` makes them: octets that are put one behind the other. */
-export function createBatchEncoder({ resource, scope }: SpanSource): (spans: readonly Uint8Array[]) => Uint8Array {
+/** Makes the `ExportTraceServiceRequest` of spans that were written. */
+export function createBatchEncoder({ resource, scope }: SpanSource): (spans: SpanWriter) => Uint8Array {
   const writer = new BinaryWriter();
   for (const [name, value] of Object.entries(resource)) encodeAttribute(writer, Resource.ATTRIBUTES, name, value);
   const resourceOctets = writer.finish();
@@ -28,7 +28,7 @@ export function createBatchEncoder({ resource, scope }: SpanSource): (spans: rea
     writer.tag(ResourceSpans.RESOURCE, WireType.LengthDelimited).bytes(resourceOctets);
     writer.tag(ResourceSpans.SCOPE_SPANS, WireType.LengthDelimited).fork();
     writer.tag(ScopeSpans.SCOPE, WireType.LengthDelimited).bytes(scopeOctets);
-    for (const span of spans) writer.raw(span);
+    writer.raw(spans.octets);
     return writer.join().join().finish();
   };
 }

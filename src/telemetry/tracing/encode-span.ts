@@ -1,5 +1,5 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { ID_LENGTH, type RequestId } from '../../routing/request-id.ts';
+import { ID_LENGTH, type RequestId, writeSpanOctets, writeTraceOctets } from '../../routing/request-id.ts';
 
 /** As of `Span.SpanKind` (opentelemetry.proto.trace.v1). */
 export const SpanKind = { INTERNAL: 1, SERVER: 2, CLIENT: 3 } as const;
@@ -12,15 +12,25 @@ export type Attributes = readonly (Uint8Array | undefined)[];
 export interface SpanFacts {
   /** Name and kind, as `repeatedName` encodes them. */
   readonly head: Uint8Array;
-  /** Whether its parent is in another process. */
-  readonly isRemote: boolean;
-  readonly spanId: Uint8Array;
-  readonly parentSpanId: Uint8Array | undefined;
+  /** Its number, of which and the trace's its id is made: see `RequestId.writeSpanId`. */
+  readonly index: number;
+  /** That of its parent; where this is in another process the 8 octets of its id. */
+  readonly parent: number | Uint8Array | undefined;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   readonly endedAt: number;
   readonly error: string | undefined;
   readonly attributes: Attributes;
+  /** Of the span that has it as an attribute. */
+  readonly requestId?: RequestId;
+}
+
+/** The trace that spans are of. */
+export interface SpanTrace {
+  /** The caller's, 16 octets; undefined: it begins with the call. */
+  readonly foreignId: Uint8Array | undefined;
+  /** Made for the call. */
+  readonly uuid: RequestId;
 }
 
 // Field numbers of `opentelemetry.proto.trace.v1` and `.common.v1`.
@@ -38,6 +48,9 @@ const Span = {
   FLAGS: 16,
 } as const;
 const Status = { CODE: 3, ERROR: 2 } as const;
+const TRACE_ID_OCTETS = 16;
+const SPAN_ID_OCTETS = 8;
+const NOTHING = new Uint8Array();
 const KeyValue = { KEY: 1, VALUE: 2 } as const;
 const AnyValue = { STRING: 1, BOOL: 2, INT: 3 } as const;
 
@@ -53,68 +66,117 @@ const TIME_FIELD = 9;
 const FLAGS_FIELD = 6;
 const FIXED_OCTETS = TRACE_ID_FIELD + SPAN_ID_FIELD + 2 * TIME_FIELD + FLAGS_FIELD;
 const MAX_PREFIX = 6;
+/** What the spans of some twenty calls take. */
+const FIRST_OCTETS = 16_384;
+const WORD = 2 ** 32;
+const HALF_WORD = 2 ** 16;
+const SECOND = 1e9;
 
 /**
- * A span as a `spans` field of `ScopeSpans`. It is written field by field: one call in a hundred has spans, so that whatever is done for
- * it is cold, and a writer's pieces took three times as long to make and to put together.
- * @param epoch Unix milliseconds of the monotonic clock's zero
+ * Writes spans one behind the other, each as a `spans` field of `ScopeSpans`, into one buffer. One call in a hundred has spans, so that
+ * whatever is done for it is cold: as pieces that are put together they took three times as long.
  */
-export function encodeSpan(traceId: Uint8Array, facts: SpanFacts, epoch: number): Uint8Array {
-  const { head, isRemote, spanId, parentSpanId, startedAt, endedAt, error } = facts;
-  const attributes = error === undefined ? facts.attributes : [...facts.attributes, encodeError(error)];
-  let length = FIXED_OCTETS + head.length;
-  if (parentSpanId !== undefined) length += SPAN_ID_FIELD;
-  for (const attribute of attributes) if (attribute !== undefined) length += attribute.length;
-  const span = Buffer.allocUnsafe(MAX_PREFIX + length);
-  const begin = writeLength(span, length);
-  let at = writeOctets(span, begin, Span.TRACE_ID, traceId);
-  at = writeOctets(span, at, Span.SPAN_ID, spanId);
-  if (parentSpanId !== undefined) at = writeOctets(span, at, Span.PARENT_SPAN_ID, parentSpanId);
-  at = writeTime(span, at, Span.START_TIME, epoch + startedAt);
-  at = writeTime(span, at, Span.END_TIME, epoch + endedAt);
-  at = writeFlags(span, at, SAMPLED | IS_REMOTE_KNOWN | (isRemote ? IS_REMOTE : 0));
-  span.set(head, at);
-  at += head.length;
-  for (const attribute of attributes) {
-    if (attribute === undefined) continue;
-    span.set(attribute, at);
-    at += attribute.length;
+export class SpanWriter {
+  /** How many there are. */
+  count = 0;
+  #buffer = Buffer.allocUnsafe(FIRST_OCTETS);
+  #view = viewOn(this.#buffer);
+  #at = 0;
+
+  get octets(): Uint8Array {
+    return this.#buffer.subarray(0, this.#at);
   }
-  return span.subarray(0, at);
+
+  /** @param epoch Unix milliseconds of the monotonic clock's zero */
+  write({ foreignId, uuid }: SpanTrace, facts: SpanFacts, epoch: number): void {
+    const { head, index, parent, startedAt, endedAt, error, requestId } = facts;
+    const attributes = error === undefined ? facts.attributes : [...facts.attributes, encodeError(error)];
+    const ownId = requestId?.own === '' ? REQUEST_ID : undefined;
+    const clientId = requestId === undefined || ownId !== undefined ? undefined : encodeRequestId(requestId.own);
+    let length = FIXED_OCTETS + head.length + (ownId ?? clientId ?? NOTHING).length;
+    if (parent !== undefined) length += SPAN_ID_FIELD;
+    for (const attribute of attributes) if (attribute !== undefined) length += attribute.length;
+    this.#reserve(MAX_PREFIX + length);
+    this.count++;
+    this.#length(length);
+    this.#header(Span.TRACE_ID, TRACE_ID_OCTETS);
+    if (foreignId === undefined) writeTraceOctets(uuid, this.#view, this.#at);
+    else this.#buffer.set(foreignId, this.#at);
+    this.#at += TRACE_ID_OCTETS;
+    this.#spanId(Span.SPAN_ID, uuid, index);
+    if (parent !== undefined) this.#spanId(Span.PARENT_SPAN_ID, uuid, parent);
+    this.#time(Span.START_TIME, epoch + startedAt);
+    this.#time(Span.END_TIME, epoch + endedAt);
+    this.#flags(SAMPLED | IS_REMOTE_KNOWN | (typeof parent === 'object' ? IS_REMOTE : 0));
+    this.#set(head);
+    for (const attribute of attributes) if (attribute !== undefined) this.#set(attribute);
+    if (clientId !== undefined) this.#set(clientId);
+    if (ownId === undefined || requestId === undefined) return;
+    this.#set(ownId);
+    requestId.writeValue(this.#buffer, this.#at - ID_LENGTH);
+  }
+
+  #reserve(octets: number): void {
+    if (this.#buffer.length - this.#at >= octets) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(2 * this.#buffer.length, this.#at + octets));
+    this.#buffer.copy(grown, 0, 0, this.#at);
+    this.#buffer = grown;
+    this.#view = viewOn(grown);
+  }
+
+  #set(octets: Uint8Array): void {
+    this.#buffer.set(octets, this.#at);
+    this.#at += octets.length;
+  }
+
+  /** The tag and the length of a span. */
+  #length(length: number): void {
+    const buffer = this.#buffer;
+    buffer[this.#at++] = (ScopeSpans.SPANS << 3) | WireType.LengthDelimited;
+    let left = length;
+    for (; left > 0x7f; left >>>= 7) buffer[this.#at++] = (left & 0x7f) | 0x80;
+    buffer[this.#at++] = left;
+  }
+
+  /** @param octets at most 127 */
+  #header(field: number, octets: number): void {
+    this.#buffer[this.#at] = (field << 3) | WireType.LengthDelimited;
+    this.#buffer[this.#at + 1] = octets;
+    this.#at += 2;
+  }
+
+  #spanId(field: number, uuid: RequestId, id: number | Uint8Array): void {
+    this.#header(field, SPAN_ID_OCTETS);
+    if (typeof id === 'number') writeSpanOctets(uuid, id, this.#view, this.#at);
+    else this.#buffer.set(id, this.#at);
+    this.#at += SPAN_ID_OCTETS;
+  }
+
+  /** Nanoseconds, 64 bits, which no number has: in two words. @param ms Unix milliseconds */
+  #time(field: number, ms: number): void {
+    const seconds = Math.floor(ms / 1000);
+    const nanoseconds = Math.round((ms - seconds * 1000) * 1e6);
+    const upper = Math.floor(seconds / HALF_WORD) * SECOND;
+    const lower = (seconds % HALF_WORD) * SECOND + (upper % HALF_WORD) * HALF_WORD + nanoseconds;
+    const carried = Math.floor(lower / WORD);
+    this.#buffer[this.#at] = (field << 3) | WireType.Bit64;
+    this.#view.setUint32(this.#at + 1, lower % WORD, true);
+    this.#view.setUint32(this.#at + 5, Math.floor(upper / HALF_WORD) + carried, true);
+    this.#at += TIME_FIELD;
+  }
+
+  /** A field number above 15 takes two octets. */
+  #flags(flags: number): void {
+    const tag = (Span.FLAGS << 3) | WireType.Bit32;
+    this.#buffer[this.#at] = (tag & 0x7f) | 0x80;
+    this.#buffer[this.#at + 1] = tag >>> 7;
+    this.#view.setUint32(this.#at + 2, flags, true);
+    this.#at += FLAGS_FIELD;
+  }
 }
 
-/** @returns where the span begins, behind its tag and length */
-function writeLength(span: Buffer, length: number): number {
-  span[0] = (ScopeSpans.SPANS << 3) | WireType.LengthDelimited;
-  let at = 1;
-  let left = length;
-  for (; left > 0x7f; left >>>= 7) span[at++] = (left & 0x7f) | 0x80;
-  span[at++] = left;
-  return at;
-}
-
-/** @param octets at most 127 */
-function writeOctets(span: Buffer, at: number, field: number, octets: Uint8Array): number {
-  span[at] = (field << 3) | WireType.LengthDelimited;
-  span[at + 1] = octets.length;
-  span.set(octets, at + 2);
-  return at + 2 + octets.length;
-}
-
-/** @param ms Unix milliseconds */
-function writeTime(span: Buffer, at: number, field: number, ms: number): number {
-  span[at] = (field << 3) | WireType.Bit64;
-  const seconds = Math.floor(ms / 1000);
-  const nanoseconds = BigInt(seconds) * 1_000_000_000n + BigInt(Math.round((ms - seconds * 1000) * 1e6));
-  return span.writeBigUInt64LE(nanoseconds, at + 1);
-}
-
-/** A field number above 15 takes two octets. */
-function writeFlags(span: Buffer, at: number, flags: number): number {
-  const tag = (Span.FLAGS << 3) | WireType.Bit32;
-  span[at] = (tag & 0x7f) | 0x80;
-  span[at + 1] = tag >>> 7;
-  return span.writeUInt32LE(flags, at + 2);
+function viewOn(buffer: Buffer): DataView {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
 function encodeError(error: string): Uint8Array {
@@ -182,18 +244,11 @@ export function repeatedAttributes<Value extends AttributeValue>(
   });
 }
 
-/** Encodes the attribute with a request's id: one of ours is written where it goes. */
-export function requestIdAttribute(name: string): (id: RequestId) => Uint8Array {
+function encodeRequestId(text: string): Uint8Array {
   const writer = new BinaryWriter();
-  const encode = (text: string) => {
-    encodeAttribute(writer, Span.ATTRIBUTES, name, text);
-    return writer.finish();
-  };
-  const ours = encode('0'.repeat(ID_LENGTH));
-  return (id) => {
-    if (id.own !== '') return encode(id.own);
-    const octets = Buffer.from(ours);
-    id.writeValue(octets, ours.length - ID_LENGTH);
-    return octets;
-  };
+  encodeAttribute(writer, Span.ATTRIBUTES, 'tollgate.request_id', text);
+  return writer.finish();
 }
+
+/** The attribute with the id of a request of ours, which stands at its end. */
+const REQUEST_ID = encodeRequestId('0'.repeat(ID_LENGTH));

@@ -6,6 +6,7 @@ import type { Logger } from '../logger.ts';
 import { exportBatch, openExporter } from '../otlp/open-exporter.ts';
 import { createSpanBuilder } from './build-spans.ts';
 import { createBatchEncoder } from './encode-batch.ts';
+import { SpanWriter } from './encode-span.ts';
 import type { TracingPlan } from './plan-tracing.ts';
 import { createSampler } from './sampler.ts';
 import { type BatchExporter, type ExportCounts, SpanQueue } from './span-queue.ts';
@@ -51,19 +52,19 @@ export async function openTracing(
 async function openBatchExporter(
   plan: TracingPlan,
   version: string,
-  build: (call: SpannedCall) => Uint8Array[],
+  build: (call: SpannedCall, writer: SpanWriter) => void,
 ): Promise<BatchExporter<SpannedCall>> {
   const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer');
   const encode = createBatchEncoder({ resource: plan.resource, scope: { name: 'tollgate', version } });
-  const exporter = await openExporter<readonly Uint8Array[]>('traces', plan, {
+  const exporter = await openExporter<SpanWriter>('traces', plan, {
     serializer: {
       serializeRequest: encode,
       deserializeResponse: (octets) => ProtobufTraceSerializer.deserializeResponse(octets),
     },
-    helper: { name: 'span', countItems: (spans) => spans.length },
+    helper: { name: 'span', countItems: (spans) => spans.count },
   });
   return {
-    export: (batch) => inRows(batch, build).then((spans) => exportBatch(exporter, spans.flat()), toError),
+    export: (batch) => writeInRows(batch, build).then((spans) => exportBatch(exporter, spans), toError),
     shutdown: () => exporter.shutdown(),
   };
 }
@@ -72,12 +73,15 @@ function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-/** Makes one of each, some in a turn of the event loop. */
-async function inRows<Item, Made>(items: readonly Item[], make: (item: Item) => Made): Promise<Made[]> {
-  const made: Made[] = [];
-  for (const item of items) {
-    if (made.length > 0 && made.length % AT_ONCE === 0) await setImmediate();
-    made.push(make(item));
+/** Writes the spans of calls, those of some in a turn of the event loop. */
+async function writeInRows(
+  calls: readonly SpannedCall[],
+  write: (call: SpannedCall, writer: SpanWriter) => void,
+): Promise<SpanWriter> {
+  const writer = new SpanWriter();
+  for (let i = 0; i < calls.length; i++) {
+    if (i > 0 && i % AT_ONCE === 0) await setImmediate();
+    write(calls[i]!, writer);
   }
-  return made;
+  return writer;
 }

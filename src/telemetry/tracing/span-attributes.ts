@@ -1,5 +1,5 @@
 import { CODES, codeName } from '../../grpc/status.ts';
-import { repeatedAttribute, repeatedAttributes, repeatedName, requestIdAttribute, SpanKind } from './encode-span.ts';
+import { repeatedAttribute, repeatedAttributes, repeatedName, SpanKind } from './encode-span.ts';
 
 /** The names and attributes that spans of calls have, each a way to encode its values. */
 export type SpanAttributes = ReturnType<typeof createSpanAttributes>;
@@ -19,7 +19,6 @@ export function createSpanAttributes() {
       })),
     ),
     peerAddress: repeatedAttribute<string>('network.peer.address'),
-    requestId: requestIdAttribute('tollgate.request_id'),
     listener: repeatedAttribute<string>('tollgate.listener'),
     tenant: repeatedAttribute<string>('tollgate.tenant'),
     keyId: repeatedAttribute<string>('tollgate.key_id'),
