@@ -229,7 +229,7 @@ export class Gateway {
     this.#closers.push((graceMs) => telemetry.close(graceMs));
     const decided = new DecisionLog(turnClock.now);
     const ofFile = new Map(contracts.map((contract) => [contract.name, contract]));
-    const direct = new DirectAnswers();
+    const direct = new DirectAnswers((error) => log.error({ err: error }, 'an answer past the wire'));
     const control = await startControlServer({
       direct,
       tenants,

@@ -1,12 +1,12 @@
 import {
   type Client,
   type ConnectionInfo,
-  type ErrorCode,
+  ErrorCode,
   type ExtraField,
   Field,
   type HeaderBlock,
   Indexing,
-  type ResetCause,
+  ResetCause,
   type Stream,
   type StreamHandler,
 } from '../http2/index.ts';
@@ -32,8 +32,14 @@ export interface DirectWriter {
  * service is told, and the service may write to it what it would have written to the wire.
  */
 export class DirectAnswers {
+  readonly #onError: (error: unknown) => void;
   readonly #streams = new Map<string, DirectStream>();
   #last = 0;
+
+  /** @param onError something of ours threw: it has ended one call */
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
+  }
 
   /** `Client.request` for a call whose answer may be written directly. */
   request(
@@ -44,7 +50,7 @@ export class DirectAnswers {
     endStream: boolean,
   ): Stream {
     const number = String(++this.#last);
-    const stream = new DirectStream(handler, () => this.#streams.delete(number));
+    const stream = new DirectStream(handler, this.#onError, () => this.#streams.delete(number));
     this.#streams.set(number, stream);
     const told = new Field(DIRECT_HEADER, number, Kind.RESERVED, Indexing.SKIP);
     stream.begin(client.request(stream, block, [...extra, told], endStream));
@@ -60,6 +66,7 @@ export class DirectAnswers {
 /** A stream to a service, and what the service writes past it: its user sees one stream. */
 class DirectStream implements Stream, StreamHandler, DirectWriter {
   handler: StreamHandler;
+  readonly #onError: (error: unknown) => void;
   readonly #onGone: () => void;
   #wire: Stream | undefined = undefined;
   #answered = false;
@@ -72,8 +79,9 @@ class DirectStream implements Stream, StreamHandler, DirectWriter {
   /** They wait for what was written before them. */
   #trailers: HeaderBlock | undefined = undefined;
 
-  constructor(handler: StreamHandler, onGone: () => void) {
+  constructor(handler: StreamHandler, onError: (error: unknown) => void, onGone: () => void) {
     this.handler = handler;
+    this.#onError = onError;
     this.#onGone = onGone;
   }
 
@@ -96,7 +104,6 @@ class DirectStream implements Stream, StreamHandler, DirectWriter {
 
   /** The next piece, or what comes behind the last. */
   #give(): void {
-    this.#soon = undefined;
     const octets = this.#octets;
     if (octets !== undefined && this.#at < octets.length) {
       const begin = this.#at;
@@ -113,7 +120,17 @@ class DirectStream implements Stream, StreamHandler, DirectWriter {
 
   /** What was given before was taken. */
   #giveSoon(): void {
-    this.#soon ??= setImmediate(() => this.#give());
+    this.#soon ??= setImmediate(() => {
+      this.#soon = undefined;
+      try {
+        this.#give();
+      } catch (error) {
+        // Nobody else would catch it here, and the process would end.
+        this.#onError(error);
+        this.reset(ErrorCode.INTERNAL_ERROR);
+        this.handler.onReset(this, ErrorCode.INTERNAL_ERROR, ResetCause.CONNECTION);
+      }
+    });
   }
 
   #close(): void {

@@ -108,7 +108,7 @@ export async function startFixture(options: FixtureOptions): Promise<ControlFixt
     tenants: options.tenants,
     changes: new Changes({ ...store, tenants: options.tenants, now, log: logger }),
     changelog: store,
-    direct: new DirectAnswers(),
+    direct: new DirectAnswers(() => {}),
     metrics: options.metrics ?? fakeMetrics(async () => GetMetricsResponse.fromPartial({})),
     usage: options.usage ?? notExpected<UsageSource>('usage'),
     decisions: options.decisions ?? withoutDecisions(store),

@@ -17,8 +17,9 @@ let stream: Stream;
 let writer: DirectWriter;
 let answers: DirectAnswers;
 let number: string;
-/** Octets that the user gives back at once. */
+/** Octets that the user gives back at once; and what it throws. */
 let takes: boolean;
+let fault: Error | undefined;
 
 const socket: Stream = {
   id: 7,
@@ -37,7 +38,8 @@ beforeEach(() => {
   seen = [];
   wire = [];
   takes = true;
-  answers = new DirectAnswers();
+  fault = undefined;
+  answers = new DirectAnswers((error) => seen.push(error));
   let extras: readonly ExtraField[] = [];
   const client = {
     request(handler: typeof fromWire, _block: HeaderBlock, extra: readonly ExtraField[] | undefined): Stream {
@@ -49,6 +51,7 @@ beforeEach(() => {
   const user: typeof fromWire = {
     onHeaders: (_stream, { fields }) => void seen.push(fields[0]?.value),
     onData(of, buffer, start, end) {
+      if (fault !== undefined) throw fault;
       seen.push(buffer.toString('latin1', start, end));
       if (takes) of.consume(end - start);
     },
@@ -138,6 +141,16 @@ test('what comes over the wire is given back to the wire', () => {
   fromWire.onData(socket, Buffer.from('a message'), 2, 9, false);
   expect(seen).toEqual(['200', 'message']);
   expect(wire).toEqual(['consume 7']);
+});
+
+test('what its user throws ends this call, and nothing else', async () => {
+  fromWire.onHeaders(socket, ANSWER, false);
+  fault = new Error('a fault of ours');
+  writer.write(Buffer.from('message'));
+  await turns(2);
+  expect(seen).toEqual(['200', fault, ResetCause.CONNECTION]);
+  expect(wire).toEqual([`reset ${ErrorCode.INTERNAL_ERROR}`]);
+  expect(answers.writerOf(number)).toBeUndefined();
 });
 
 test("is the wire's stream in all else", () => {
