@@ -28,6 +28,8 @@ const CONNECTIONS = 10;
 /** No divisor in common with the 20 methods: nearly a thousand series, all of which watchers are told of. */
 const TENANTS = 49;
 const MIB = 1_048_576;
+/** Calls before anything is measured, as fast as they go: at 1,000 a second V8 would compile beside them for minutes. */
+const WARM_UP = { requests: 400_000, streams: 50 };
 /** As startTollgate sets it. */
 const ADMIN_KEY = `tg_admin_${'0'.repeat(12)}_${'b'.repeat(48)}`;
 
@@ -58,6 +60,7 @@ async function startGateway(
   await accepting(service, port);
   const { tenants } = stage;
   await probe(port, methodPaths()[0]!, tenants[0]!.key, true);
+  await ask(stage.load, { ...jobFor(stage, port), ...WARM_UP, rate: undefined });
   return { ...service, port, admin };
 }
 
