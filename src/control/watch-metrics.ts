@@ -66,7 +66,7 @@ export class MetricsWatch {
     if (this.#isClosed) return;
     this.#cursors = cursors;
     this.#place = [...cursors].join(' ');
-    this.#writer.write(encodeMessage(encoded, sinceStart, this.#skippedBefore));
+    this.#writer.write(messageOf(encoded, sinceStart, this.#skippedBefore));
   }
 
   fail(error: unknown): void {
@@ -101,7 +101,7 @@ interface Encoded {
 const encodedMessages = new WeakMap<Uint8Array, Encoded>();
 
 /** A `WatchMetricsResponse` with its prefix. Who is told the same shares the octets. @param metrics encoded */
-function encodeMessage(metrics: Uint8Array, sinceStart: boolean, skipped: number): Buffer {
+function messageOf(metrics: Uint8Array, sinceStart: boolean, skipped: number): Buffer {
   const known = encodedMessages.get(metrics);
   if (known?.sinceStart === sinceStart && known.skipped === skipped) return known.message;
   const head = new BinaryWriter().tag(METRICS, WireType.LengthDelimited).uint32(metrics.length).finish();

@@ -1,6 +1,7 @@
 import { WireType } from '@bufbuild/protobuf/wire';
 import type { Duration } from '../../generated/google/protobuf/duration.ts';
 import { type CallSeries, GetMetricsResponse, type Latency } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { ProtobufWriter } from '../grpc/protobuf-writer.ts';
 
 // Field numbers of `tollgate.metrics.v1` and `google.protobuf`.
 const Answer = { SERIES: 1 } as const;
@@ -26,8 +27,6 @@ const NUMBERS_OCTETS = 512;
 const UTF8_OCTETS = 3;
 /** A length of one octet is below; one of two octets is below the square. */
 const ONE_OCTET = 128;
-/** Numbers up to here are written by shifts. */
-const WORD = 2 ** 31;
 
 /** What a few dozen series take. */
 const FIRST_OCTETS = 8192;
@@ -39,9 +38,10 @@ const EMPTY = GetMetricsResponse.fromPartial({});
  * are one). It writes them field by field into one buffer, where the generated code puts twenty pieces together for each: 1 us
  * where those take 5, and a thousand series are told each second.
  */
-export class SeriesEncoder {
-  #buffer = Buffer.allocUnsafe(FIRST_OCTETS);
-  #at = 0;
+export class SeriesEncoder extends ProtobufWriter {
+  constructor() {
+    super(FIRST_OCTETS);
+  }
 
   encode(series: CallSeries): void {
     const { latency, backendLatency, gatewayLatency } = series;
@@ -51,11 +51,11 @@ export class SeriesEncoder {
       return;
     }
     const texts = series.tenantId.length + series.method.length + series.status.length;
-    this.#reserve(NUMBERS_OCTETS + UTF8_OCTETS * texts);
+    this.reserve(NUMBERS_OCTETS + UTF8_OCTETS * texts);
     this.#tag(Answer.SERIES, WireType.LengthDelimited);
     // Room for a length of two octets.
-    const begin = this.#at + 2;
-    this.#at = begin;
+    const begin = this.at + 2;
+    this.at = begin;
     this.#writeSeries(series);
     this.#writeLength(begin);
   }
@@ -63,35 +63,27 @@ export class SeriesEncoder {
   /** @param rest of the answer, encoded @returns all of it; nothing may be encoded any more */
   finish(rest: Uint8Array): Uint8Array {
     this.#append(rest);
-    return this.#buffer.subarray(0, this.#at);
+    return this.octets;
   }
 
   #append(octets: Uint8Array): void {
-    this.#reserve(octets.length);
-    this.#buffer.set(octets, this.#at);
-    this.#at += octets.length;
-  }
-
-  #reserve(octets: number): void {
-    if (this.#buffer.length - this.#at >= octets) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(2 * this.#buffer.length, this.#at + octets));
-    this.#buffer.copy(grown, 0, 0, this.#at);
-    this.#buffer = grown;
+    this.reserve(octets.length);
+    this.set(octets);
   }
 
   /** @param begin where the series begins, two octets behind its tag */
   #writeLength(begin: number): void {
-    const length = this.#at - begin;
-    const buffer = this.#buffer;
+    const length = this.at - begin;
+    const buffer = this.buffer;
     if (length >= ONE_OCTET && length < ONE_OCTET * ONE_OCTET) {
       buffer[begin - 2] = (length & 0x7f) | 0x80;
       buffer[begin - 1] = length >>> 7;
       return;
     }
     // One that has next to nothing, or names beyond measure.
-    const series = Buffer.from(buffer.subarray(begin, this.#at));
-    this.#at = begin - 2;
-    this.#varint(length);
+    const series = Buffer.from(buffer.subarray(begin, this.at));
+    this.at = begin - 2;
+    this.varint(length);
     this.#append(series);
   }
 
@@ -133,40 +125,29 @@ export class SeriesEncoder {
   /** Begins a message of less than 128 octets, whose length is still to be written in front of it. */
   #open(field: number): number {
     this.#tag(field, WireType.LengthDelimited);
-    return ++this.#at;
+    return ++this.at;
   }
 
   /** Ends what `open` began. */
   #close(begin: number): void {
-    this.#buffer[begin - 1] = this.#at - begin;
+    this.buffer[begin - 1] = this.at - begin;
   }
 
   #text(field: number, text: string): void {
     if (text === '') return;
     this.#tag(field, WireType.LengthDelimited);
-    this.#varint(Buffer.byteLength(text));
-    this.#at += this.#buffer.write(text, this.#at);
+    this.varint(Buffer.byteLength(text));
+    this.at += this.buffer.write(text, this.at);
   }
 
   #number(field: number, value: number): void {
     if (value === 0) return;
     this.#tag(field, WireType.Varint);
-    this.#varint(value);
+    this.varint(value);
   }
 
   /** @param field at most 15 */
   #tag(field: number, type: WireType): void {
-    this.#buffer[this.#at++] = (field << 3) | type;
-  }
-
-  /** @param value a whole number, not below 0 */
-  #varint(value: number): void {
-    const buffer = this.#buffer;
-    let at = this.#at;
-    let left = value;
-    for (; left >= WORD; left = Math.floor(left / ONE_OCTET)) buffer[at++] = (left % ONE_OCTET) | 0x80;
-    for (; left > 0x7f; left >>>= 7) buffer[at++] = (left & 0x7f) | 0x80;
-    buffer[at++] = left;
-    this.#at = at;
+    this.buffer[this.at++] = (field << 3) | type;
   }
 }

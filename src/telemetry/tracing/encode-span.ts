@@ -1,4 +1,5 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { ProtobufWriter } from '../../grpc/protobuf-writer.ts';
 import { ID_LENGTH, type RequestId, writeSpanOctets, writeTraceOctets } from '../../routing/request-id.ts';
 
 /** As of `Span.SpanKind` (opentelemetry.proto.trace.v1). */
@@ -50,7 +51,6 @@ const Span = {
 const Status = { CODE: 3, ERROR: 2 } as const;
 const TRACE_ID_OCTETS = 16;
 const SPAN_ID_OCTETS = 8;
-const NOTHING = new Uint8Array();
 const KeyValue = { KEY: 1, VALUE: 2 } as const;
 const AnyValue = { STRING: 1, BOOL: 2, INT: 3 } as const;
 
@@ -76,80 +76,54 @@ const SECOND = 1e9;
  * Writes spans one behind the other, each as a `spans` field of `ScopeSpans`, into one buffer. One call in a hundred has spans, so that
  * whatever is done for it is cold: as pieces that are put together they took three times as long.
  */
-export class SpanWriter {
+export class SpanWriter extends ProtobufWriter {
   /** How many there are. */
   count = 0;
-  #buffer = Buffer.allocUnsafe(FIRST_OCTETS);
-  #view = viewOn(this.#buffer);
-  #at = 0;
 
-  get octets(): Uint8Array {
-    return this.#buffer.subarray(0, this.#at);
+  constructor() {
+    super(FIRST_OCTETS);
   }
 
   /** @param epoch Unix milliseconds of the monotonic clock's zero */
   write({ foreignId, uuid }: SpanTrace, facts: SpanFacts, epoch: number): void {
     const { head, index, parent, startedAt, endedAt, error, requestId } = facts;
     const attributes = error === undefined ? facts.attributes : [...facts.attributes, encodeError(error)];
-    const ownId = requestId?.own === '' ? REQUEST_ID : undefined;
-    const clientId = requestId === undefined || ownId !== undefined ? undefined : encodeRequestId(requestId.own);
-    let length = FIXED_OCTETS + head.length + (ownId ?? clientId ?? NOTHING).length;
+    const isOwnId = requestId?.own === '';
+    const idAttribute = isOwnId ? REQUEST_ID : requestId && encodeRequestId(requestId.own);
+    let length = FIXED_OCTETS + head.length + (idAttribute?.length ?? 0);
     if (parent !== undefined) length += SPAN_ID_FIELD;
     for (const attribute of attributes) if (attribute !== undefined) length += attribute.length;
-    this.#reserve(MAX_PREFIX + length);
+    this.reserve(MAX_PREFIX + length);
     this.count++;
-    this.#length(length);
+    this.buffer[this.at++] = (ScopeSpans.SPANS << 3) | WireType.LengthDelimited;
+    this.varint(length);
     this.#header(Span.TRACE_ID, TRACE_ID_OCTETS);
-    if (foreignId === undefined) writeTraceOctets(uuid, this.#view, this.#at);
-    else this.#buffer.set(foreignId, this.#at);
-    this.#at += TRACE_ID_OCTETS;
+    if (foreignId === undefined) writeTraceOctets(uuid, this.view, this.at);
+    else this.buffer.set(foreignId, this.at);
+    this.at += TRACE_ID_OCTETS;
     this.#spanId(Span.SPAN_ID, uuid, index);
     if (parent !== undefined) this.#spanId(Span.PARENT_SPAN_ID, uuid, parent);
     this.#time(Span.START_TIME, epoch + startedAt);
     this.#time(Span.END_TIME, epoch + endedAt);
     this.#flags(SAMPLED | IS_REMOTE_KNOWN | (typeof parent === 'object' ? IS_REMOTE : 0));
-    this.#set(head);
-    for (const attribute of attributes) if (attribute !== undefined) this.#set(attribute);
-    if (clientId !== undefined) this.#set(clientId);
-    if (ownId === undefined || requestId === undefined) return;
-    this.#set(ownId);
-    requestId.writeValue(this.#buffer, this.#at - ID_LENGTH);
-  }
-
-  #reserve(octets: number): void {
-    if (this.#buffer.length - this.#at >= octets) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(2 * this.#buffer.length, this.#at + octets));
-    this.#buffer.copy(grown, 0, 0, this.#at);
-    this.#buffer = grown;
-    this.#view = viewOn(grown);
-  }
-
-  #set(octets: Uint8Array): void {
-    this.#buffer.set(octets, this.#at);
-    this.#at += octets.length;
-  }
-
-  /** The tag and the length of a span. */
-  #length(length: number): void {
-    const buffer = this.#buffer;
-    buffer[this.#at++] = (ScopeSpans.SPANS << 3) | WireType.LengthDelimited;
-    let left = length;
-    for (; left > 0x7f; left >>>= 7) buffer[this.#at++] = (left & 0x7f) | 0x80;
-    buffer[this.#at++] = left;
+    this.set(head);
+    for (const attribute of attributes) if (attribute !== undefined) this.set(attribute);
+    if (idAttribute !== undefined) this.set(idAttribute);
+    if (isOwnId) requestId.writeValue(this.buffer, this.at - ID_LENGTH);
   }
 
   /** @param octets at most 127 */
   #header(field: number, octets: number): void {
-    this.#buffer[this.#at] = (field << 3) | WireType.LengthDelimited;
-    this.#buffer[this.#at + 1] = octets;
-    this.#at += 2;
+    this.buffer[this.at] = (field << 3) | WireType.LengthDelimited;
+    this.buffer[this.at + 1] = octets;
+    this.at += 2;
   }
 
   #spanId(field: number, uuid: RequestId, id: number | Uint8Array): void {
     this.#header(field, SPAN_ID_OCTETS);
-    if (typeof id === 'number') writeSpanOctets(uuid, id, this.#view, this.#at);
-    else this.#buffer.set(id, this.#at);
-    this.#at += SPAN_ID_OCTETS;
+    if (typeof id === 'number') writeSpanOctets(uuid, id, this.view, this.at);
+    else this.buffer.set(id, this.at);
+    this.at += SPAN_ID_OCTETS;
   }
 
   /** Nanoseconds, 64 bits, which no number has: in two words. @param ms Unix milliseconds */
@@ -159,24 +133,20 @@ export class SpanWriter {
     const upper = Math.floor(seconds / HALF_WORD) * SECOND;
     const lower = (seconds % HALF_WORD) * SECOND + (upper % HALF_WORD) * HALF_WORD + nanoseconds;
     const carried = Math.floor(lower / WORD);
-    this.#buffer[this.#at] = (field << 3) | WireType.Bit64;
-    this.#view.setUint32(this.#at + 1, lower % WORD, true);
-    this.#view.setUint32(this.#at + 5, Math.floor(upper / HALF_WORD) + carried, true);
-    this.#at += TIME_FIELD;
+    this.buffer[this.at] = (field << 3) | WireType.Bit64;
+    this.view.setUint32(this.at + 1, lower % WORD, true);
+    this.view.setUint32(this.at + 5, Math.floor(upper / HALF_WORD) + carried, true);
+    this.at += TIME_FIELD;
   }
 
   /** A field number above 15 takes two octets. */
   #flags(flags: number): void {
     const tag = (Span.FLAGS << 3) | WireType.Bit32;
-    this.#buffer[this.#at] = (tag & 0x7f) | 0x80;
-    this.#buffer[this.#at + 1] = tag >>> 7;
-    this.#view.setUint32(this.#at + 2, flags, true);
-    this.#at += FLAGS_FIELD;
+    this.buffer[this.at] = (tag & 0x7f) | 0x80;
+    this.buffer[this.at + 1] = tag >>> 7;
+    this.view.setUint32(this.at + 2, flags, true);
+    this.at += FLAGS_FIELD;
   }
-}
-
-function viewOn(buffer: Buffer): DataView {
-  return new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
 function encodeError(error: string): Uint8Array {

@@ -1,0 +1,53 @@
+const MORE = 0x80;
+const BITS = 0x7f;
+const ONE_OCTET = 128;
+/** Numbers up to here are written by shifts. */
+const WORD = 2 ** 31;
+
+/**
+ * For messages of which so many are written that a general writer's pieces, and putting them together, are most of the work: fields
+ * go straight into one buffer, which grows. Who writes fields makes room for them first.
+ */
+export abstract class ProtobufWriter {
+  protected buffer: Buffer;
+  protected view: DataView;
+  /** Where the next octet goes. */
+  protected at = 0;
+
+  /** @param octets of the buffer at first */
+  constructor(octets: number) {
+    this.buffer = Buffer.allocUnsafeSlow(octets);
+    this.view = new DataView(this.buffer.buffer);
+  }
+
+  /** What was written; it is the writer's own for as long as more is. */
+  get octets(): Uint8Array {
+    return this.buffer.subarray(0, this.at);
+  }
+
+  /** Makes room for so many more. */
+  protected reserve(octets: number): void {
+    if (this.buffer.length - this.at >= octets) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(2 * this.buffer.length, this.at + octets));
+    this.buffer.copy(grown, 0, 0, this.at);
+    this.buffer = grown;
+    this.view = new DataView(grown.buffer);
+  }
+
+  /** Where there is room. */
+  protected set(octets: Uint8Array): void {
+    this.buffer.set(octets, this.at);
+    this.at += octets.length;
+  }
+
+  /** Where there is room. @param value a whole number, not below 0 */
+  protected varint(value: number): void {
+    const { buffer } = this;
+    let { at } = this;
+    let left = value;
+    for (; left >= WORD; left = Math.floor(left / ONE_OCTET)) buffer[at++] = (left % ONE_OCTET) | MORE;
+    for (; left > BITS; left >>>= 7) buffer[at++] = (left & BITS) | MORE;
+    buffer[at++] = left;
+    this.at = at;
+  }
+}
