@@ -41,5 +41,10 @@ export function octaveOf(bucket: number): number {
 
 /** Milliseconds at which an octave begins. */
 export function octaveStart(octave: number): number {
-  return 2 ** (octave + LOWEST) / MICROSECONDS_PER_MS;
+  return OCTAVE_STARTS[octave]!;
 }
+
+const OCTAVE_STARTS = Float64Array.from(
+  { length: OCTAVES + 1 },
+  (_, octave) => 2 ** (octave + LOWEST) / MICROSECONDS_PER_MS,
+);

@@ -147,12 +147,12 @@ export class DeltaLog {
     return this.#doubles[this.#double(entry / 2 + MAXIMUM)]!;
   }
 
-  forEachBucket(entry: number, part: Part, visit: (bucket: number, count: number) => void): void {
+  forEachCount(entry: number, visit: (part: Part, bucket: number, count: number) => void): void {
     const length = this.#words[(entry + LENGTH) & this.#mask]!;
     for (let i = 0; i < length; i++) {
       const word = this.#words[(entry + FIRST_BUCKET + i) & this.#mask]!;
       const id = word >>> COUNT_BITS;
-      if (id >= part * BUCKETS && id < (part + 1) * BUCKETS) visit(id % BUCKETS, word & MAX_COUNT);
+      visit(Math.floor(id / BUCKETS) as Part, id % BUCKETS, word & MAX_COUNT);
     }
   }
 

@@ -1,6 +1,7 @@
 import { CODES, codeName } from '../grpc/status.ts';
-import { COUNTERS, Counter, PARTS, Part } from './counters.ts';
+import { Counter, Part } from './counters.ts';
 import { Distribution } from './distribution.ts';
+import { Groups } from './groups.ts';
 import type { Rows } from './rows.ts';
 import { ABSENT } from './series-index.ts';
 import type { SeriesTable } from './series-table.ts';
@@ -23,72 +24,77 @@ export interface SeriesQuery {
   readonly rank?: RankGroup | undefined;
 }
 
-/** Calls with the same labels. Labels that were not asked for are empty. */
-export interface Group {
-  readonly tenantId: string;
-  readonly method: string;
-  readonly status: string;
-  /** By `Counter`. */
-  readonly counters: Float64Array;
-  /** Calls that did not end with OK. */
-  failures: number;
-  /** Milliseconds. */
-  max: number;
-  /** Rows that it is the sum of. */
-  readonly rows: number[];
-}
-
-/** Reads latencies of a group: the same object for every group, cleared and filled anew. */
-export type ReadLatency = (group: Group, part: Part) => Distribution;
+/** Reads latencies of a group: the same objects for every group, cleared and filled anew. */
+export type ReadLatency = (group: number, part: Part) => Distribution;
 
 /** What groups are ordered by, the highest first. */
-export type RankGroup = (group: Group, latency: ReadLatency) => number;
+export type RankGroup = (groups: Groups, group: number, latency: ReadLatency) => number;
 
 export interface Selection {
-  readonly groups: readonly Group[];
+  readonly groups: Groups;
+  /** Numbers of groups in their order, up to the limit. */
+  readonly order: readonly number[];
   /** Groups beyond the limit. */
   readonly omitted: number;
   readonly latency: ReadLatency;
 }
+
+const ALL_PARTS = Object.values(Part);
+/** No group. */
+const NONE = -1;
 
 /** Rows that are summed up, or ranked, in one step. */
 const ROWS_OF_STEP = 16;
 
 /** Filters, sums up, orders. The rows must stay as they are until the end, and for as long as latencies are read. */
 export function* select(table: SeriesTable, rows: Rows, query: SeriesQuery): Steps<Selection> {
-  const latency = createReader(rows);
-  const groups = yield* order([...(yield* group(table, rows, query)).values()], latency, query.rank);
-  const limit = query.limit ?? groups.length;
-  return { groups: groups.slice(0, limit), omitted: Math.max(0, groups.length - limit), latency };
+  const groups = yield* group(table, rows, query);
+  const latency = createReader(rows, groups);
+  const order = yield* rankAll(groups, latency, query.rank);
+  const limit = query.limit ?? order.length;
+  return { groups, order: order.slice(0, limit), omitted: Math.max(0, order.length - limit), latency };
 }
 
-function createReader(rows: Rows): ReadLatency {
-  const distributions = Array.from({ length: PARTS }, () => new Distribution());
-  return ({ rows: members, counters, max }, part) => {
-    const distribution = distributions[part]!;
-    distribution.clear();
-    for (const row of members) rows.forEachBucket(row, part, distribution.add);
-    distribution.addExact(counters[Counter.TOTAL_MS + part]!, part === Part.TOTAL ? max : distribution.longest);
-    return distribution;
+function createReader(rows: Rows, groups: Groups): ReadLatency {
+  const distributions = ALL_PARTS.map(() => new Distribution());
+  const add = (part: Part, bucket: number, count: number): void => distributions[part]!.add(bucket, count);
+  const addRow = (row: number): void => rows.forEachCount(row, add);
+  let read = NONE;
+  return (group, part) => {
+    if (group !== read) {
+      for (const each of distributions) each.clear();
+      groups.forEachRow(group, addRow);
+      for (const each of ALL_PARTS) addExact(distributions[each]!, groups, group, each);
+      read = group;
+    }
+    return distributions[part]!;
   };
 }
 
-function* order(
-  groups: Group[],
-  latency: ReadLatency,
-  rank: RankGroup = ({ counters }) => counters[0]!,
-): Steps<Group[]> {
-  // Asked once of each, for it may be dear.
-  const ranked: { readonly each: Group; readonly rank: number }[] = [];
-  for (const each of groups) {
-    ranked.push({ each, rank: rank(each, latency) });
-    if (ranked.length % ROWS_OF_STEP === 0) yield;
-  }
-  return ranked.sort((a, b) => b.rank - a.rank).map(({ each }) => each);
+function addExact(distribution: Distribution, groups: Groups, group: number, part: Part): void {
+  const sum = groups.counterOf(group, (Counter.TOTAL_MS + part) as Counter);
+  distribution.addExact(sum, part === Part.TOTAL ? groups.maxOf(group) : distribution.longest);
 }
 
-function* group(table: SeriesTable, rows: Rows, query: SeriesQuery): Steps<Map<number, Group>> {
-  const groups = new Map<number, Group>();
+function* rankAll(
+  groups: Groups,
+  latency: ReadLatency,
+  rank: RankGroup = (all, group) => all.counterOf(group, Counter.CALLS),
+): Steps<number[]> {
+  // Asked once of each, for it may be dear.
+  const ranks = new Float64Array(groups.length);
+  const order: number[] = [];
+  for (let group = 0; group < groups.length; group++) {
+    ranks[group] = rank(groups, group, latency);
+    order.push(group);
+    if (order.length % ROWS_OF_STEP === 0) yield;
+  }
+  return order.sort((a, b) => ranks[b]! - ranks[a]!);
+}
+
+function* group(table: SeriesTable, rows: Rows, query: SeriesQuery): Steps<Groups> {
+  const groups = new Groups();
+  const numbers = new Map<number, number>();
   const { tenantId, method, status, groupBy = LABELS } = query;
   const tenantNumber = tenantId === undefined ? undefined : (table.tenantNumber(tenantId) ?? -1);
   const methodNumber = method === undefined ? undefined : (table.methodNumber(method) ?? -1);
@@ -103,27 +109,16 @@ function* group(table: SeriesTable, rows: Rows, query: SeriesQuery): Steps<Map<n
     if (methodNumber !== undefined && of !== methodNumber) continue;
     if (status !== undefined && codeName(code) !== status) continue;
     const key = ((byTenant ? tenant + 1 : 0) * 4096 + (byMethod ? of : 0)) * CODES + (byStatus ? code : 0);
-    let found = groups.get(key);
+    let found = numbers.get(key);
     if (found === undefined) {
-      found = {
+      found = groups.begin({
         tenantId: byTenant ? table.tenantName(tenant) : '',
         method: byMethod ? table.methodName(of) : '',
         status: byStatus ? codeName(code) : '',
-        counters: new Float64Array(COUNTERS),
-        failures: 0,
-        max: 0,
-        rows: [],
-      };
-      groups.set(key, found);
+      });
+      numbers.set(key, found);
     }
-    addRow(found, rows, row);
+    groups.add(found, rows, row);
   }
   return groups;
-}
-
-function addRow(group: Group, rows: Rows, row: number): void {
-  for (let i = 0; i < COUNTERS; i++) group.counters[i]! += rows.counterOf(row, i as Counter);
-  if (rows.statusOf(row) !== 0) group.failures += rows.counterOf(row, 0);
-  group.max = Math.max(group.max, rows.maxOf(row));
-  group.rows.push(row);
 }

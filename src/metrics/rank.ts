@@ -10,15 +10,16 @@ export const DEFAULT_SERIES = 1000;
 export function rankOfGroup(rank: Rank): RankGroup {
   switch (rank) {
     case Rank.RANK_FAILURES:
-      return ({ failures }) => failures;
+      return (groups, group) => groups.failuresOf(group);
     case Rank.RANK_TIME:
-      return ({ counters }) => counters[Counter.TOTAL_MS]!;
+      return (groups, group) => groups.counterOf(group, Counter.TOTAL_MS);
     case Rank.RANK_BYTES:
-      return ({ counters }) => counters[Counter.REQUEST_OCTETS]! + counters[Counter.RESPONSE_OCTETS]!;
+      return (groups, group) =>
+        groups.counterOf(group, Counter.REQUEST_OCTETS) + groups.counterOf(group, Counter.RESPONSE_OCTETS);
     case Rank.RANK_P99:
-      return (group, latency) => latency(group, Part.TOTAL).quantile(0.99);
+      return (_groups, group, latency) => latency(group, Part.TOTAL).quantile(0.99);
     default:
-      return ({ counters }) => counters[Counter.CALLS]!;
+      return (groups, group) => groups.counterOf(group, Counter.CALLS);
   }
 }
 

@@ -16,7 +16,7 @@ import type { BackendSnapshot, GatewayMetrics, Reading } from './gateway-metrics
 import type { Instrument } from './instruments.ts';
 import type { Label, SeriesQuery } from './query.ts';
 import { DEFAULT_SERIES, rankOfGroup } from './rank.ts';
-import { fromDuration, reportSeries } from './series-report.ts';
+import { emptySeries, fromDuration, reportSeries } from './series-report.ts';
 import { finish, Slices, type Steps } from './steps.ts';
 
 const LABELS: ReadonlyMap<number, Label> = new Map([
@@ -138,7 +138,7 @@ export class Reporter {
 
   #make(request: GetMetricsRequest, audience: Audience, cursor: number | undefined): LocalReport {
     const reading = finish(this.#read(request, cursor));
-    const series = reading.groups.map((group) => reportSeries(group, reading.latency, request.withHistograms));
+    const series = reading.order.map((group) => reportSeries(reading, group, request.withHistograms));
     return finish(this.#tell(request, audience, reading, series));
   }
 
@@ -161,9 +161,10 @@ export class Reporter {
 
   *#encodeInSteps(request: GetMetricsRequest, audience: Audience, reading: Steps<Reading>): Steps<SharedReport> {
     const read = yield* reading;
-    const encoder = new SeriesEncoder();
-    for (const group of read.groups) {
-      encoder.encode(reportSeries(group, read.latency, request.withHistograms));
+    const encoder = new SeriesEncoder(read.order.length);
+    const series = emptySeries();
+    for (const group of read.order) {
+      encoder.encode(reportSeries(read, group, request.withHistograms, series));
       yield;
     }
     const { response, ...report } = yield* this.#tell(request, audience, read, []);

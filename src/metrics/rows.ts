@@ -15,7 +15,8 @@ export interface Rows {
   counterOf(row: number, counter: Counter): number;
   /** Milliseconds. */
   maxOf(row: number): number;
-  forEachBucket(row: number, part: Part, visit: (bucket: number, count: number) => void): void;
+  /** Each bucket of each of its histograms. */
+  forEachCount(row: number, visit: (part: Part, bucket: number, count: number) => void): void;
 }
 
 /** All that was counted up to the last flush. */
@@ -42,6 +43,6 @@ export function deltaRows(table: SeriesTable, frame: number): Rows {
     statusOf: (entry) => statusIn(log.labelsOf(entry)),
     counterOf: (entry, counter) => log.counterOf(entry, counter),
     maxOf: (entry) => log.maxOf(entry),
-    forEachBucket: (entry, part, visit) => log.forEachBucket(entry, part, visit),
+    forEachCount: (entry, visit) => log.forEachCount(entry, visit),
   };
 }

@@ -148,6 +148,11 @@ export class SeriesTable {
     this.pool.forEach(this.#records.histogramOf(series, part), visit);
   }
 
+  /** The same of each of its histograms. */
+  forEachCount(series: number, visit: (part: Part, bucket: number, count: number) => void): void {
+    for (const part of ALL_PARTS) this.forEachBucket(series, part, (bucket, count) => visit(part, bucket, count));
+  }
+
   forEachOctave(series: number, part: Part, visit: (octave: number, count: number) => void): void {
     this.pool.forEachOctave(this.#records.histogramOf(series, part), visit);
   }

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 export type Steps<T> = Generator<void, T, void>;
 
 /** Milliseconds of a slice: what a call that comes meanwhile waits for at most, but for the last step. */
-const SLICE_MS = 0.1;
+const SLICE_MS = 0.05;
 /** Who asks each second is to hear within it: after so many slices, which is half of one, they are longer. */
 const SHORT_SLICES = 400;
 const LONG_SLICE_MS = 1;

@@ -41,7 +41,7 @@ test('a series is encoded as by the generated code, whatever it has', () => {
       const generated = GetMetricsResponse.encode(
         GetMetricsResponse.fromPartial({ series: all, omittedSeries }),
       ).finish();
-      const encoder = new SeriesEncoder();
+      const encoder = new SeriesEncoder(all.length);
       for (const one of all) encoder.encode(one);
       const rest = GetMetricsResponse.encode(GetMetricsResponse.fromPartial({ omittedSeries })).finish();
       expect(Buffer.from(encoder.finish(rest)).equals(generated)).toBe(true);

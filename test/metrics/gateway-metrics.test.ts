@@ -8,6 +8,7 @@ import {
 import { credentialInvalid } from '../../src/chain/refusal.ts';
 import { codeName } from '../../src/grpc/status.ts';
 import { leastMemory } from '../../src/metrics/budget.ts';
+import { Counter } from '../../src/metrics/counters.ts';
 import { type BackendProbe, GatewayMetrics, type Reading } from '../../src/metrics/gateway-metrics.ts';
 import type { Label as LabelName } from '../../src/metrics/query.ts';
 import { Reporter } from '../../src/metrics/reporter.ts';
@@ -29,8 +30,10 @@ function newMetrics(maxSeries = 100) {
   return { metrics, record, advance };
 }
 
-const rows = ({ groups }: Reading) => groups.map((g) => [g.tenantId, g.method, g.status, g.counters[0]]);
-const total = ({ groups }: Reading) => groups.reduce((sum, group) => sum + group.counters[0]!, 0);
+const rows = ({ groups, order }: Reading) =>
+  order.map((group) => [...Object.values(groups.labelsOf(group)), groups.counterOf(group, Counter.CALLS)]);
+const total = ({ groups, order }: Reading) =>
+  order.reduce((sum, group) => sum + groups.counterOf(group, Counter.CALLS), 0);
 
 describe('calls', () => {
   it('are counted by tenant, method and status', () => {
@@ -63,7 +66,9 @@ describe('calls', () => {
     expect(groups([])).toEqual([['', '', '', 13]]);
     expect(groups([], { tenantId: 'nobody' })).toEqual([]);
     expect(groups([], { method: 'none' })).toEqual([]);
-    const first = finish(metrics.totals({ groupBy: ['tenant'], limit: 1, rank: ({ failures }) => failures }));
+    const first = finish(
+      metrics.totals({ groupBy: ['tenant'], limit: 1, rank: (all, group) => all.failuresOf(group) }),
+    );
     expect(rows(first)).toEqual([['b', '', '', 7]]);
     expect(first.omitted).toBe(1);
   });
@@ -150,8 +155,10 @@ describe('windows and what is counted since', () => {
           expect(delta.sinceStart).toBe(false);
           cursor = delta.cursor;
           told += total(delta);
-          for (const { method, counters } of delta.groups) {
-            toldByMethod.set(method, (toldByMethod.get(method) ?? 0) + counters[0]!);
+          for (const group of delta.order) {
+            const { method } = delta.groups.labelsOf(group);
+            const calls = delta.groups.counterOf(group, Counter.CALLS);
+            toldByMethod.set(method, (toldByMethod.get(method) ?? 0) + calls);
           }
         };
         for (const each of steps) {
@@ -162,8 +169,9 @@ describe('windows and what is counted since', () => {
         const calls = steps.filter((each) => each !== 'read');
         expect(told).toBe(calls.length);
         expect(total(finish(metrics.totals()))).toBe(calls.length);
-        for (const { method, counters } of finish(metrics.totals({ groupBy: ['method'] })).groups) {
-          expect(toldByMethod.get(method)).toBe(counters[0]);
+        const { groups, order } = finish(metrics.totals({ groupBy: ['method'] }));
+        for (const group of order) {
+          expect(toldByMethod.get(groups.labelsOf(group).method)).toBe(groups.counterOf(group, Counter.CALLS));
         }
       }),
       { numRuns: 30 },
@@ -184,7 +192,7 @@ describe('windows and what is counted since', () => {
     const late = finish(metrics.since({}, cursor));
     expect(late.sinceStart).toBe(true);
     expect(total(late)).toBe(25_001);
-    expect(finish(metrics.since({}, late.cursor))).toMatchObject({ sinceStart: false, groups: [] });
+    expect(finish(metrics.since({}, late.cursor))).toMatchObject({ sinceStart: false, order: [] });
     const window = finish(metrics.window({}, 3_600_000));
     expect(window.sinceStart).toBe(false);
     expect(window.startTime).toBeGreaterThan(START + 100_000);

@@ -12,8 +12,13 @@ const budgetOf = (maxSeries: number): MetricsBudget => shareOut({ maxSeries, mem
 /** Calls by tenant, method and status, as far as they are kept apart. */
 function read(table: SeriesTable): Map<string, number> {
   table.flush(0);
-  const { groups } = finish(select(table, table, {}));
-  return new Map(groups.map((each) => [`${each.tenantId} ${each.method} ${each.status}`, each.counters[0]!]));
+  const { groups, order } = finish(select(table, table, {}));
+  return new Map(
+    order.map((group) => {
+      const { tenantId, method, status } = groups.labelsOf(group);
+      return [`${tenantId} ${method} ${status}`, groups.counterOf(group, Counter.CALLS)];
+    }),
+  );
 }
 
 /** Everything that is counted, and the durations of all histograms. */
