@@ -85,7 +85,9 @@ export function createMetricsService(
       } catch (error) {
         return fail(error);
       }
-      call.sendMetadata(new Metadata());
+      const headers = new Metadata();
+      if (writer.acceptsGzip) headers.set('grpc-encoding', 'gzip');
+      call.sendMetadata(headers);
       const watch = new MetricsWatch(writer, fail);
       const leave = table.add(watch, {
         query,

@@ -1,6 +1,6 @@
 /** Nobody waits for much longer for being one of many: then more have their turn in the same millisecond. */
 const LONGEST_MS = 200;
-/** Octets that all may send in a millisecond, so 4 MiB a second: what a gateway's callers do not notice (`npm run bench:watchers`). */
+/** Octets that all may send in a millisecond, so 4 MiB a second: what a gateway's callers do not notice (`npm run bench:latency -- watchers`). */
 const OCTETS_OF_MS = 4195;
 
 interface Waiting {

@@ -1,14 +1,8 @@
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { GetMetricsRequest } from '../../generated/tollgate/metrics/v1/metrics.ts';
-import {
-  GetMetricsRequest as Query,
-  type WatchMetricsRequest,
-  WatchMetricsResponse,
-} from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { GetMetricsRequest as Query, type WatchMetricsRequest } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { durationToMs } from '../contracts/policy.ts';
-import { MESSAGE_PREFIX } from '../grpc/message-prefix.ts';
 import type { DirectWriter } from '../routing/direct-answers.ts';
-import type { Cursors, Progress } from './metrics-service.ts';
+import type { Cursors } from './metrics-service.ts';
 
 const DEFAULT_INTERVAL_MS = 1000;
 
@@ -45,6 +39,15 @@ export class MetricsWatch {
     return this.#isClosed;
   }
 
+  get acceptsGzip(): boolean {
+    return this.#writer.acceptsGzip;
+  }
+
+  /** Messages that were left out before the one that has begun. */
+  get skippedBefore(): number {
+    return this.#skippedBefore;
+  }
+
   /** It has taken all that it was told. */
   get isReady(): boolean {
     return !this.#isClosed && !this.#isBeingTold && this.#writer.isReady;
@@ -61,12 +64,13 @@ export class MetricsWatch {
     this.#skipped = 0;
   }
 
-  tell({ encoded, cursors, sinceStart }: Progress): void {
+  /** @param message what was left out is `skippedBefore`; compressed only where `acceptsGzip` */
+  tell(message: Buffer, cursors: Cursors): void {
     this.#isBeingTold = false;
     if (this.#isClosed) return;
     this.#cursors = cursors;
     this.#place = [...cursors].join(' ');
-    this.#writer.write(messageOf(encoded, sinceStart, this.#skippedBefore));
+    this.#writer.write(message);
   }
 
   fail(error: unknown): void {
@@ -86,28 +90,4 @@ export function watchedInterval({ interval }: WatchMetricsRequest): number {
 /** The query of a watcher, with everything in its place. */
 export function watchedQuery(request: WatchMetricsRequest): GetMetricsRequest {
   return { ...(request.query ?? Query.fromPartial({})), window: undefined };
-}
-
-/** `WatchMetricsResponse.metrics`. */
-const METRICS = 1;
-
-interface Encoded {
-  readonly sinceStart: boolean;
-  readonly skipped: number;
-  readonly message: Buffer;
-}
-
-/** By what they tell. */
-const encodedMessages = new WeakMap<Uint8Array, Encoded>();
-
-/** A `WatchMetricsResponse` with its prefix. Who is told the same shares the octets. @param metrics encoded */
-function messageOf(metrics: Uint8Array, sinceStart: boolean, skipped: number): Buffer {
-  const known = encodedMessages.get(metrics);
-  if (known?.sinceStart === sinceStart && known.skipped === skipped) return known.message;
-  const head = new BinaryWriter().tag(METRICS, WireType.LengthDelimited).uint32(metrics.length).finish();
-  const rest = WatchMetricsResponse.encode({ metrics: undefined, sinceStart, skipped }).finish();
-  const message = Buffer.concat([Buffer.alloc(MESSAGE_PREFIX), head, metrics, rest]);
-  message.writeUInt32BE(message.length - MESSAGE_PREFIX, 1);
-  encodedMessages.set(metrics, { sinceStart, skipped, message });
-  return message;
 }

@@ -1,6 +1,7 @@
 import { type GetMetricsRequest, GetMetricsRequest as Query } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import type { Audience, Cursors, MetricsSource, Progress } from './metrics-service.ts';
 import { Spread } from './spread.ts';
+import { WatchMessages } from './watch-messages.ts';
 import type { MetricsWatch } from './watch-metrics.ts';
 
 /** Places of which is told in one round: those who were passed over each have another one, and an answer of their own. */
@@ -122,10 +123,12 @@ class WatchRounds {
     for (const watch of watches) watch.begin();
     try {
       const progress = await advance(watches[0]!.cursors);
+      const messages = WatchMessages.of(progress);
       for (const watch of watches) {
         if (watch.isClosed) continue;
-        await spread.turn(progress.encoded.length);
-        watch.tell(progress);
+        const message = await messages.get(watch);
+        await spread.turn(message.length);
+        watch.tell(message, progress.cursors);
         if (this.#watches.delete(watch)) this.#watches.add(watch);
       }
     } catch (error) {

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import {
   GetMetricsRequest,
@@ -45,8 +46,13 @@ class Watcher {
   readonly written: Buffer[] = [];
   readonly errors: unknown[] = [];
   isReady = true;
+  readonly acceptsGzip: boolean;
   readonly watch = new MetricsWatch(this, (error) => this.errors.push(error));
   leave = table.add(this.watch, { query: QUERY, audience: 'administrator', intervalMs: INTERVAL_MS });
+
+  constructor(acceptsGzip = false) {
+    this.acceptsGzip = acceptsGzip;
+  }
 
   write(octets: Buffer): void {
     this.written.push(octets);
@@ -54,8 +60,9 @@ class Watcher {
 
   get messages(): WatchMetricsResponse[] {
     return this.written.map((octets) => {
-      expect(octets.readUIntBE(0, MESSAGE_PREFIX)).toBe(octets.length - MESSAGE_PREFIX);
-      return WatchMetricsResponse.decode(octets.subarray(MESSAGE_PREFIX));
+      expect(octets.readUInt32BE(1)).toBe(octets.length - MESSAGE_PREFIX);
+      const message = octets.subarray(MESSAGE_PREFIX);
+      return WatchMetricsResponse.decode(octets[0] === 1 ? gunzipSync(message) : message);
     });
   }
 }
@@ -80,6 +87,24 @@ test('each is told once in an interval, and what is told is worked out once for 
     [false, 0],
     [false, 0],
   ]);
+});
+
+test('who takes compressed messages is told the same in fewer octets, once compressed for all; short ones are left as they are', async () => {
+  octets = 100_000;
+  const [plain, ...compressed] = [new Watcher(), new Watcher(true), new Watcher(true)];
+  const written = (round: number) => compressed.map((watcher) => watcher.written[round]!);
+  await vi.waitFor(() => expect(Math.min(...[plain!, ...compressed].map(({ written }) => written.length))).toBe(1));
+  frame++;
+  await pass(INTERVAL_MS);
+  await vi.waitFor(() => expect(compressed.map(({ written }) => written.length)).toEqual([2, 2]));
+  expect(compressed[0]!.messages[1]).toEqual(plain!.messages[1]);
+  expect(new Set(written(1)).size).toBe(1);
+  expect(written(1)[0]!.length).toBeLessThan(plain!.written[1]!.length / 10);
+  octets = 100;
+  frame++;
+  await pass(INTERVAL_MS);
+  await vi.waitFor(() => expect(compressed[1]!.written).toHaveLength(3));
+  expect(written(2).map((message) => message[0])).toEqual([0, 0]);
 });
 
 test('where a round takes longer than an interval, the next begins when all have been told, and says what was left out', async () => {
