@@ -1,4 +1,5 @@
 import type { Call, Outcome } from '../chain/call.ts';
+import { Code } from '../grpc/status.ts';
 import { bucketOf, octaveOf } from './buckets.ts';
 import { DEFAULT_LIMITS, type MetricsLimits, shareOut } from './budget.ts';
 import { Exemplars } from './exemplars.ts';
@@ -47,7 +48,7 @@ export interface BackendProbe {
   readonly connections: () => number;
   readonly endpoints: () => number;
   readonly breakerState: () => BreakerState;
-  /** Whether a status counts against the backend. */
+  /** Whether a status other than OK counts against the backend. */
   readonly isFailure: (status: number) => boolean;
 }
 
@@ -168,7 +169,7 @@ export class GatewayMetrics {
     const backend = this.#backendOf(method.backend);
     if (backend === undefined) return;
     backend.calls++;
-    if (!outcome.cancelled && backend.probe.isFailure(outcome.status)) backend.failures++;
+    if (outcome.status !== Code.OK && !outcome.cancelled && backend.probe.isFailure(outcome.status)) backend.failures++;
   };
 
   /** Most calls are to the backend of the one before. */

@@ -135,7 +135,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   get randomBits(): number {
     const parent = this.#head.traceParent;
     if (parent !== undefined) return Number.parseInt(parent.traceId.slice(24), 16);
-    const uuid = this.#beginsTrace ? this.id : (this.trace?.uuid ?? this.id);
+    const uuid = this.#beginsTrace() ? this.id : (this.trace?.uuid ?? this.id);
     return uuid.d >>> 0;
   }
 
@@ -144,17 +144,19 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   get otherTraceId(): string | undefined {
-    return this.#beginsTrace ? undefined : this.trace?.traceId;
+    return this.#beginsTrace() ? undefined : this.trace?.traceId;
   }
 
+  // Private methods, not accessors: V8 looks those up anew, in its runtime, for each call.
+
   /** The trace begins with it, and has its id. */
-  get #beginsTrace(): boolean {
+  #beginsTrace(): boolean {
     return this.id.own === '' && this.#head.traceParent === undefined;
   }
 
   traceparent(attempt: number): ExtraField | undefined {
     if (this.#parts.tracing === undefined) return undefined;
-    return attempt === 1 && this.#beginsTrace ? ownTraceparent(this.sampled) : this.trace?.parentField(attempt);
+    return attempt === 1 && this.#beginsTrace() ? ownTraceparent(this.sampled) : this.trace?.parentField(attempt);
   }
 
   /** Runs the chain, and forwards what it admits. */
@@ -196,7 +198,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
    */
   #limitWait(): void {
     const { method } = this;
-    const backend = this.#backend;
+    const backend = this.#findBackend();
     const isKnown = this.principal !== undefined && method !== undefined && backend !== undefined;
     const timeout = isKnown ? this.#timeout(method, backend) : this.#head.timeoutMs;
     if (timeout === undefined) return;
@@ -204,13 +206,13 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#parts.deadlines.add(this);
   }
 
-  get #backend(): Backend | undefined {
+  #findBackend(): Backend | undefined {
     return this.method === undefined ? undefined : this.#parts.backends.get(this.method.backend);
   }
 
   #forward(): void {
     const { method } = this;
-    const backend = this.#backend;
+    const backend = this.#findBackend();
     if (method === undefined) {
       this.#fault(new Error('no backend for a call without a method'));
       return;
@@ -323,14 +325,14 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#traffic.addResponse(buffer, start, end);
     const taken = this.#client.sendData(buffer, start, end, false);
     if (taken > 0) stream.consume(taken);
-    if (endStream) this.#refuse(statusMissing(this.#backendName));
+    if (endStream) this.#refuse(statusMissing(this.#backendName()));
   }
 
   onAnswerTrailers(block: HeaderBlock): void {
     if (this.#ended) return;
     const head = readResponseHead(block);
     if (head.grpcStatus === undefined) {
-      this.#refuse(statusMissing(this.#backendName, head));
+      this.#refuse(statusMissing(this.#backendName(), head));
       return;
     }
     this.#client.sendTrailers(head.forward, undefined);
@@ -345,7 +347,7 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
     this.#fault(error);
   }
 
-  get #backendName(): string {
+  #backendName(): string {
     return this.attempts?.backendName ?? '';
   }
 
