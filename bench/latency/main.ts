@@ -30,6 +30,10 @@ const TENANTS = 49;
 const MIB = 1_048_576;
 /** Calls before anything is measured, as fast as they go: at 1,000 a second V8 would compile beside them for minutes. */
 const WARM_UP = { requests: 400_000, streams: 50 };
+/** The same for what watchers are told: in so many seconds, with so many calls in each, as much as in minutes. */
+const WATCHED_WARM_UP = { intervalMs: 100, seconds: 20, rate: 4_000 };
+/** Before each slice: longer than it takes V8 to collect the young generation once at this rate. */
+const SETTLING_SECONDS = 5;
 /** As startTollgate sets it. */
 const ADMIN_KEY = `tg_admin_${'0'.repeat(12)}_${'b'.repeat(48)}`;
 
@@ -82,8 +86,12 @@ async function compareWatchers(stage: Stage): Promise<boolean> {
   const watchers = stage.children.start('watchers', process.execPath, [program('watchers-process.ts')], { ipc: true });
   const pour = stage.children.start('pour', process.execPath, [program('pour-process.ts')], { ipc: true });
   const [{ port: pourPort }] = (await once(pour.child, 'message')) as [{ port: number }];
-  const order = { key: ADMIN_KEY, watchers: WATCHERS, stalled: STALLED };
+  const order = { key: ADMIN_KEY, watchers: WATCHERS, stalled: STALLED, intervalMs: 1000 };
   const close: WatchersOrder = { close: true };
+  const { intervalMs, seconds, rate } = WATCHED_WARM_UP;
+  await ask<WatchersReport>(watchers, { ...order, port: gateway.admin, intervalMs });
+  await ask(stage.load, { ...jobFor(stage, gateway.port), rate, requests: seconds * rate });
+  await ask<WatchersReport>(watchers, close);
   const sent = { pieces: 0, octets: 0, last: 0 };
   const grown: number[] = [];
   const settle = () => delay(500);
@@ -91,6 +99,7 @@ async function compareWatchers(stage: Stage): Promise<boolean> {
     ...stage,
     gateway,
     job: jobFor(stage, gateway.port),
+    settling: stage.rate * SETTLING_SECONDS,
     say,
     conditions: [
       { name: 'without watchers' },
@@ -98,8 +107,8 @@ async function compareWatchers(stage: Stage): Promise<boolean> {
         name: 'with watchers',
         begin: async () => {
           await ask<WatchersReport>(watchers, { ...order, port: gateway.admin });
-          // What all were told at first is no delta.
-          await delay(1500);
+        },
+        settled: async () => {
           await ask<WatchersReport>(watchers, { count: true });
         },
         end: async () => {
@@ -149,6 +158,7 @@ async function compareCollector(stage: Stage): Promise<boolean> {
     ...stage,
     gateway,
     job: jobFor(stage, gateway.port),
+    settling: stage.rate * SETTLING_SECONDS,
     say,
     conditions: [
       { name: 'a collector that runs' },

@@ -8,6 +8,8 @@ import { median } from '../table.ts';
 export interface Condition {
   readonly name: string;
   readonly begin?: () => Promise<unknown>;
+  /** Right before the slice counts. */
+  readonly settled?: () => Promise<unknown>;
   readonly end?: () => Promise<unknown>;
 }
 
@@ -16,6 +18,8 @@ export interface Comparison {
   readonly gateway: Service;
   readonly load: Service;
   readonly job: LoadJob;
+  /** Requests of each slice before those that count: whoever has come has settled then, and what was made for them has its place in memory. */
+  readonly settling: number;
   /** Of each condition. */
   readonly slices: number;
   readonly conditions: readonly Condition[];
@@ -43,13 +47,15 @@ const WARM_UP = 2;
 
 /** Each round has a slice of each condition, and begins with another one. */
 export async function compareSlices(comparison: Comparison): Promise<Measured[]> {
-  const { conditions, slices, say } = comparison;
+  const { conditions, slices, say, job, settling } = comparison;
   const measured = conditions.map((): Slice[] => []);
   for (let round = -WARM_UP; round < slices; round += 1) {
     for (let turn = 0; turn < conditions.length; turn += 1) {
       const index = (turn + round + WARM_UP) % conditions.length;
-      const { begin, end } = conditions[index]!;
+      const { begin, settled, end } = conditions[index]!;
       await begin?.();
+      await runSlice({ ...comparison, job: { ...job, requests: settling } });
+      await settled?.();
       const slice = await runSlice(comparison);
       await end?.();
       if (round >= 0) measured[index]!.push(slice);

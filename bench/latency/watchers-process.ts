@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { constants, setPriority } from 'node:os';
 import { MetricsServiceService, WatchMetricsRequest } from '../../generated/tollgate/metrics/v1/metrics.ts';
+import { toDuration } from '../../src/metrics/series-report.ts';
 import {
   Flag,
   FRAME_HEADER,
@@ -20,7 +21,14 @@ import {
 import { HpackWriter } from '../hpack-writer.ts';
 
 export type WatchersOrder =
-  | { readonly port: number; readonly key: string; readonly watchers: number; readonly stalled: number }
+  | {
+      readonly port: number;
+      readonly key: string;
+      readonly watchers: number;
+      readonly stalled: number;
+      /** How often they want to hear. */
+      readonly intervalMs: number;
+    }
   /** What was sent up to now does not count. */
   | { readonly count: true }
   | { readonly close: true };
@@ -47,13 +55,13 @@ setPriority(constants.priority.PRIORITY_LOW);
 const sockets: Socket[] = [];
 let told = { heard: 0, pieces: 0, octets: 0 };
 
-function open({ port, key, watchers, stalled }: Extract<WatchersOrder, { port: number }>): void {
+function open({ port, key, watchers, stalled, intervalMs }: Extract<WatchersOrder, { port: number }>): void {
   told = { heard: 0, pieces: 0, octets: 0 };
   for (let i = 0; i < watchers; i += 1) {
     const isStalled = i < stalled;
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     socket.on('error', () => socket.destroy());
-    socket.write(greeting(key, isStalled ? undefined : WINDOW));
+    socket.write(greeting(key, intervalMs, isStalled ? undefined : WINDOW));
     sockets.push(socket);
     // The gateway's SETTINGS; a stalled one reads no more, and has the windows that it had.
     socket.once('data', () => {
@@ -64,7 +72,7 @@ function open({ port, key, watchers, stalled }: Extract<WatchersOrder, { port: n
   }
 }
 
-function greeting(key: string, window: number | undefined): Buffer {
+function greeting(key: string, intervalMs: number, window: number | undefined): Buffer {
   const out = new OutputBuffer();
   out.append(PREFACE);
   out.append(settingsFrame(window === undefined ? [] : [[Setting.INITIAL_WINDOW_SIZE, window]]));
@@ -77,6 +85,8 @@ function greeting(key: string, window: number | undefined): Buffer {
     ':path': path,
     'content-type': 'application/grpc',
     te: 'trailers',
+    // As generated stubs say (grpc-js, grpc-java, the core and what is built on it).
+    'grpc-accept-encoding': 'identity,deflate,gzip',
   };
   const all = Object.entries({ ...fields, authorization: `Bearer ${key}` });
   const end = new HpackWriter().write(
@@ -87,7 +97,7 @@ function greeting(key: string, window: number | undefined): Buffer {
   const length = end - offset - FRAME_HEADER;
   writeFrameHeader(buffer, offset, length, FrameType.HEADERS, Flag.END_HEADERS, 1);
   out.giveBack(MAX_BLOCK - length);
-  const payload = requestSerialize(WatchMetricsRequest.fromPartial({}));
+  const payload = requestSerialize(WatchMetricsRequest.fromPartial({ interval: toDuration(intervalMs) }));
   const message = Buffer.concat([Buffer.alloc(5), payload]);
   message.writeUInt32BE(payload.length, 1);
   out.frame(FrameType.DATA, Flag.END_STREAM, 1, message);
