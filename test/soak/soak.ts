@@ -11,6 +11,8 @@ export interface SoakOptions {
   /** Milliseconds of traffic in each. */
   readonly roundMs: number;
   readonly seed: number;
+  /** How often a backend dies, in milliseconds; it comes back at once, at the same place. Default 1,500. */
+  readonly backendLifeMs?: number;
   /** Milliseconds that each caller rests after a burst of calls. Default 0. */
   readonly restMs?: number;
   /** Octets that the gateway is made to keep for each call, to see that it is noticed. Default 0. */
@@ -30,7 +32,6 @@ export interface SoakReport {
   readonly exitCode: number | null;
 }
 
-/** How often a backend dies, in milliseconds; it comes back at once, at the same place. */
 const BACKEND_LIFE_MS = 1_500;
 /** More than two tenants make with all that they call. */
 const FEW_SERIES = 500;
@@ -73,7 +74,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       };
       const deaths = (async () => {
         for (let death = 0; !clock.over(); death++) {
-          await clock.pause(BACKEND_LIFE_MS);
+          await clock.pause(options.backendLifeMs ?? BACKEND_LIFE_MS);
           await replace(death % ports.length);
           gateway.signal('SIGHUP');
         }
