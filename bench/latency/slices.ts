@@ -43,7 +43,7 @@ interface Slice extends LoadReport {
 }
 
 /** Slices of each condition that count for nothing: code is compiled, and caches fill. */
-const WARM_UP = 2;
+const WARM_UP = 1;
 
 /** Each round has a slice of each condition, and begins with another one. */
 export async function compareSlices(comparison: Comparison): Promise<Measured[]> {
