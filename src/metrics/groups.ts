@@ -8,7 +8,7 @@ const LONGEST = COUNTERS + 1;
 const FIRST_GROUPS = 64;
 const NONE = -1;
 
-/** Empty: groups do not differ in it. */
+/** Labels of a group; empty where groups do not differ in one. */
 export interface GroupLabels {
   readonly tenantId: string;
   readonly method: string;
