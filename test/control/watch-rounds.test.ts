@@ -60,6 +60,7 @@ class Watcher {
 
   get messages(): WatchMetricsResponse[] {
     return this.written.map((octets) => {
+      if (!this.acceptsGzip) expect(octets[0]).toBe(0);
       expect(octets.readUInt32BE(1)).toBe(octets.length - MESSAGE_PREFIX);
       const message = octets.subarray(MESSAGE_PREFIX);
       return WatchMetricsResponse.decode(octets[0] === 1 ? gunzipSync(message) : message);

@@ -53,6 +53,7 @@ test('two gateways that share nothing admit twice the limit, and the checker say
 test('a backend can fail, and be gone, for one gateway alone', async () => {
   const load = fleet.load(0, fleet.key('beta'));
   const other = fleet.load(1, fleet.key('beta'));
+  expect(await statusOf(load)).toBe(0);
   await fleet.backend.fail([0]);
   expect(await statusOf(load)).toBe(14);
   expect(await statusOf(other)).toBe(0);
