@@ -25,7 +25,8 @@ export const Part = {
   GATEWAY: 2,
 } as const;
 export type Part = (typeof Part)[keyof typeof Part];
-export const PARTS = 3;
+export const ALL_PARTS = Object.values(Part);
+export const PARTS = ALL_PARTS.length;
 
 /** What is counted of one call: part of its `Outcome`. */
 export type CallFacts = Pick<Outcome, 'durationMs' | 'backendMs' | 'traffic'>;

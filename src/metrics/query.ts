@@ -1,5 +1,5 @@
 import { CODES, codeName } from '../grpc/status.ts';
-import { Counter, Part } from './counters.ts';
+import { ALL_PARTS, Counter, Part } from './counters.ts';
 import { Distribution } from './distribution.ts';
 import { Groups } from './groups.ts';
 import type { Rows } from './rows.ts';
@@ -39,7 +39,6 @@ export interface Selection {
   readonly latency: ReadLatency;
 }
 
-const ALL_PARTS = Object.values(Part);
 /** No group. */
 const NONE = -1;
 

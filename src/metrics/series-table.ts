@@ -1,6 +1,6 @@
 import { CODES, Code } from '../grpc/status.ts';
 import { MAX_METHODS, type MetricsBudget } from './budget.ts';
-import { type CallFacts, type Counter, Part } from './counters.ts';
+import { ALL_PARTS, type CallFacts, type Counter, type Part } from './counters.ts';
 import { DeltaLog } from './delta-log.ts';
 import { Distinct } from './distinct.ts';
 import { LabelTable, OTHER_LABEL } from './label-table.ts';
@@ -12,8 +12,6 @@ import { WaitingCalls } from './waiting-calls.ts';
 
 /** The label of what has none of its own any more. Neither a tenant nor a method can be called so. */
 export const OTHER = '_other';
-
-const ALL_PARTS = Object.values(Part);
 
 /**
  * Calls, messages, octets and latencies by tenant, method and status, in memory that is fixed from the start. Beyond its

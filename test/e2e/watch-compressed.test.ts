@@ -9,6 +9,7 @@ import {
 } from '../../generated/tollgate/metrics/v1/metrics.ts';
 import { MESSAGE_PREFIX } from '../../src/grpc/message-prefix.ts';
 import { EverythingBackend } from '../support/everything-backend.ts';
+import { grpcMessage } from '../support/frames.ts';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.ts';
 
 // What libraries for gRPC do not show: whether messages were compressed on their way.
@@ -39,10 +40,7 @@ async function watch(accepted: Record<string, string>) {
     authorization: `Bearer ${gateway.adminKey}`,
     ...accepted,
   });
-  const payload = requestSerialize(WatchMetricsRequest.fromPartial({}));
-  const message = Buffer.concat([Buffer.alloc(MESSAGE_PREFIX), payload]);
-  message.writeUInt32BE(payload.length, 1);
-  stream.end(message);
+  stream.end(grpcMessage(requestSerialize(WatchMetricsRequest.fromPartial({}))));
   const [headers] = (await once(stream, 'response')) as [Record<string, string>];
   let read = Buffer.alloc(0);
   for await (const piece of stream) {
