@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { Duration } from '../../generated/google/protobuf/duration.ts';
 import { Backend, BackendServiceService as service } from '../../generated/tollgate/admin/v1/backend.ts';
 import { durationToMs } from '../contracts/policy.ts';
+import { toDuration } from '../metrics/series-report.ts';
 import { type AdminOptions, addAdminOptions, withAdminClient } from './admin-client.ts';
 import { addChangeOptions, type ChangeOptions, printDone, withChange } from './change.ts';
 import { CliError, type Io } from './io.ts';
@@ -145,8 +145,4 @@ async function read(file: string, io: Io): Promise<string> {
   } catch (error) {
     throw new CliError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-function toDuration(ms: number): Duration {
-  return Duration.create({ seconds: Math.floor(ms / 1000), nanos: (ms % 1000) * 1_000_000 });
 }

@@ -1,4 +1,3 @@
-import { Duration } from '../../generated/google/protobuf/duration.ts';
 import {
   type Breaker,
   type BreakerServiceServer,
@@ -10,6 +9,7 @@ import {
 } from '../../generated/tollgate/admin/v1/breaker.ts';
 import type { BreakerAdmin, BreakerStatus } from '../breaker/breaker-admin.ts';
 import { Code } from '../grpc/status.ts';
+import { toDuration } from '../metrics/series-report.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Caller } from './caller.ts';
 import type { Changes } from './changes.ts';
@@ -91,8 +91,4 @@ function toBreaker(status: BreakerStatus, now: number): Breaker {
       openTime: openedAgoMs === undefined ? undefined : new Date(now - openedAgoMs),
     })),
   };
-}
-
-function toDuration(ms: number): Duration {
-  return Duration.create({ seconds: Math.floor(ms / 1000), nanos: Math.round((ms % 1000) * 1e6) });
 }

@@ -1,6 +1,6 @@
-import { Duration } from '../../../generated/google/protobuf/duration.ts';
 import { Quota_Period } from '../../../generated/tollgate/admin/v1/plan.ts';
 import type { LimitUsage, QuotaUsage, Usage } from '../../../generated/tollgate/admin/v1/usage.ts';
+import { toDuration } from '../../metrics/series-report.ts';
 import { counterOf } from '../../quota/meter.ts';
 import { Periods } from '../../quota/period.ts';
 import type { QuotaCounter, QuotaLedger, QuotaStanding, RateLedger } from '../../store/ledger.ts';
@@ -132,8 +132,4 @@ function toQuotaUsage(quota: Quota, counter: QuotaCounter, standing: QuotaStandi
 
 function toPeriod({ period }: Quota): Quota_Period {
   return period === 'day' ? Quota_Period.PERIOD_DAY : Quota_Period.PERIOD_MONTH;
-}
-
-function toDuration(ms: number): Duration {
-  return Duration.create({ seconds: Math.floor(ms / 1000), nanos: Math.round((ms % 1000) * 1e6) });
 }
