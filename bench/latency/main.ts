@@ -1,10 +1,9 @@
 /**
  * `npm run bench:latency`: what others cost the callers of a gateway that is not busy. A fixed rate of calls, in slices that take
- * turns: without watchers of metrics, with 100, of which 10 take nothing, and with as many who are sent the same octets by
- * another process (`watchers`); and with a collector of traces and metrics that runs, with one that is stopped by a signal, and
- * with one that runs once more (`collector`). Gateway, backend, load and watchers are processes of their own.
+ * turns: at a gateway with 100 watchers of metrics, of which 10 take nothing, and at another one that nobody watches (`watchers`); and with
+ * a collector of traces and metrics that runs, with one that is stopped by a signal, and with one that runs once more
+ * (`collector`). Gateways, backend, load and watchers are processes of their own.
  */
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,8 +16,7 @@ import type { LoadJob } from '../load.ts';
 import { describeMachine } from '../machine.ts';
 import { probe } from '../probe.ts';
 import { embeddedIn, startTollgate } from '../proxies/tollgate.ts';
-import type { PourOrder } from './pour-process.ts';
-import { ask, compareSlices, type Measured, ratioOf } from './slices.ts';
+import { ask, compareSlices, type Measured, medianOf, ratioOf } from './slices.ts';
 import type { WatchersOrder, WatchersReport } from './watchers-process.ts';
 
 const MOST_RATIO = 1.1;
@@ -32,10 +30,14 @@ const MIB = 1_048_576;
 const WARM_UP = { requests: 400_000, streams: 50 };
 /** The same for what watchers are told: in so many seconds, with so many calls in each, as much as in minutes. */
 const WATCHED_WARM_UP = { intervalMs: 100, seconds: 20, rate: 4_000 };
-/** Before each slice: longer than it takes V8 to collect the young generation once at this rate. */
+/** Before each slice of `collector`, and when watchers have come: longer than it takes V8 to collect the young generation once at this rate. */
 const SETTLING_SECONDS = 5;
+/** Before each slice of `watchers`, where nobody comes or goes. */
+const BREATH_SECONDS = 0.5;
 /** As startTollgate sets it. */
 const ADMIN_KEY = `tg_admin_${'0'.repeat(12)}_${'b'.repeat(48)}`;
+
+const WATCH = { key: ADMIN_KEY, watchers: WATCHERS, stalled: STALLED, intervalMs: 1000 };
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -81,65 +83,57 @@ function jobFor({ tenants, rate, seconds }: Stage, port: number): LoadJob {
   };
 }
 
+type Gateway = Awaited<ReturnType<typeof startGateway>>;
+
+/**
+ * Of two gateways one is watched for half of the time, and then the other: no two processes are quite alike, and who comes and goes between
+ * slices leaves garbage, which is not what those who watch cost. The control has what the machine has to do for watchers beside,
+ * who hear from a gateway that has no calls.
+ */
 async function compareWatchers(stage: Stage): Promise<boolean> {
-  const gateway = await startGateway(stage, 'watched', {});
   const watchers = stage.children.start('watchers', process.execPath, [program('watchers-process.ts')], { ipc: true });
-  const pour = stage.children.start('pour', process.execPath, [program('pour-process.ts')], { ipc: true });
-  const [{ port: pourPort }] = (await once(pour.child, 'message')) as [{ port: number }];
-  const order = { key: ADMIN_KEY, watchers: WATCHERS, stalled: STALLED, intervalMs: 1000 };
-  const close: WatchersOrder = { close: true };
+  const gateways = [await startGateway(stage, 'one', {}), await startGateway(stage, 'other', {})] as const;
+  for (const gateway of gateways) await warmUpWatched(stage, watchers, gateway);
+  const [one, other] = gateways;
+  const halves = [await watchHalf(stage, watchers, one, other), await watchHalf(stage, watchers, other, one)];
+  const [watched, control] = [0, 1].map((index) => ({
+    name: halves[0]![index]!.name,
+    slices: halves.flatMap((half) => half[index]!.slices),
+  }));
+  return tell(`${WATCHERS} watchers of metrics, ${STALLED} of them stalled`, watched!, control!);
+}
+
+async function warmUpWatched(stage: Stage, watchers: Service, { port, admin }: Gateway): Promise<void> {
   const { intervalMs, seconds, rate } = WATCHED_WARM_UP;
-  await ask<WatchersReport>(watchers, { ...order, port: gateway.admin, intervalMs });
-  await ask(stage.load, { ...jobFor(stage, gateway.port), rate, requests: seconds * rate });
-  await ask<WatchersReport>(watchers, close);
-  const sent = { pieces: 0, octets: 0, last: 0 };
-  const grown: number[] = [];
-  const settle = () => delay(500);
+  await ask<WatchersReport>(watchers, { ...WATCH, port: admin, intervalMs });
+  await ask(stage.load, { ...jobFor(stage, port), rate, requests: seconds * rate });
+  await ask<WatchersReport>(watchers, { close: true } satisfies WatchersOrder);
+}
+
+/** @returns what came of the first gateway, which is watched, and of the second */
+async function watchHalf(stage: Stage, watchers: Service, watched: Gateway, other: Gateway): Promise<Measured[]> {
+  await ask<WatchersReport>(watchers, { ...WATCH, port: watched.admin });
+  for (const { port } of [watched, other]) {
+    await ask(stage.load, { ...jobFor(stage, port), requests: stage.rate * SETTLING_SECONDS });
+  }
+  const before = residentOctets(watched.pid);
   const measured = await compareSlices({
     ...stage,
-    gateway,
-    job: jobFor(stage, gateway.port),
-    settling: stage.rate * SETTLING_SECONDS,
+    slices: Math.ceil(stage.slices / 2),
+    settling: stage.rate * BREATH_SECONDS,
     say,
     conditions: [
-      { name: 'without watchers' },
-      {
-        name: 'with watchers',
-        begin: async () => {
-          await ask<WatchersReport>(watchers, { ...order, port: gateway.admin });
-        },
-        settled: async () => {
-          await ask<WatchersReport>(watchers, { count: true });
-        },
-        end: async () => {
-          grown.push(residentOctets(gateway.pid));
-          const { pieces, octets } = await ask<WatchersReport>(watchers, close);
-          sent.pieces += pieces;
-          sent.octets += octets;
-          sent.last = octets;
-          await settle();
-        },
-      },
-      {
-        name: 'the same octets from elsewhere',
-        begin: async () => {
-          const each = Math.max(MIB / 100, sent.last / stage.seconds / (WATCHERS - STALLED));
-          await ask(pour, { octetsPerSecond: each } satisfies PourOrder);
-          await ask<WatchersReport>(watchers, { ...order, port: pourPort });
-        },
-        end: async () => {
-          await ask<WatchersReport>(watchers, close);
-          await settle();
-        },
-      },
+      { name: 'with watchers', gateway: watched, job: jobFor(stage, watched.port) },
+      { name: 'without watchers', gateway: other, job: jobFor(stage, other.port) },
     ],
   });
-  const mib = (octets = 0) => (octets / MIB).toFixed(0);
+  const { pieces, octets } = await ask<WatchersReport>(watchers, { close: true } satisfies WatchersOrder);
+  const mib = (count: number) => (count / MIB).toFixed(0);
+  const after = residentOctets(watched.pid);
   say(
-    `sent ${mib(sent.octets)} MiB in ${sent.pieces} pieces; the gateway's memory ${mib(grown[0])} MiB with the first ` +
-      `watchers, ${mib(grown.at(-1))} with the last, ${mib(Math.max(...grown))} at most`,
+    `sent ${mib(octets)} MiB in ${pieces} pieces; the gateway's memory ${mib(before)} MiB at first, then ${mib(after)}`,
   );
-  return tell(`${WATCHERS} watchers of metrics, ${STALLED} of them stalled`, measured);
+  return measured;
 }
 
 async function compareCollector(stage: Stage): Promise<boolean> {
@@ -154,15 +148,15 @@ async function compareCollector(stage: Stage): Promise<boolean> {
     tracing: { ratio: 0.01 },
   });
   let most = 0;
-  const measured = await compareSlices({
+  const on = { gateway, job: jobFor(stage, gateway.port) };
+  const [plain, stopped, control] = await compareSlices({
     ...stage,
-    gateway,
-    job: jobFor(stage, gateway.port),
     settling: stage.rate * SETTLING_SECONDS,
     say,
     conditions: [
-      { name: 'a collector that runs' },
+      { ...on, name: 'a collector that runs' },
       {
+        ...on,
         name: 'one that is stopped',
         begin: async () => collector.child.kill('SIGSTOP'),
         end: async () => {
@@ -172,37 +166,35 @@ async function compareCollector(stage: Stage): Promise<boolean> {
           await delay(1000);
         },
       },
-      { name: 'one that runs, again' },
+      { ...on, name: 'one that runs, again' },
     ],
   });
   say(`resident at most ${(most / MIB).toFixed(1)} MiB`);
-  return tell('1 % of calls traced, metrics each second', measured);
+  return tell('1 % of calls traced, metrics each second', stopped!, control!, plain);
 }
 
 const program = (name: string) => join(import.meta.dirname, name);
 
 /**
- * Holds the second of three conditions against the third: the control, which has all that the machine has to do beside, but
- * without the gateway. The first is there to be compared with.
+ * Holds what is tested against the control, which has all that the machine has to do beside.
+ * @param plain there to be compared with
  * @returns whether it holds
  */
-function tell(what: string, measured: readonly Measured[]): boolean {
-  const [plain, tested, control] = measured;
-  if (plain === undefined || tested === undefined || control === undefined)
-    throw new Error('there are three conditions');
+function tell(what: string, tested: Measured, control: Measured, plain?: Measured): boolean {
   const ratio = ratioOf(tested, control);
-  const failed = measured.reduce((sum, each) => sum + each.failed, 0);
+  const all = [...(plain === undefined ? [] : [plain]), tested, control];
+  const failed = all.flatMap(({ slices }) => slices).reduce((sum, slice) => sum + slice.failed, 0);
   const holds = ratio <= MOST_RATIO && failed === 0;
   process.stdout.write(`${what}\n`);
-  for (const { name, p50, p99, cpu } of measured) {
-    process.stdout.write(
-      `  ${name}: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, the gateway's CPU ${cpu.toFixed(0)} us a call\n`,
-    );
+  for (const each of all) {
+    const [p50, p99] = [medianOf(each, 'p50Ms').toFixed(2), medianOf(each, 'p99Ms').toFixed(2)];
+    const cpu = medianOf(each, 'cpu').toFixed(0);
+    process.stdout.write(`  ${each.name}: p50 ${p50} ms, p99 ${p99} ms, the gateway's CPU ${cpu} us a call\n`);
   }
+  const others = plain === undefined ? '' : `; of ${plain.name} ${ratioOf(tested, plain).toFixed(2)} times`;
   process.stdout.write(
     `  p99 ${tested.name} is ${ratio.toFixed(2)} times that of ${control.name} (at most ${MOST_RATIO}): ` +
-      `${holds ? 'holds' : 'DOES NOT HOLD'}; of ${plain.name} ${ratioOf(tested, plain).toFixed(2)} times, and the control ` +
-      `${ratioOf(control, plain).toFixed(2)} times; failed ${failed}\n`,
+      `${holds ? 'holds' : 'DOES NOT HOLD'}${others}; failed ${failed}\n`,
   );
   return holds;
 }

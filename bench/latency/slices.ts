@@ -7,17 +7,15 @@ import { median } from '../table.ts';
 /** What a slice of the load is measured beside. */
 export interface Condition {
   readonly name: string;
+  readonly gateway: Service;
+  readonly job: LoadJob;
   readonly begin?: () => Promise<unknown>;
-  /** Right before the slice counts. */
-  readonly settled?: () => Promise<unknown>;
   readonly end?: () => Promise<unknown>;
 }
 
 /** What is compared: the same load under several conditions, in slices that take turns. */
 export interface Comparison {
-  readonly gateway: Service;
   readonly load: Service;
-  readonly job: LoadJob;
   /** Requests of each slice before those that count: whoever has come has settled then, and what was made for them has its place in memory. */
   readonly settling: number;
   /** Of each condition. */
@@ -26,66 +24,54 @@ export interface Comparison {
   readonly say: (line: string) => void;
 }
 
-/** What came of one condition: medians over its slices. */
+/** What came of one condition. */
 export interface Measured {
   readonly name: string;
-  /** Milliseconds. */
-  readonly p50: number;
-  readonly p99: number;
-  /** The gateway's, microseconds for each call. */
-  readonly cpu: number;
-  readonly p99s: readonly number[];
-  readonly failed: number;
+  readonly slices: readonly Slice[];
 }
 
 interface Slice extends LoadReport {
-  readonly cpuMicros: number;
+  /** The gateway's, microseconds for each call. */
+  readonly cpu: number;
 }
 
 /** Slices of each condition that count for nothing: code is compiled, and caches fill. */
 const WARM_UP = 1;
 
 /** Each round has a slice of each condition, and begins with another one. */
-export async function compareSlices(comparison: Comparison): Promise<Measured[]> {
-  const { conditions, slices, say, job, settling } = comparison;
-  const measured = conditions.map((): Slice[] => []);
+export async function compareSlices({ conditions, slices, say, settling, load }: Comparison): Promise<Measured[]> {
+  const measured = conditions.map(({ name }) => ({ name, slices: [] as Slice[] }));
   for (let round = -WARM_UP; round < slices; round += 1) {
     for (let turn = 0; turn < conditions.length; turn += 1) {
       const index = (turn + round + WARM_UP) % conditions.length;
-      const { begin, settled, end } = conditions[index]!;
-      await begin?.();
-      await runSlice({ ...comparison, job: { ...job, requests: settling } });
-      await settled?.();
-      const slice = await runSlice(comparison);
-      await end?.();
-      if (round >= 0) measured[index]!.push(slice);
+      const condition = conditions[index]!;
+      await condition.begin?.();
+      await ask<LoadReport>(load, { ...condition.job, requests: settling });
+      const slice = await runSlice(load, condition);
+      await condition.end?.();
+      if (round >= 0) measured[index]!.slices.push(slice);
     }
     if (round < 0) continue;
-    const told = conditions.map(({ name }, index) => `${measured[index]!.at(-1)!.p99Ms.toFixed(2)} ${name}`);
+    const told = measured.map(({ name, slices: own }) => `${own.at(-1)!.p99Ms.toFixed(2)} ${name}`);
     say(`${round + 1}/${slices}: p99 ms ${told.join(', ')}`);
   }
-  return conditions.map(({ name }, index) => {
-    const own = measured[index]!;
-    return {
-      name,
-      p50: median(own.map(({ p50Ms }) => p50Ms)),
-      p99: median(own.map(({ p99Ms }) => p99Ms)),
-      cpu: median(own.map(({ cpuMicros }) => cpuMicros)),
-      p99s: own.map(({ p99Ms }) => p99Ms),
-      failed: own.reduce((sum, { failed }) => sum + failed, 0),
-    };
-  });
+  return measured;
+}
+
+/** The median of its slices. */
+export function medianOf({ slices }: Measured, what: 'p50Ms' | 'p99Ms' | 'cpu'): number {
+  return median(slices.map((slice) => slice[what]));
 }
 
 /** Of the p99s, one condition against another: the median of those of neighbours, for what else the machine does comes and goes. */
 export function ratioOf(one: Measured, other: Measured): number {
-  return median(one.p99s.map((p99, slice) => p99 / other.p99s[slice]!));
+  return median(one.slices.map(({ p99Ms }, slice) => p99Ms / other.slices[slice]!.p99Ms));
 }
 
-async function runSlice({ gateway, load, job }: Comparison): Promise<Slice> {
+async function runSlice(load: Service, { gateway, job }: Condition): Promise<Slice> {
   const before = threadMicros(gateway.pid);
   const report = await ask<LoadReport>(load, job);
-  return { ...report, cpuMicros: (threadMicros(gateway.pid) - before) / job.requests };
+  return { ...report, cpu: (threadMicros(gateway.pid) - before) / job.requests };
 }
 
 /** Sends a service an order, and waits for what it tells. @throws Error when it ends instead, or tells nothing for a minute */

@@ -29,8 +29,6 @@ export type WatchersOrder =
       /** How often they want to hear. */
       readonly intervalMs: number;
     }
-  /** What was sent up to now does not count. */
-  | { readonly count: true }
   | { readonly close: true };
 
 export interface WatchersReport {
@@ -119,11 +117,6 @@ function read(socket: Socket, reading: number): void {
 
 process.on('message', (order: WatchersOrder) => {
   if ('port' in order) return open(order);
-  if ('count' in order) {
-    told = { ...told, pieces: 0, octets: 0 };
-    process.send?.(told);
-    return;
-  }
   for (const socket of sockets.splice(0)) socket.destroy();
   process.send?.(told);
 });

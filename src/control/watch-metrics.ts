@@ -64,12 +64,12 @@ export class MetricsWatch {
     this.#skipped = 0;
   }
 
-  /** @param message what was left out is `skippedBefore`; compressed only where `acceptsGzip` */
-  tell(message: Buffer, cursors: Cursors): void {
+  /** @param message what was left out is `skippedBefore`; compressed only where `acceptsGzip` @param place of the cursors */
+  tell(message: Buffer, cursors: Cursors, place: string): void {
     this.#isBeingTold = false;
     if (this.#isClosed) return;
     this.#cursors = cursors;
-    this.#place = [...cursors].join(' ');
+    this.#place = place;
     this.#writer.write(message);
   }
 

@@ -128,7 +128,7 @@ class WatchRounds {
         if (watch.isClosed) continue;
         const message = await messages.get(watch);
         await spread.turn(message.length);
-        watch.tell(message, progress.cursors);
+        watch.tell(message, progress.cursors, messages.place);
         if (this.#watches.delete(watch)) this.#watches.add(watch);
       }
     } catch (error) {

@@ -38,6 +38,36 @@ test('a process that was busy and is idle gives memory back, twice, and is left 
   expect(committed[1]).toBeLessThan(20); // MiB; its young generation alone was 32.
 });
 
+/** Leaves V8 something to give back, and lives on for longer than V8 is told to wait before it does. */
+const leaveGarbage = (flags: string) => `
+  import { OldGeneration } from '${MODULE.href}';
+  new OldGeneration(${flags});
+  let kept = Array.from({ length: 600_000 }, (_, index) => ({ index, more: [index] }));
+  gc();
+  kept = [];
+  gc();
+  setTimeout(() => {}, 500);
+`;
+
+describe("V8's own collections that give memory back, and make the young generation small", () => {
+  const V8_FLAGS = ['--expose-gc', '--trace-memory-reducer', '--gc-memory-reducer-start-delay-ms=10'];
+
+  async function told(flags: string): Promise<string> {
+    const program = ['--memory-reducer-gc-count=2', '--input-type=module', '-e', leaveGarbage(flags)];
+    const { stdout } = await promisify(execFile)(process.execPath, [...V8_FLAGS, ...program]);
+    expect(stdout).toContain('Memory reducer:');
+    return stdout;
+  }
+
+  test('do not come under a load that is light but for ever', async () => {
+    expect(await told('[]')).not.toMatch(/waiting|started/);
+  });
+
+  test('come where the operator says so', async () => {
+    expect(await told('process.execArgv')).toMatch(/waiting|started/);
+  });
+});
+
 /** Keeps 60 MiB, of which 40 are always replaced by others that live as long; prints how often all was collected. */
 const GARBAGE = `
   import { PerformanceObserver, constants } from 'node:perf_hooks';
