@@ -37,6 +37,7 @@ const BREATH_SECONDS = 0.5;
 /** As startTollgate sets it. */
 const ADMIN_KEY = `tg_admin_${'0'.repeat(12)}_${'b'.repeat(48)}`;
 
+const CLOSE = { close: true } satisfies WatchersOrder;
 const WATCH = { key: ADMIN_KEY, watchers: WATCHERS, stalled: STALLED, intervalMs: 1000 };
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
@@ -107,7 +108,7 @@ async function warmUpWatched(stage: Stage, watchers: Service, { port, admin }: G
   const { intervalMs, seconds, rate } = WATCHED_WARM_UP;
   await ask<WatchersReport>(watchers, { ...WATCH, port: admin, intervalMs });
   await ask(stage.load, { ...jobFor(stage, port), rate, requests: seconds * rate });
-  await ask<WatchersReport>(watchers, { close: true } satisfies WatchersOrder);
+  await ask<WatchersReport>(watchers, CLOSE);
 }
 
 /** @returns what came of the first gateway, which is watched, and of the second */
@@ -127,7 +128,7 @@ async function watchHalf(stage: Stage, watchers: Service, watched: Gateway, othe
       { name: 'without watchers', gateway: other, job: jobFor(stage, other.port) },
     ],
   });
-  const { pieces, octets } = await ask<WatchersReport>(watchers, { close: true } satisfies WatchersOrder);
+  const { pieces, octets } = await ask<WatchersReport>(watchers, CLOSE);
   const mib = (count: number) => (count / MIB).toFixed(0);
   const after = residentOctets(watched.pid);
   say(

@@ -22,12 +22,9 @@ const known = new WeakMap<Uint8Array, WatchMessages>();
 export class WatchMessages {
   readonly #progress: Progress;
   readonly #messages = new Map<string, Promise<Buffer>>();
-  /** Of all who were told it: where they are then. */
-  readonly place: string;
 
   constructor(progress: Progress) {
     this.#progress = progress;
-    this.place = [...progress.cursors].join(' ');
   }
 
   static of(progress: Progress): WatchMessages {

@@ -124,11 +124,12 @@ class WatchRounds {
     try {
       const progress = await advance(watches[0]!.cursors);
       const messages = WatchMessages.of(progress);
+      const place = [...progress.cursors].join(' ');
       for (const watch of watches) {
         if (watch.isClosed) continue;
         const message = await messages.get(watch);
         await spread.turn(message.length);
-        watch.tell(message, progress.cursors, messages.place);
+        watch.tell(message, progress.cursors, place);
         if (this.#watches.delete(watch)) this.#watches.add(watch);
       }
     } catch (error) {
