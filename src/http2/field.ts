@@ -40,6 +40,10 @@ export class Field {
     this.indexing = indexing;
     this.size = name.length + value.length + 32;
   }
+
+  get isWritten(): false {
+    return false;
+  }
 }
 
 /**
@@ -54,9 +58,15 @@ export abstract class WrittenField {
 
   /**
    * Writes its value at `target[at...]`, where there is room.
-   * @param beside the fields that it is sent with: what is made of another one need not be kept for each message
+   * @param last the written field before it in the same block, whose value is at `target[lastAt...]`: what is made of another one
+   *   need not be kept for each message
    */
-  abstract writeValue(target: Buffer, at: number, beside: readonly ExtraField[]): void;
+  abstract writeValue(target: Buffer, at: number, last?: WrittenField, lastAt?: number): void;
+
+  /** Tells it from a `Field`: `instanceof` walks up the prototypes, for each field of each message. */
+  get isWritten(): true {
+    return true;
+  }
 
   get size(): number {
     return this.name.length + this.length + 32;

@@ -5,6 +5,8 @@ const OCTAVE_BITS = 5;
 export const OCTAVE_BUCKETS = 1 << OCTAVE_BITS;
 export const OCTAVES = 64;
 export const BUCKETS = OCTAVES * OCTAVE_BUCKETS;
+/** A bucket has so many bits: above them is room for what it is a bucket of. */
+export const BUCKET_BITS = Math.log2(BUCKETS);
 /** The first octave begins at 2^-12 us, a quarter of a nanosecond, and the last ends after 142 years. */
 const LOWEST = -12;
 const LEAST_US = 2 ** LOWEST;

@@ -90,11 +90,9 @@ export class DeltaLog {
     this.#head += FIRST_BUCKET;
   }
 
-  bucket(part: Part, bucket: number, count: number): void {
-    for (let left = count; left > 0; left -= MAX_COUNT) {
-      const some = Math.min(left, MAX_COUNT);
-      this.#words[this.#head++ & this.#mask] = ((part * BUCKETS + bucket) << COUNT_BITS) | some;
-    }
+  /** @param cell as `CallSum` has it @param count at most `MAX_COUNT` */
+  cell(cell: number, count: number): void {
+    this.#words[this.#head++ & this.#mask] = (cell << COUNT_BITS) | count;
   }
 
   endEntry(): void {

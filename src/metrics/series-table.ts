@@ -1,4 +1,5 @@
 import { CODES, Code } from '../grpc/status.ts';
+import { BUCKET_BITS, BUCKETS } from './buckets.ts';
 import { MAX_METHODS, type MetricsBudget } from './budget.ts';
 import { ALL_PARTS, type CallFacts, type Counter, type Part } from './counters.ts';
 import { DeltaLog } from './delta-log.ts';
@@ -164,9 +165,8 @@ export class SeriesTable {
     const known: number[] = [];
     const generations: number[] = [];
     const unknown: number[] = [];
-    let series = ABSENT;
     for (let call = 0; call < waiting.length; call++) {
-      if (!waiting.isLikeLast(call)) series = this.#find(call);
+      const series = this.#find(call);
       if (series === ABSENT) {
         unknown.push(call);
         continue;
@@ -211,19 +211,17 @@ export class SeriesTable {
   /** Adds a call, and those linked behind it, to a series. */
   #count(series: number, last: number): void {
     const { log } = this;
-    const { counters, max, buckets } = this.#waiting.sumUp(last);
+    const sum = this.#waiting.sumUp(last);
+    const { counters, max } = sum;
     const records = this.#records;
     records.use(series);
     records.add(series, counters, max);
     log.beginEntry(series, records.generationOf(series), records.labelsOf(series), counters, max);
-    for (const part of ALL_PARTS) {
-      const counts = buckets[part]!;
-      for (let place = 0; place < counts.length; place++) {
-        const bucket = counts.bucketAt(place);
-        const count = counts.countAt(place);
-        log.bucket(part, bucket, count);
-        this.#addBucket(series, part, bucket, count);
-      }
+    for (let place = 0; place < sum.length; place++) {
+      const cell = sum.cellAt(place);
+      const count = sum.countAt(place);
+      log.cell(cell, count);
+      this.#addCell(series, cell, count);
     }
     log.endEntry();
   }
@@ -256,16 +254,19 @@ export class SeriesTable {
     return this.#allocate(Kind.OWN, tenantNumber, methodNumber, status);
   }
 
-  #addBucket(series: number, part: Part, bucket: number, count: number): void {
+  #addCell(series: number, cell: number, count: number): void {
     const records = this.#records;
-    let histogram = this.pool.add(records.histogramOf(series, part), bucket, count);
+    const part = (cell >>> BUCKET_BITS) as Part;
+    const bucket = cell & (BUCKETS - 1);
+    const before = records.histogramOf(series, part);
+    let histogram = this.pool.add(before, bucket, count);
     while (histogram < 0) {
       records.setHistogram(series, part, ~histogram);
       // The budget is such that this series and the last ones that can be folded into always have their pages.
       if (!this.#makeRoom(series)) return;
       histogram = this.pool.add(records.histogramOf(series, part), bucket, count);
     }
-    records.setHistogram(series, part, histogram);
+    if (histogram !== before) records.setHistogram(series, part, histogram);
   }
 
   /** Folds some series other than `except`. @returns false when there is none */

@@ -101,6 +101,27 @@ export class RequestId extends WrittenField {
   }
 }
 
+/**
+ * Copies the 32 digits of an id of ours from where `writeValue` has written it, `from`: half of what writing them costs. As doubles go
+ * eight at a time, and keep their bits: digits are never those of a NaN.
+ */
+export function copyTraceId(view: DataView, from: number, to: number): void {
+  view.setFloat64(to, view.getFloat64(from));
+  view.setUint32(to + 8, view.getUint32(from + 9));
+  view.setUint32(to + 12, view.getUint32(from + 14));
+  view.setUint32(to + 16, view.getUint32(from + 19));
+  view.setUint32(to + 20, view.getUint32(from + 24));
+  view.setFloat64(to + 24, view.getFloat64(from + 28));
+}
+
+/** Likewise what `writeSpanId` writes. */
+export function copySpanId(index: number, view: DataView, from: number, to: number): void {
+  writeOctet(index + 1, view, to);
+  view.setUint16(to + 2, view.getUint16(from + 21));
+  view.setUint32(to + 4, view.getUint32(from + 24));
+  view.setFloat64(to + 8, view.getFloat64(from + 28));
+}
+
 /** Writes the octets of an id of ours, 16: the id of a trace. */
 export function writeTraceOctets({ a, b, c, d }: RequestId, target: DataView, at: number): void {
   target.setInt32(at, a);

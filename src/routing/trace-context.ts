@@ -1,6 +1,6 @@
-import { type ExtraField, WrittenField } from '../http2/index.ts';
+import { WrittenField } from '../http2/index.ts';
 import { viewOf } from './hex.ts';
-import { RequestId } from './request-id.ts';
+import { copySpanId, copyTraceId, RequestId } from './request-id.ts';
 
 /** Where a call comes from, by its `traceparent` (W3C Trace Context, level 2). */
 export interface TraceParent {
@@ -87,9 +87,10 @@ export class AttemptTraceparent extends TraceparentField {
   writeValue(target: Buffer, at: number): void {
     const { foreignTraceId, uuid, index, sampled } = this.#span;
     const view = viewOf(target);
+    writeFrame(view, at, sampled);
     if (foreignTraceId === undefined) uuid.writeTraceId(view, at + TRACE_AT);
     else target.latin1Write(foreignTraceId, at + TRACE_AT);
-    writeRest(view, at, uuid, index, sampled);
+    uuid.writeSpanId(index, view, at + SPAN_AT);
   }
 }
 
@@ -97,7 +98,7 @@ export class AttemptTraceparent extends TraceparentField {
 const FIRST = 1;
 
 /**
- * The `traceparent` of the first attempt of a call that begins its trace: all of it comes of the request's id beside it. So it is
+ * The `traceparent` of the first attempt of a call that begins its trace: all of it comes of the request's id before it. So it is
  * the same object for all calls, and nothing is made for a call that is not sampled.
  */
 class OwnTraceparent extends TraceparentField {
@@ -108,11 +109,13 @@ class OwnTraceparent extends TraceparentField {
     this.#sampled = sampled;
   }
 
-  writeValue(target: Buffer, at: number, beside: readonly ExtraField[]): void {
-    const id = requestIdIn(beside);
+  override writeValue(target: Buffer, at: number, last?: WrittenField, lastAt = 0): void {
+    if (!(last instanceof RequestId))
+      throw new Error('a traceparent is sent without the request id that it is made of');
     const view = viewOf(target);
-    id.writeTraceId(view, at + TRACE_AT);
-    writeRest(view, at, id, FIRST, this.#sampled);
+    writeFrame(view, at, this.#sampled);
+    copyTraceId(view, lastAt, at + TRACE_AT);
+    copySpanId(FIRST, view, lastAt, at + SPAN_AT);
   }
 }
 
@@ -124,20 +127,11 @@ export function ownTraceparent(sampled: boolean): WrittenField {
 const OWN = new OwnTraceparent(false);
 const OWN_SAMPLED = new OwnTraceparent(true);
 
-/** It stands in front of the `traceparent`, mostly the next to it. */
-function requestIdIn(fields: readonly ExtraField[]): RequestId {
-  for (let i = fields.length - 1; i >= 0; i--) {
-    const field = fields[i];
-    if (field instanceof RequestId) return field;
-  }
-  throw new Error('a traceparent is sent without the request id that it is made of');
-}
-
-function writeRest(view: DataView, at: number, uuid: RequestId, index: number, sampled: boolean): void {
+/** All but the ids. */
+function writeFrame(view: DataView, at: number, sampled: boolean): void {
   view.setUint16(at, VERSION);
   view.setUint8(at + TRACE_AT - 1, DASH);
   view.setUint8(at + SPAN_AT - 1, DASH);
-  uuid.writeSpanId(index, view, at + SPAN_AT);
   view.setUint8(at + FLAGS_AT - 1, DASH);
   view.setUint16(at + FLAGS_AT, sampled ? FLAG_SAMPLED : NO_FLAG);
 }

@@ -1,4 +1,4 @@
-import { type ExtraField, Field, Indexing, WrittenField } from '../field.ts';
+import { type ExtraField, Field, Indexing, type WrittenField } from '../field.ts';
 import type { EncodedBlock, HeaderBlock } from '../header-block.ts';
 import { Admission } from './admission.ts';
 import { DynamicTable, INITIAL_TABLE_SIZE } from './dynamic-table.ts';
@@ -115,13 +115,21 @@ export class Encoder {
     let at = this.#smallestSize < 0 ? offset : this.#writeSizeUpdates(target, offset);
     at = this.#writeBlock(block, target, at);
     if (extra === undefined) return at;
+    let last: WrittenField | undefined;
+    let lastAt = 0;
     for (let i = 0; i < extra.length; i++) {
       const field = extra[i]!;
       const slot = this.#blockSlots + (i % EXTRA_SLOTS);
-      at =
-        field instanceof WrittenField
-          ? this.#writeWritten(field, extra, slot, target, at)
-          : this.#writeField(field, slot, target, at);
+      if (!field.isWritten) {
+        at = this.#writeField(field, slot, target, at);
+        continue;
+      }
+      const { length } = field;
+      at = writeInteger(length, STRING_MASK, 0, target, this.#writeWrittenName(field, slot, target, at));
+      field.writeValue(target, at, last, lastAt);
+      last = field;
+      lastAt = at;
+      at += length;
     }
     return at;
   }
@@ -164,29 +172,20 @@ export class Encoder {
     return at;
   }
 
-  #writeWritten(
-    field: WrittenField,
-    beside: readonly ExtraField[],
-    slot: number,
-    target: Buffer,
-    offset: number,
-  ): number {
-    const { length } = field;
-    let at = this.#writeWrittenName(field, this.#nameOf(field.name, slot), target, offset);
-    at = writeInteger(length, STRING_MASK, 0, target, at);
-    field.writeValue(target, at, beside);
-    return at + length;
-  }
-
   /**
    * The first of a name enters the table for the sake of its name, where there is room that nobody else needs: from then on it is a
    * number, 12 octets less of each request id and each `traceparent`.
    */
-  #writeWrittenName({ name, size }: WrittenField, entry: NameEntry, target: Buffer, offset: number): number {
+  #writeWrittenName(field: WrittenField, slot: number, target: Buffer, offset: number): number {
+    const { name } = field;
+    const entry = this.#nameOf(name, slot);
+    const index = this.#nameIndex(entry);
+    if (index !== 0) return writeInteger(index, LITERAL_MASK, NOT_INDEXED, target, offset);
     const table = this.#table;
-    const enters =
-      this.#nameIndex(entry) === 0 && size <= this.#largestIndexed && table.octets + size <= table.capacity;
-    if (!enters) return this.#writeName(entry, name, NOT_INDEXED, target, offset);
+    const { size } = field;
+    if (size > this.#largestIndexed || table.octets + size > table.capacity) {
+      return this.#writeName(entry, name, NOT_INDEXED, target, offset);
+    }
     table.insert({ field: new Field(name, ''), size, staticIndex: 0, inserted: 0, literals: 0 });
     entry.inserted = table.inserted;
     return writeRaw(name, target, writeInteger(0, INCREMENTAL_MASK, INCREMENTAL, target, offset));

@@ -47,7 +47,36 @@ class Written extends WrittenField {
   }
 }
 
+/** Says what was written before it in the block, as the encoder told. */
+class Echo extends Written {
+  told: string | undefined;
+
+  override writeValue(target: Buffer, at: number, last?: WrittenField, lastAt = 0): void {
+    super.writeValue(target, at);
+    this.told = last && `${last.name}: ${target.latin1Slice(lastAt, lastAt + last.length)}`;
+  }
+}
+
 describe('the encoder', () => {
+  it('tells a written field of the one before it, and where its value is', () => {
+    const extra = [
+      new Echo('first', 'x'),
+      new Field('a', 'b'),
+      new Echo('next', 'y'.repeat(200)),
+      new Echo('last', 'z'),
+    ];
+    const encoder = new Encoder({ maxTableSize: 4096 });
+    const fields = block(['custom-key', 'custom-value']);
+    for (let i = 0; i < 3; i++) {
+      encode(encoder, fields, extra);
+      expect(extra.flatMap((field) => (field.isWritten ? [field.told] : []))).toEqual([
+        undefined,
+        'first: x',
+        `next: ${'y'.repeat(200)}`,
+      ]);
+    }
+  });
+
   it('is not kept alive by the blocks that it has encoded', async () => {
     const fields = block(['custom-key', 'custom-value']);
     const encoder = encoderOf(fields);
