@@ -20,6 +20,17 @@ export abstract class ProtobufWriter {
     this.view = new DataView(this.buffer.buffer);
   }
 
+  /** Begins anew, in the same buffer unless that has grown beyond `most`. */
+  protected restart(first: number, most: number): void {
+    this.at = 0;
+    if (this.buffer.length > most) this.#use(Buffer.allocUnsafeSlow(first));
+  }
+
+  #use(buffer: Buffer): void {
+    this.buffer = buffer;
+    this.view = new DataView(buffer.buffer);
+  }
+
   /** What was written; it is the writer's own for as long as more is. */
   get octets(): Uint8Array {
     return this.buffer.subarray(0, this.at);
@@ -30,8 +41,7 @@ export abstract class ProtobufWriter {
     if (this.buffer.length - this.at >= octets) return;
     const grown = Buffer.allocUnsafeSlow(Math.max(2 * this.buffer.length, this.at + octets));
     this.buffer.copy(grown, 0, 0, this.at);
-    this.buffer = grown;
-    this.view = new DataView(grown.buffer);
+    this.#use(grown);
   }
 
   /** Where there is room. */

@@ -274,9 +274,10 @@ test('a collector that hangs costs a bounded queue, one line, and no call', asyn
   }
   const { exported, dropped, queued } = here.gateway.gateway.exportCounts!;
   expect(exported).toBe(0);
-  // More than 6,000 spans: 2,048 wait, or all but one for which two have no room; one batch is on its way.
-  expect(queued).toBeGreaterThan(2040);
-  expect(dropped).toBeGreaterThan(6_000 - 2_048 - 512 - 1);
+  // More than 6,000 spans: 4,096 wait, or all but one for which two have no room; one batch is on its way.
+  expect(queued).toBeGreaterThan(4090);
+  expect(queued).toBeLessThanOrEqual(4096);
+  expect(dropped).toBeGreaterThan(6_000 - 4_096 - 1_024 - 2);
   expect(here.gateway.logs.filter((line) => line.includes('traces cannot be exported')).length).toBeLessThanOrEqual(1);
 });
 

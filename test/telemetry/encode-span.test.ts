@@ -42,9 +42,10 @@ function spanIdOf(uuid: string, index: number): string {
 }
 
 test('spans are written as the published protos read them', () => {
+  const writer = new SpanWriter();
   fc.assert(
     fc.property(fc.array(span, { maxLength: 40 }), fc.double(EPOCH), (facts, epoch) => {
-      const writer = new SpanWriter();
+      writer.clear();
       for (const { uuid, own, foreignId, name, parent, error, tenantId, ...rest } of facts) {
         writer.write(
           { foreignId, uuid: RequestId.parse(uuid) },

@@ -12,20 +12,21 @@ const FIRST_WAIT = 128;
 /** Name of spans of calls to no method that is known. */
 const UNKNOWN = 'unknown method';
 
+/** @param epoch Unix milliseconds of the monotonic clock's zero */
+export type SpanBuilder = (call: SpannedCall, writer: SpanWriter, epoch: number) => void;
+
 /**
  * Makes the spans of calls that are over: the call's (SERVER), and inside it one for each wait of the chain and each attempt
  * (CLIENT). They are encoded at once: as objects for OpenTelemetry's serializer they cost four times as much.
- * @param epoch Unix milliseconds of the monotonic clock's zero
  */
-export function createSpanBuilder(epoch: () => number): (call: SpannedCall, writer: SpanWriter) => void {
+export function createSpanBuilder(): SpanBuilder {
   const known = createSpanAttributes();
-  return (call, writer) => {
-    const at = epoch();
+  return (call, writer, epoch) => {
     const { parentTraceId, uuid } = call;
     const trace = { foreignId: parentTraceId === undefined ? undefined : Buffer.from(parentTraceId, 'hex'), uuid };
-    writer.write(trace, serverSpan(known, call), at);
-    for (const facts of waitSpans(known, call)) writer.write(trace, facts, at);
-    for (const facts of attemptSpans(known, call)) writer.write(trace, facts, at);
+    writer.write(trace, serverSpan(known, call), epoch);
+    for (const facts of waitSpans(known, call)) writer.write(trace, facts, epoch);
+    for (const facts of attemptSpans(known, call)) writer.write(trace, facts, epoch);
   };
 }
 
@@ -103,7 +104,6 @@ interface AttemptFacts {
 
 function attemptSpan(known: SpanAttributes, call: SpannedCall, index: number, attempt: AttemptFacts): SpanFacts {
   const { endpoint, status } = attempt;
-  const colon = endpoint.startsWith('unix:') ? -1 : endpoint.lastIndexOf(':');
   return {
     head: known.client(call.method ?? UNKNOWN),
     index: index + 1,
@@ -113,8 +113,7 @@ function attemptSpan(known: SpanAttributes, call: SpannedCall, index: number, at
     error: status === Code.OK ? undefined : codeName(status),
     attributes: [
       rpc(known, call, status),
-      known.serverAddress(colon < 0 ? endpoint : endpoint.slice(0, colon)),
-      known.serverPort(colon < 0 ? undefined : Number(endpoint.slice(colon + 1))),
+      known.endpoint(endpoint),
       known.backend(call.backend),
       known.attempt(index + 1),
       known.notProcessed(attempt.notProcessed || undefined),

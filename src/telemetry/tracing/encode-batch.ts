@@ -23,12 +23,17 @@ export function createBatchEncoder({ resource, scope }: SpanSource): (spans: Spa
   writer.tag(InstrumentationScope.NAME, WireType.LengthDelimited).string(scope.name);
   writer.tag(InstrumentationScope.VERSION, WireType.LengthDelimited).string(scope.version);
   const scopeOctets = writer.finish();
+  writer.tag(ResourceSpans.RESOURCE, WireType.LengthDelimited).bytes(resourceOctets);
+  const resourceField = writer.finish();
+  writer.tag(ScopeSpans.SCOPE, WireType.LengthDelimited).bytes(scopeOctets);
+  const scopeField = writer.finish();
   return (spans) => {
-    writer.tag(ExportTraceServiceRequest.RESOURCE_SPANS, WireType.LengthDelimited).fork();
-    writer.tag(ResourceSpans.RESOURCE, WireType.LengthDelimited).bytes(resourceOctets);
-    writer.tag(ResourceSpans.SCOPE_SPANS, WireType.LengthDelimited).fork();
-    writer.tag(ScopeSpans.SCOPE, WireType.LengthDelimited).bytes(scopeOctets);
-    writer.raw(spans.octets);
-    return writer.join().join().finish();
+    // Lengths first: to put the parts together inside out would copy all spans at each level.
+    const scopeLength = scopeField.length + spans.octets.length;
+    writer.tag(ResourceSpans.SCOPE_SPANS, WireType.LengthDelimited).uint32(scopeLength);
+    const scopeHead = writer.finish();
+    const resourceLength = resourceField.length + scopeHead.length + scopeLength;
+    writer.tag(ExportTraceServiceRequest.RESOURCE_SPANS, WireType.LengthDelimited).uint32(resourceLength);
+    return Buffer.concat([writer.finish(), resourceField, scopeHead, scopeField, spans.octets]);
   };
 }

@@ -66,8 +66,9 @@ const TIME_FIELD = 9;
 const FLAGS_FIELD = 6;
 const FIXED_OCTETS = TRACE_ID_FIELD + SPAN_ID_FIELD + 2 * TIME_FIELD + FLAGS_FIELD;
 const MAX_PREFIX = 6;
-/** What the spans of some twenty calls take. */
+/** What the spans of some twenty calls take; and what a writer keeps for the next batch. */
 const FIRST_OCTETS = 16_384;
+const MOST_KEPT = 1_048_576;
 const WORD = 2 ** 32;
 const HALF_WORD = 2 ** 16;
 const SECOND = 1e9;
@@ -82,6 +83,12 @@ export class SpanWriter extends ProtobufWriter {
 
   constructor() {
     super(FIRST_OCTETS);
+  }
+
+  /** Begins anew: what `octets` gave is overwritten. */
+  clear(): void {
+    this.restart(FIRST_OCTETS, MOST_KEPT);
+    this.count = 0;
   }
 
   /** @param epoch Unix milliseconds of the monotonic clock's zero */

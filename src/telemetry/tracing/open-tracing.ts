@@ -24,8 +24,8 @@ export interface Tracing {
 
 /** Milliseconds that the last spans get at a stop. */
 const MAX_CLOSE_MS = 3000;
-/** Calls whose spans are made in a row: alone they take 50 us, in a row less than 10, and calls that come meanwhile wait. */
-const AT_ONCE = 32;
+/** Calls whose spans are made in a row: alone they take 50 us, in a row 2 to 10, and calls that come meanwhile wait. */
+const AT_ONCE = 64;
 
 /**
  * Opens the way to the collector. OpenTelemetry's packages are loaded only now, so that a gateway that traces nothing neither
@@ -37,8 +37,7 @@ export async function openTracing(
 ): Promise<Tracing> {
   const { log, version, now, wall } = parts;
   for (const warning of plan.warnings) log.warn(warning);
-  const build = createSpanBuilder(() => wall() - now());
-  const queue = new SpanQueue(await openBatchExporter(plan, version, build), log);
+  const queue = new SpanQueue(await openBatchExporter(plan, version, () => wall() - now()), log);
   return {
     policy: createSampler(plan.sampling),
     onEnd: createTracer(queue, plan.tail, now),
@@ -49,10 +48,11 @@ export async function openTracing(
   };
 }
 
+/** @param epoch Unix milliseconds of the monotonic clock's zero */
 async function openBatchExporter(
   plan: TracingPlan,
   version: string,
-  build: (call: SpannedCall, writer: SpanWriter) => void,
+  epoch: () => number,
 ): Promise<BatchExporter<SpannedCall>> {
   const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer');
   const encode = createBatchEncoder({ resource: plan.resource, scope: { name: 'tollgate', version } });
@@ -63,8 +63,9 @@ async function openBatchExporter(
     },
     helper: { name: 'span', countItems: (spans) => spans.count },
   });
+  const write = createRowWriter(epoch);
   return {
-    export: (batch) => writeInRows(batch, build).then((spans) => exportBatch(exporter, spans), toError),
+    export: (batch) => write(batch).then((spans) => exportBatch(exporter, spans), toError),
     shutdown: () => exporter.shutdown(),
   };
 }
@@ -73,15 +74,18 @@ function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-/** Writes the spans of calls, those of some in a turn of the event loop. */
-async function writeInRows(
-  calls: readonly SpannedCall[],
-  write: (call: SpannedCall, writer: SpanWriter) => void,
-): Promise<SpanWriter> {
+/** Writes the spans of calls, those of some in a turn of the event loop; one batch at a time, in one buffer for all. */
+function createRowWriter(epoch: () => number): (calls: readonly SpannedCall[]) => Promise<SpanWriter> {
+  const build = createSpanBuilder();
   const writer = new SpanWriter();
-  for (let i = 0; i < calls.length; i++) {
-    if (i > 0 && i % AT_ONCE === 0) await setImmediate();
-    write(calls[i]!, writer);
-  }
-  return writer;
+  return async (calls) => {
+    writer.clear();
+    for (let first = 0; first < calls.length; first += AT_ONCE) {
+      if (first > 0) await setImmediate();
+      const zero = epoch();
+      const end = Math.min(first + AT_ONCE, calls.length);
+      for (let i = first; i < end; i++) build(calls[i]!, writer, zero);
+    }
+    return writer;
+  };
 }

@@ -1,5 +1,5 @@
 import { CODES, codeName } from '../../grpc/status.ts';
-import { repeatedAttribute, repeatedAttributes, repeatedName, SpanKind } from './encode-span.ts';
+import { type AttributeValue, repeatedAttribute, repeatedAttributes, repeatedName, SpanKind } from './encode-span.ts';
 
 /** The names and attributes that spans of calls have, each a way to encode its values. */
 export type SpanAttributes = ReturnType<typeof createSpanAttributes>;
@@ -25,8 +25,7 @@ export function createSpanAttributes() {
     reason: repeatedAttribute<string>('tollgate.reason'),
     cancelled: repeatedAttribute<boolean>('tollgate.cancelled'),
     attempts: repeatedAttribute<number>('tollgate.attempts'),
-    serverAddress: repeatedAttribute<string>('server.address'),
-    serverPort: repeatedAttribute<number>('server.port'),
+    endpoint: repeatedAttributes(serverOf),
     backend: repeatedAttribute<string>('tollgate.backend'),
     attempt: repeatedAttribute<number>('tollgate.attempt'),
     notProcessed: repeatedAttribute<boolean>('tollgate.not_processed'),
@@ -34,4 +33,11 @@ export function createSpanAttributes() {
     httpMethod: repeatedAttribute<string>('http.request.method'),
     url: repeatedAttribute<string>('url.full'),
   };
+}
+
+/** @param endpoint `host:port`, or of a socket in the file system `unix:path` */
+function serverOf(endpoint: string): Record<string, AttributeValue> {
+  const colon = endpoint.startsWith('unix:') ? -1 : endpoint.lastIndexOf(':');
+  if (colon < 0) return { 'server.address': endpoint };
+  return { 'server.address': endpoint.slice(0, colon), 'server.port': Number(endpoint.slice(colon + 1)) };
 }

@@ -1,8 +1,9 @@
 import type { Logger } from '../logger.ts';
 
 /** Spans that may wait, each with some hundred octets of its call. */
-const MAX_QUEUED = 2048;
-const MAX_BATCH = 512;
+const MAX_QUEUED = 4096;
+/** A request to the collector costs what some hundred spans do. */
+const MAX_BATCH = 1024;
 /** How long a span waits for others. */
 const INTERVAL_MS = 1000;
 
