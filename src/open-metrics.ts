@@ -2,6 +2,7 @@ import { LimitUse_Kind, type LimitUse as LimitUseMessage } from '../generated/to
 import type { AuthenticationManager } from './auth/authentication-manager.ts';
 import type { MetricsLimits } from './metrics/budget.ts';
 import { EventLoopDelay } from './metrics/event-loop.ts';
+import type { TraceId } from './metrics/exemplars.ts';
 import { FleetReports } from './metrics/fleet-reports.ts';
 import type { FloodCounts } from './metrics/flood-counts.ts';
 import { GatewayMetrics, type ObservedCall } from './metrics/gateway-metrics.ts';
@@ -82,8 +83,8 @@ export function openMetrics(parts: MetricsParts): OpenMetrics {
 }
 
 /** The trace of a call that is sampled: who looks at a histogram finds it there. */
-function traceIdOf(call: ObservedCall): string | undefined {
-  return call.sampled ? call.trace?.traceId : undefined;
+function traceIdOf(call: ObservedCall): TraceId | undefined {
+  return call.sampled ? call.trace?.id : undefined;
 }
 
 function* allUses(limiter: RateLimiter, quota: QuotaTracker, tenantId: string | undefined): Generator<LimitUse> {

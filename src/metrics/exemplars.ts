@@ -1,6 +1,11 @@
+/** The id of a trace, which is made a text only when somebody asks for it: of those kept most are not. */
+export interface TraceId {
+  readonly text: string;
+}
+
 /** A call that stands for others of about its duration: where to find its trace. */
 export interface Exemplar {
-  readonly traceId: string;
+  readonly traceId: TraceId;
   /** Milliseconds. */
   readonly ms: number;
   /** Unix milliseconds. */

@@ -93,7 +93,7 @@ function* writeHistogram({ name, labels, points }: HistogramFamily, format: Text
 function writeExemplar(exemplar: Exemplar | undefined): string {
   if (exemplar === undefined) return '';
   const { traceId, ms, at } = exemplar;
-  return ` # {trace_id="${escapeLabel(traceId)}"} ${formatNumber(ms / MS_PER_SECOND)} ${(at / 1000).toFixed(3)}`;
+  return ` # {trace_id="${escapeLabel(traceId.text)}"} ${formatNumber(ms / MS_PER_SECOND)} ${(at / 1000).toFixed(3)}`;
 }
 
 function writeHead({ name, kind, help }: FamilySnapshot, format: TextFormat): string {

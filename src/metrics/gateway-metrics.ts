@@ -2,7 +2,7 @@ import type { Call, Outcome } from '../chain/call.ts';
 import { Code } from '../grpc/status.ts';
 import { bucketOf, octaveOf } from './buckets.ts';
 import { DEFAULT_LIMITS, type MetricsLimits, shareOut } from './budget.ts';
-import { Exemplars } from './exemplars.ts';
+import { Exemplars, type TraceId } from './exemplars.ts';
 import { boundOf } from './histogram-bounds.ts';
 import { Instruments } from './instruments.ts';
 import { type Selection, type SeriesQuery, select } from './query.ts';
@@ -28,7 +28,7 @@ const MAX_REASONS = 100;
 export interface ObservedCall extends Pick<Call, 'tenant' | 'method'> {
   /** Its spans are recorded; absent where there is no tracing, as is the trace. */
   readonly sampled?: boolean;
-  readonly trace?: { readonly traceId: string } | undefined;
+  readonly trace?: { readonly id: TraceId } | undefined;
 }
 
 export interface MetricsOptions {
@@ -38,7 +38,7 @@ export interface MetricsOptions {
   readonly monotonic: () => number;
   readonly limits?: MetricsLimits | undefined;
   /** The trace of a call, if it is sampled: then it is an exemplar. */
-  readonly traceIdOf?: ((call: ObservedCall) => string | undefined) | undefined;
+  readonly traceIdOf?: ((call: ObservedCall) => TraceId | undefined) | undefined;
 }
 
 /** What a backend tells of itself when metrics are read. */
@@ -230,7 +230,7 @@ export class GatewayMetrics {
     return readInSteps({ startTime: endTime - age, endTime, cursor: log.last, sinceStart }, selecting);
   }
 
-  #keepExemplar(method: string, traceId: string, ms: number): void {
+  #keepExemplar(method: string, traceId: TraceId, ms: number): void {
     this.exemplars.put(method, boundOf(octaveOf(bucketOf(ms))), { traceId, ms, at: this.#now() });
   }
 

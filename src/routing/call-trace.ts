@@ -3,7 +3,7 @@ import { type ExtraField, Field, Indexing } from '../http2/index.ts';
 import { Kind } from './header-names.ts';
 import type { RequestHead } from './request-head.ts';
 import type { RequestId, RequestIds } from './request-id.ts';
-import { AttemptTraceparent, filterBaggage, traceIdOf } from './trace-context.ts';
+import { AttemptTraceparent, filterBaggage, TraceId } from './trace-context.ts';
 
 /** What a sampling decision looks at. */
 export interface TracedCall extends Pick<Call, 'method' | 'tenant'> {
@@ -51,9 +51,13 @@ export class CallTrace {
     this.uuid = call.id.own === '' ? call.id : ids.next();
   }
 
+  get id(): TraceId {
+    return new TraceId(this.foreignTraceId, this.uuid);
+  }
+
   /** 32 hex digits. */
   get traceId(): string {
-    return this.foreignTraceId ?? traceIdOf(this.uuid.text);
+    return this.id.text;
   }
 
   /** That of the caller, where the trace is his. */

@@ -44,6 +44,23 @@ export function traceIdOf(requestId: string): string {
   );
 }
 
+/** The id of a trace, a text only when somebody asks for it. Of the call it keeps nothing else. */
+export class TraceId {
+  readonly #foreign: string | undefined;
+  readonly #uuid: RequestId;
+
+  /** @param foreign the caller's; undefined: the trace begins with the call @param uuid made for the call */
+  constructor(foreign: string | undefined, uuid: RequestId) {
+    this.#foreign = foreign;
+    this.#uuid = uuid;
+  }
+
+  /** 32 hex digits. */
+  get text(): string {
+    return this.#foreign ?? traceIdOf(this.#uuid.text);
+  }
+}
+
 const TRACEPARENT_LENGTH = 55;
 const TRACE_AT = 3;
 const SPAN_AT = 36;

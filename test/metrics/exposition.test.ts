@@ -10,16 +10,16 @@ const START = Date.UTC(2026, 0, 1);
 const TRAFFIC = { requestMessages: 1, responseMessages: 2, requestOctets: 30, responseOctets: 400 };
 const PROMTOOL = spawnSync('promtool', ['--version']).status === 0;
 
-function newMetrics(maxSeries = 100, traceIdOf?: () => string | undefined): GatewayMetrics {
+function newMetrics(maxSeries = 100, traceId?: string): GatewayMetrics {
   const limits = { maxSeries, memory: leastMemory(maxSeries) };
-  return new GatewayMetrics({ now: () => START, monotonic: () => 0, limits, traceIdOf });
+  return new GatewayMetrics({ now: () => START, monotonic: () => 0, limits, traceIdOf: () => (traceId === undefined ? undefined : { text: traceId }) });
 }
 
 const textOf = (metrics: GatewayMetrics, format: TextFormat) => [...writeMetrics(metrics, format)].join('');
 
 describe('the text of Prometheus', () => {
   const hostile = 'a"b\\c\nd{}=,é';
-  const metrics = newMetrics(100, () => '0af7651916cd43dd8448eb211c80319c');
+  const metrics = newMetrics(100, '0af7651916cd43dd8448eb211c80319c');
   for (const [status, ms] of [
     [0, 0.1],
     [0, 3],
