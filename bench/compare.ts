@@ -22,8 +22,8 @@ npm run bench:compare -- WHAT WHAT [options]  one against the other
   --requests N    requests of a slice of load a (default 20000)
   --tenants N     keys (default 10); each is a connection of its own in a, b and bulk`;
 
-/** Slices that count for nothing: code is compiled and caches fill. */
-const WARM_UP = 4;
+/** Slices that count for nothing: code is compiled, which one call in a hundred runs through, and caches fill. */
+const WARM_UP = 12;
 
 interface Job {
   readonly bench: Bench;

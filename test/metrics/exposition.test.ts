@@ -12,7 +12,12 @@ const PROMTOOL = spawnSync('promtool', ['--version']).status === 0;
 
 function newMetrics(maxSeries = 100, traceId?: string): GatewayMetrics {
   const limits = { maxSeries, memory: leastMemory(maxSeries) };
-  return new GatewayMetrics({ now: () => START, monotonic: () => 0, limits, traceIdOf: () => (traceId === undefined ? undefined : { text: traceId }) });
+  return new GatewayMetrics({
+    now: () => START,
+    monotonic: () => 0,
+    limits,
+    traceIdOf: () => (traceId === undefined ? undefined : { text: traceId }),
+  });
 }
 
 const textOf = (metrics: GatewayMetrics, format: TextFormat) => [...writeMetrics(metrics, format)].join('');

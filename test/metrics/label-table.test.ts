@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { LabelTable, OTHER_LABEL } from '../../src/metrics/label-table.ts';
 
 test('a name has its number for as long as it is held, and nobody else has it meanwhile', () => {
-  const name = fc.constantFrom('a', 'b', 'c');
+  const name = fc.constantFrom('a', 'b', 'long-a', 'long-b');
   const step = fc.oneof(fc.record({ hold: name }), fc.record({ release: name }), fc.record({ find: name }));
   fc.assert(
     fc.property(fc.array(step, { minLength: 40, maxLength: 60 }), (steps) => {
