@@ -104,10 +104,18 @@ export class WaitingCalls {
       responseOctets += numbers[at + RESPONSE_OCTETS]!;
       const total = numbers[at]!;
       const backend = numbers[at + BACKEND]!;
-      const gateway = backend === NONE ? total : total - backend;
+      const bucket = bucketOf(total);
       if (total > max) max = total;
       if (total > 0) totalMs += total;
-      sum.count(FIRST_TOTAL + bucketOf(total));
+      sum.count(FIRST_TOTAL + bucket);
+      if (backend === total) {
+        // Sent on in the turn of the event loop in which it came: most calls.
+        if (total > 0) backendMs += total;
+        sum.count(FIRST_BACKEND + bucket);
+        sum.count(FIRST_GATEWAY);
+        continue;
+      }
+      const gateway = backend === NONE ? total : total - backend;
       if (gateway > 0) gatewayMs += gateway;
       sum.count(FIRST_GATEWAY + bucketOf(gateway));
       if (backend === NONE) continue;
