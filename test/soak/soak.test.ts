@@ -24,7 +24,7 @@ test('mixed traffic with faults leaves no handle, timer or hung call behind, and
   expect(excess(end, begin!), end.sockets.join('\n')).toEqual({});
   // The heap after a collection is exact; resident memory still warms up, and settles in `npm run soak` alone.
   expect(end.heapUsed - warm!.heapUsed).toBeLessThan(8 * MIB);
-  expect(end.external - warm!.external).toBeLessThan(8 * MIB);
+  expect(end.external - warm!.external).toBeLessThan(4 * MIB);
   expect(end.rss - warm!.rss).toBeLessThan(96 * MIB);
   // It was a soak: calls of every fate.
   for (const code of [status.OK, status.CANCELLED, status.NOT_FOUND, status.DEADLINE_EXCEEDED, status.UNAVAILABLE]) {
