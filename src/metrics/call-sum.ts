@@ -1,8 +1,21 @@
-import { BUCKETS } from './buckets.ts';
-import { COUNTERS, PARTS } from './counters.ts';
+import { BUCKET_BITS, BUCKETS } from './buckets.ts';
+import { COUNTERS, PARTS, type Part } from './counters.ts';
 
-/** Cells of a part's histogram and then of the next one's. */
+// A cell is a bucket of one of a series' histograms: those of one part, and then those of the next.
 const CELLS = PARTS * BUCKETS;
+
+/** The cell of bucket 0: those of the others follow. */
+export function firstCellOf(part: Part): number {
+  return part << BUCKET_BITS;
+}
+
+export function partIn(cell: number): Part {
+  return (cell >>> BUCKET_BITS) as Part;
+}
+
+export function bucketIn(cell: number): number {
+  return cell & (BUCKETS - 1);
+}
 
 /** What calls of one series come to: one object for every series, filled anew. */
 export class CallSum {
@@ -17,7 +30,7 @@ export class CallSum {
 
   static readonly octets = 4 * CELLS;
 
-  /** A cell that has any: `part * BUCKETS + bucket`. @param place below `length` */
+  /** A cell that has any. @param place below `length` */
   cellAt(place: number): number {
     return this.#cells[place]!;
   }

@@ -1,4 +1,4 @@
-import { BUCKETS } from './buckets.ts';
+import { bucketIn, partIn } from './call-sum.ts';
 import { COUNTERS, type Counter, type Part } from './counters.ts';
 
 // An entry: series, generation, method and status, number of buckets (a word each); its counters and its maximum (doubles);
@@ -11,7 +11,7 @@ const DOUBLES = 4;
 const MAXIMUM = DOUBLES / 2 + COUNTERS;
 const FIRST_BUCKET = DOUBLES + 2 * (COUNTERS + 1);
 
-// A bucket's word: part (2 bits), bucket (11 bits), count (19 bits).
+// A bucket's word: its cell (13 bits), count (19 bits).
 const COUNT_BITS = 19;
 const MAX_COUNT = 2 ** COUNT_BITS - 1;
 const MAX_FRAMES = 4_096;
@@ -149,8 +149,8 @@ export class DeltaLog {
     const length = this.#words[(entry + LENGTH) & this.#mask]!;
     for (let i = 0; i < length; i++) {
       const word = this.#words[(entry + FIRST_BUCKET + i) & this.#mask]!;
-      const id = word >>> COUNT_BITS;
-      visit(Math.floor(id / BUCKETS) as Part, id % BUCKETS, word & MAX_COUNT);
+      const cell = word >>> COUNT_BITS;
+      visit(partIn(cell), bucketIn(cell), word & MAX_COUNT);
     }
   }
 

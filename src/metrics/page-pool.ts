@@ -64,18 +64,7 @@ export class PagePool {
    * @returns the histogram. When there was no page for it nothing was added, and it is `~` the histogram, which is below 0
    */
   add(histogram: number, bucket: number, count: number): number {
-    const octave = octaveOf(bucket);
-    const cell = bucket & IN_OCTAVE;
-    // Nearly always it is the front page, and there is room.
-    if (histogram !== EMPTY && this.#tagOf(histogram) === octave) {
-      const at = histogram * CELLS + cell;
-      const sum = this.#cells[at]! + count;
-      if (sum < CARRY) {
-        this.#cells[at] = sum;
-        return histogram;
-      }
-    }
-    return this.#add(histogram, octave, cell, count, false);
+    return this.#add(histogram, octaveOf(bucket), bucket & IN_OCTAVE, count, false);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { CODES, Code } from '../grpc/status.ts';
-import { BUCKET_BITS, BUCKETS } from './buckets.ts';
 import { MAX_METHODS, type MetricsBudget } from './budget.ts';
+import { bucketIn, partIn } from './call-sum.ts';
 import { ALL_PARTS, type CallFacts, type Counter, type Part } from './counters.ts';
 import { DeltaLog } from './delta-log.ts';
 import { Distinct } from './distinct.ts';
@@ -256,8 +256,8 @@ export class SeriesTable {
 
   #addCell(series: number, cell: number, count: number): void {
     const records = this.#records;
-    const part = (cell >>> BUCKET_BITS) as Part;
-    const bucket = cell & (BUCKETS - 1);
+    const part = partIn(cell);
+    const bucket = bucketIn(cell);
     const before = records.histogramOf(series, part);
     let histogram = this.pool.add(before, bucket, count);
     while (histogram < 0) {

@@ -1,5 +1,5 @@
-import { BUCKETS, bucketOf } from './buckets.ts';
-import { CallSum } from './call-sum.ts';
+import { bucketOf } from './buckets.ts';
+import { CallSum, firstCellOf } from './call-sum.ts';
 import { type CallFacts, Counter, Part } from './counters.ts';
 
 /** Calls that wait at most. */
@@ -14,9 +14,9 @@ const RESPONSE_OCTETS = 5;
 /** The backend's part of a call that reached none. */
 const NONE = -1;
 /** Of each part's cells the first. */
-const FIRST_TOTAL = Part.TOTAL * BUCKETS;
-const FIRST_BACKEND = Part.BACKEND * BUCKETS;
-const FIRST_GATEWAY = Part.GATEWAY * BUCKETS;
+const FIRST_TOTAL = firstCellOf(Part.TOTAL);
+const FIRST_BACKEND = firstCellOf(Part.BACKEND);
+const FIRST_GATEWAY = firstCellOf(Part.GATEWAY);
 
 /**
  * Calls that have ended and are not counted yet. What a series counts in lies scattered over megabytes that nobody has touched

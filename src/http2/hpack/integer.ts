@@ -11,9 +11,9 @@ export function writeInteger(value: number, mask: number, flags: number, target:
     target[offset] = flags | value;
     return offset + 1;
   }
-  target[offset] = flags | mask;
-  let at = offset + 1;
+  let at = offset;
   let rest = value - mask;
+  target[at++] = flags | mask;
   while (rest >= 0x80) {
     target[at++] = 0x80 | (rest & 0x7f);
     rest >>>= 7;

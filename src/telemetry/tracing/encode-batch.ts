@@ -29,11 +29,12 @@ export function createBatchEncoder({ resource, scope }: SpanSource): (spans: Spa
   const scopeField = writer.finish();
   return (spans) => {
     // Lengths first: to put the parts together inside out would copy all spans at each level.
-    const scopeLength = scopeField.length + spans.octets.length;
+    const { octets } = spans;
+    const scopeLength = scopeField.length + octets.length;
     writer.tag(ResourceSpans.SCOPE_SPANS, WireType.LengthDelimited).uint32(scopeLength);
     const scopeHead = writer.finish();
     const resourceLength = resourceField.length + scopeHead.length + scopeLength;
     writer.tag(ExportTraceServiceRequest.RESOURCE_SPANS, WireType.LengthDelimited).uint32(resourceLength);
-    return Buffer.concat([writer.finish(), resourceField, scopeHead, scopeField, spans.octets]);
+    return Buffer.concat([writer.finish(), resourceField, scopeHead, scopeField, octets]);
   };
 }
