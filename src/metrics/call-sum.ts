@@ -1,16 +1,16 @@
 import { BUCKET_BITS, BUCKETS } from './buckets.ts';
-import { COUNTERS, PARTS, type Part } from './counters.ts';
+import { COUNTERS, HISTOGRAMS, type Histogram } from './counters.ts';
 
-// A cell is a bucket of one of a series' histograms: those of one part, and then those of the next.
-const CELLS = PARTS * BUCKETS;
+// A cell is a bucket of one of a series' histograms: those of one, and then those of the next.
+const CELLS = HISTOGRAMS * BUCKETS;
 
 /** The cell of bucket 0: those of the others follow. */
-export function firstCellOf(part: Part): number {
-  return part << BUCKET_BITS;
+export function firstCellOf(histogram: Histogram): number {
+  return histogram << BUCKET_BITS;
 }
 
-export function partIn(cell: number): Part {
-  return (cell >>> BUCKET_BITS) as Part;
+export function histogramIn(cell: number): Histogram {
+  return (cell >>> BUCKET_BITS) as Histogram;
 }
 
 export function bucketIn(cell: number): number {

@@ -1,5 +1,5 @@
-import { bucketIn, partIn } from './call-sum.ts';
-import { COUNTERS, type Counter, type Part } from './counters.ts';
+import { bucketIn, histogramIn } from './call-sum.ts';
+import { COUNTERS, type Counter, type PartVisitor, visitParts } from './counters.ts';
 
 // An entry: series, generation, method and status, number of buckets (a word each); its counters and its maximum (doubles);
 // then a word for each bucket, and one more where their number is odd, so that doubles stand at even places.
@@ -145,12 +145,12 @@ export class DeltaLog {
     return this.#doubles[this.#double(entry / 2 + MAXIMUM)]!;
   }
 
-  forEachCount(entry: number, visit: (part: Part, bucket: number, count: number) => void): void {
+  forEachCount(entry: number, visit: PartVisitor): void {
     const length = this.#words[(entry + LENGTH) & this.#mask]!;
     for (let i = 0; i < length; i++) {
       const word = this.#words[(entry + FIRST_BUCKET + i) & this.#mask]!;
       const cell = word >>> COUNT_BITS;
-      visit(partIn(cell), bucketIn(cell), word & MAX_COUNT);
+      visitParts(histogramIn(cell), bucketIn(cell), word & MAX_COUNT, visit);
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Counter, Part } from './counters.ts';
+import type { Counter, PartVisitor } from './counters.ts';
 import { OTHER_LABEL } from './label-table.ts';
 import { ABSENT } from './series-index.ts';
 import { methodIn, statusIn } from './series-records.ts';
@@ -16,7 +16,7 @@ export interface Rows {
   /** Milliseconds. */
   maxOf(row: number): number;
   /** Each bucket of each of its histograms. */
-  forEachCount(row: number, visit: (part: Part, bucket: number, count: number) => void): void;
+  forEachCount(row: number, visit: PartVisitor): void;
 }
 
 /** All that was counted up to the last flush. */

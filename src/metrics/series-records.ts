@@ -1,4 +1,4 @@
-import { COUNTERS, type Counter, type Part } from './counters.ts';
+import { COUNTERS, type Counter, type Histogram } from './counters.ts';
 
 /** Octets of a record: two lines of a processor's cache. */
 const RECORD_OCTETS = 128;
@@ -13,7 +13,7 @@ const KIND = TENANT + 2;
 const GENERATION = TENANT + 3;
 const USED = TENANT + 4;
 const LAST_CALL = TENANT + 5;
-const HISTOGRAMS = TENANT + 6;
+const PAGES = TENANT + 6;
 
 // Method and status share a word.
 const STATUS_BITS = 5;
@@ -144,11 +144,12 @@ export class SeriesRecords {
     doubles.fill(0, at, at + MAXIMUM + 1);
   }
 
-  histogramOf(series: number, part: Part): number {
-    return this.#words[series * WORDS + HISTOGRAMS + part]!;
+  /** The first page of one of its histograms. */
+  pageOf(series: number, histogram: Histogram): number {
+    return this.#words[series * WORDS + PAGES + histogram]!;
   }
 
-  setHistogram(series: number, part: Part, histogram: number): void {
-    this.#words[series * WORDS + HISTOGRAMS + part] = histogram;
+  setPage(series: number, histogram: Histogram, page: number): void {
+    this.#words[series * WORDS + PAGES + histogram] = page;
   }
 }

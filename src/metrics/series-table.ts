@@ -1,7 +1,7 @@
 import { CODES, Code } from '../grpc/status.ts';
 import { MAX_METHODS, type MetricsBudget } from './budget.ts';
-import { bucketIn, partIn } from './call-sum.ts';
-import { ALL_PARTS, type CallFacts, type Counter, type Part } from './counters.ts';
+import { bucketIn, histogramIn } from './call-sum.ts';
+import { ALL_HISTOGRAMS, type CallFacts, type Counter, Part, type PartVisitor, visitParts, WHOLE } from './counters.ts';
 import { DeltaLog } from './delta-log.ts';
 import { Distinct } from './distinct.ts';
 import { LabelTable, OTHER_LABEL } from './label-table.ts';
@@ -144,16 +144,23 @@ export class SeriesTable {
 
   /** Each bucket of a histogram, as of the last flush. */
   forEachBucket(series: number, part: Part, visit: (bucket: number, count: number) => void): void {
-    this.pool.forEach(this.#records.histogramOf(series, part), visit);
+    const visitWhole = part === Part.GATEWAY ? (_: number, count: number) => visit(0, count) : visit;
+    this.pool.forEach(this.#records.pageOf(series, part), visit);
+    this.pool.forEach(this.#records.pageOf(series, WHOLE), visitWhole);
   }
 
-  /** The same of each of its histograms. */
-  forEachCount(series: number, visit: (part: Part, bucket: number, count: number) => void): void {
-    for (const part of ALL_PARTS) this.forEachBucket(series, part, (bucket, count) => visit(part, bucket, count));
+  /** The same of all parts. */
+  forEachCount(series: number, visit: PartVisitor): void {
+    for (const histogram of ALL_HISTOGRAMS) {
+      const visitPage = (bucket: number, count: number) => visitParts(histogram, bucket, count, visit);
+      this.pool.forEach(this.#records.pageOf(series, histogram), visitPage);
+    }
   }
 
   forEachOctave(series: number, part: Part, visit: (octave: number, count: number) => void): void {
-    this.pool.forEachOctave(this.#records.histogramOf(series, part), visit);
+    const visitWhole = part === Part.GATEWAY ? (_: number, count: number) => visit(0, count) : visit;
+    this.pool.forEachOctave(this.#records.pageOf(series, part), visit);
+    this.pool.forEachOctave(this.#records.pageOf(series, WHOLE), visitWhole);
   }
 
   /** Counts what waits: the calls of known series first, series by series, and then those that may call for a new one. */
@@ -256,17 +263,17 @@ export class SeriesTable {
 
   #addCell(series: number, cell: number, count: number): void {
     const records = this.#records;
-    const part = partIn(cell);
+    const histogram = histogramIn(cell);
     const bucket = bucketIn(cell);
-    const before = records.histogramOf(series, part);
-    let histogram = this.pool.add(before, bucket, count);
-    while (histogram < 0) {
-      records.setHistogram(series, part, ~histogram);
+    const before = records.pageOf(series, histogram);
+    let page = this.pool.add(before, bucket, count);
+    while (page < 0) {
+      records.setPage(series, histogram, ~page);
       // The budget is such that this series and the last ones that can be folded into always have their pages.
       if (!this.#makeRoom(series)) return;
-      histogram = this.pool.add(records.histogramOf(series, part), bucket, count);
+      page = this.pool.add(records.pageOf(series, histogram), bucket, count);
     }
-    if (histogram !== before) records.setHistogram(series, part, histogram);
+    if (page !== before) records.setPage(series, histogram, page);
   }
 
   /** Folds some series other than `except`. @returns false when there is none */
@@ -320,9 +327,10 @@ export class SeriesTable {
   #add(from: number, to: number): void {
     const records = this.#records;
     records.move(from, to);
-    for (const part of ALL_PARTS) {
-      records.setHistogram(to, part, this.pool.move(records.histogramOf(from, part), records.histogramOf(to, part)));
-      records.setHistogram(from, part, EMPTY);
+    for (const histogram of ALL_HISTOGRAMS) {
+      const moved = this.pool.move(records.pageOf(from, histogram), records.pageOf(to, histogram));
+      records.setPage(to, histogram, moved);
+      records.setPage(from, histogram, EMPTY);
     }
   }
 }

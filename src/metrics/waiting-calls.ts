@@ -1,6 +1,6 @@
 import { bucketOf } from './buckets.ts';
 import { CallSum, firstCellOf } from './call-sum.ts';
-import { type CallFacts, Counter, Part } from './counters.ts';
+import { type CallFacts, Counter, Part, WHOLE } from './counters.ts';
 
 /** Calls that wait at most. */
 const CAPACITY = 2_048;
@@ -13,10 +13,11 @@ const REQUEST_OCTETS = 4;
 const RESPONSE_OCTETS = 5;
 /** The backend's part of a call that reached none. */
 const NONE = -1;
-/** Of each part's cells the first. */
+/** Of each histogram's cells the first. */
 const FIRST_TOTAL = firstCellOf(Part.TOTAL);
 const FIRST_BACKEND = firstCellOf(Part.BACKEND);
 const FIRST_GATEWAY = firstCellOf(Part.GATEWAY);
+const FIRST_WHOLE = firstCellOf(WHOLE);
 
 /**
  * Calls that have ended and are not counted yet. What a series counts in lies scattered over megabytes that nobody has touched
@@ -107,14 +108,13 @@ export class WaitingCalls {
       const bucket = bucketOf(total);
       if (total > max) max = total;
       if (total > 0) totalMs += total;
-      sum.count(FIRST_TOTAL + bucket);
       if (backend === total) {
         // Sent on in the turn of the event loop in which it came: most calls.
         if (total > 0) backendMs += total;
-        sum.count(FIRST_BACKEND + bucket);
-        sum.count(FIRST_GATEWAY);
+        sum.count(FIRST_WHOLE + bucket);
         continue;
       }
+      sum.count(FIRST_TOTAL + bucket);
       const gateway = backend === NONE ? total : total - backend;
       if (gateway > 0) gatewayMs += gateway;
       sum.count(FIRST_GATEWAY + bucketOf(gateway));

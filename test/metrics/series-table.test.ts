@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bucketOf } from '../../src/metrics/buckets.ts';
+import { bucketOf, octaveOf } from '../../src/metrics/buckets.ts';
 import { leastMemory, type MetricsBudget, shareOut } from '../../src/metrics/budget.ts';
-import { Counter, Part } from '../../src/metrics/counters.ts';
+import { ALL_PARTS, Counter, Part, type PartVisitor } from '../../src/metrics/counters.ts';
 import { select } from '../../src/metrics/query.ts';
+import { deltaRows } from '../../src/metrics/rows.ts';
+import { ABSENT } from '../../src/metrics/series-index.ts';
 import { OTHER, SeriesTable } from '../../src/metrics/series-table.ts';
 import { finish } from '../../src/metrics/steps.ts';
 
@@ -47,12 +49,13 @@ describe('beyond the budget', () => {
       method: fc.nat(3),
       status: fc.nat(16),
       ms: fc.double({ min: 0, max: 1e5, noNaN: true }),
+      share: fc.constantFrom(0.5, 1),
     });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60 }), fc.array(call, { maxLength: 600 }), (maxSeries, calls) => {
         const table = new SeriesTable(budgetOf(maxSeries), 0);
-        calls.forEach(({ tenant, method, status, ms }, index) => {
-          table.record(`t${tenant}`, `m${method}`, status, { durationMs: ms, backendMs: ms / 2, traffic: TRAFFIC });
+        calls.forEach(({ tenant, method, status, ms, share }, index) => {
+          table.record(`t${tenant}`, `m${method}`, status, { durationMs: ms, backendMs: share * ms, traffic: TRAFFIC });
           if (index % 50 === 49) table.flush(0);
         });
         const { length } = calls;
@@ -119,35 +122,64 @@ describe('beyond the budget', () => {
   });
 });
 
-it('calls that take as long as the one before are counted one by one, with all their parts', () => {
+it('each part of a call is in its histogram, of the totals and of what was counted lately', () => {
   const call = fc.record({
     tenant: fc.constantFrom('a', 'b'),
     ms: fc.constantFrom(0, 1, 1.001, 7),
-    backendMs: fc.constantFrom(undefined, 0, 1, 2),
+    backendMs: fc.constantFrom(undefined, 0, 1, 2, 7),
   });
   fc.assert(
     fc.property(fc.array(call, { minLength: 1, maxLength: 200 }), (calls) => {
       const table = new SeriesTable(budgetOf(10), 0);
       for (const { tenant, ms, backendMs } of calls) table.record(tenant, 'm', 0, { durationMs: ms, backendMs });
       table.flush(0);
+      const lately = deltaRows(table, 0);
+      const rows: number[] = [];
+      for (let row = lately.first(); row !== ABSENT; row = lately.after(row)) rows.push(row);
       table.forEach((series) => {
-        const own = calls.filter(({ tenant }) => tenant === table.tenantName(table.tenantOf(series)));
-        const gateway = own.map(({ ms, backendMs = 0 }) => ms - backendMs);
-        const sumOf = (values: number[]) => values.reduce((sum, ms) => sum + Math.max(0, ms), 0);
+        const tenant = table.tenantOf(series);
+        const own = calls.filter((each) => each.tenant === table.tenantName(tenant));
+        const durations = {
+          [Part.TOTAL]: own.map(({ ms }) => ms),
+          [Part.BACKEND]: own.flatMap(({ backendMs }) => backendMs ?? []),
+          [Part.GATEWAY]: own.map(({ ms, backendMs = 0 }) => ms - backendMs),
+        };
         expect(table.counterOf(series, Counter.CALLS)).toBe(own.length);
-        expect(table.counterOf(series, Counter.TOTAL_MS)).toBeCloseTo(sumOf(own.map(({ ms }) => ms)), 6);
-        expect(table.counterOf(series, Counter.BACKEND_MS)).toBeCloseTo(
-          sumOf(own.map((each) => each.backendMs ?? 0)),
-          6,
-        );
-        expect(table.counterOf(series, Counter.GATEWAY_MS)).toBeCloseTo(sumOf(gateway), 6);
-        const counted: number[] = [];
-        table.forEachBucket(series, Part.GATEWAY, (bucket, count) => {
-          for (let i = 0; i < count; i++) counted.push(bucket);
-        });
-        const byNumber = (a: number, b: number) => a - b;
-        expect(counted.sort(byNumber)).toEqual(gateway.map(bucketOf).sort(byNumber));
+        for (const part of ALL_PARTS) {
+          const sum = durations[part].reduce((before, ms) => before + Math.max(0, ms), 0);
+          expect(table.counterOf(series, (Counter.TOTAL_MS + part) as Counter)).toBeCloseTo(sum, 6);
+          const buckets = tally(durations[part].map(bucketOf));
+          expect(collect((add) => table.forEachBucket(series, part, add))).toEqual(buckets);
+          expect(collect((add) => onlyOf(part, add, (visit) => table.forEachCount(series, visit)))).toEqual(buckets);
+          const ofTenant = rows.filter((row) => lately.tenantOf(row) === tenant);
+          const inRows = (visit: PartVisitor) => {
+            for (const row of ofTenant) lately.forEachCount(row, visit);
+          };
+          expect(collect((add) => onlyOf(part, add, inRows))).toEqual(buckets);
+          const octaves = tally(durations[part].map(bucketOf).map(octaveOf));
+          expect(collect((add) => table.forEachOctave(series, part, add))).toEqual(octaves);
+        }
       });
     }),
   );
 });
+
+type Add = (bucket: number, count: number) => void;
+
+function collect(visit: (add: Add) => void): Map<number, number> {
+  const counts = new Map<number, number>();
+  visit((bucket, count) => counts.set(bucket, (counts.get(bucket) ?? 0) + count));
+  return counts;
+}
+
+function tally(buckets: readonly number[]): Map<number, number> {
+  return collect((add) => {
+    for (const bucket of buckets) add(bucket, 1);
+  });
+}
+
+function onlyOf(wanted: Part, add: Add, visitAll: (visit: PartVisitor) => void): void {
+  visitAll((part, bucket, count) => {
+    if (part === wanted) add(bucket, count);
+  });
+}
