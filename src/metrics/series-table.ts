@@ -172,8 +172,16 @@ export class SeriesTable {
     const known: number[] = [];
     const generations: number[] = [];
     const unknown: number[] = [];
+    let tenantName = '';
+    let tenant: number | undefined;
     for (let call = 0; call < waiting.length; call++) {
-      const series = this.#find(call);
+      // Calls that end together are many of one tenant.
+      const name = waiting.tenantOf(call);
+      if (name !== tenantName) {
+        tenantName = name;
+        tenant = this.#tenants.find(name);
+      }
+      const series = this.#findOf(tenant, call);
       if (series === ABSENT) {
         unknown.push(call);
         continue;
@@ -235,7 +243,11 @@ export class SeriesTable {
 
   #find(call: number): number {
     const waiting = this.#waiting;
-    const tenant = this.#tenants.find(waiting.tenantOf(call));
+    return this.#findOf(this.#tenants.find(waiting.tenantOf(call)), call);
+  }
+
+  #findOf(tenant: number | undefined, call: number): number {
+    const waiting = this.#waiting;
     const method = this.#methods.find(waiting.methodOf(call));
     return tenant === undefined || method === undefined
       ? ABSENT
