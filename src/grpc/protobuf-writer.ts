@@ -1,6 +1,11 @@
+import type { WireType } from '@bufbuild/protobuf/wire';
+
 const MORE = 0x80;
 const BITS = 0x7f;
 const ONE_OCTET = 128;
+/** Octets of the length of most messages, and of one of a gigabyte. */
+const USUAL_LENGTH = 2;
+const MOST_LENGTH = 5;
 /** Numbers up to here are written by shifts. */
 const WORD = 2 ** 31;
 
@@ -48,6 +53,59 @@ export abstract class ProtobufWriter {
   protected set(octets: Uint8Array): void {
     this.buffer.set(octets, this.at);
     this.at += octets.length;
+  }
+
+  /** Where there is room. @param field at most 15 */
+  protected tag(field: number, type: WireType): void {
+    this.buffer[this.at++] = (field << 3) | type;
+  }
+
+  /**
+   * Leaves room for the length of a message of 128 octets to 16 KiB, as most are. @returns where the message begins, for `endMessage`
+   */
+  protected beginMessage(): number {
+    this.at += USUAL_LENGTH;
+    return this.at;
+  }
+
+  /** Writes the length of what was written since. */
+  protected endMessage(begin: number): void {
+    const length = this.at - begin;
+    if (length >= ONE_OCTET && length < ONE_OCTET * ONE_OCTET) {
+      this.buffer[begin - 2] = (length & BITS) | MORE;
+      this.buffer[begin - 1] = length >>> 7;
+      return;
+    }
+    // One that has next to nothing, or texts beyond measure.
+    const message = Buffer.from(this.buffer.subarray(begin, this.at));
+    this.reserve(MOST_LENGTH);
+    this.at = begin - USUAL_LENGTH;
+    this.varint(length);
+    this.set(message);
+  }
+
+  /** Where there is room for three octets a character. A text with its length. */
+  protected text(text: string): void {
+    if (text.length < ONE_OCTET && this.ascii(text)) return;
+    this.varint(Buffer.byteLength(text));
+    this.at += this.buffer.write(text, this.at);
+  }
+
+  /**
+   * Writes a text of less than 128 characters with its length, if all of them are ASCII: most names are, and two calls into Node for each
+   * take longer than all numbers beside it.
+   */
+  protected ascii(text: string): boolean {
+    const { buffer } = this;
+    const begin = this.at + 1;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit >= ONE_OCTET) return false;
+      buffer[begin + i] = unit;
+    }
+    buffer[this.at] = text.length;
+    this.at = begin + text.length;
+    return true;
   }
 
   /** Where there is room. @param value a whole number, not below 0 */

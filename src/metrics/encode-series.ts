@@ -25,8 +25,6 @@ const Time = { SECONDS: 1, NANOS: 2 } as const;
 /** Octets of a series beside its texts, at most: of its numbers nine each and of its latencies less than 128, with their tags. */
 const NUMBERS_OCTETS = 512;
 const UTF8_OCTETS = 3;
-/** A length of one octet is below; one of two octets is below the square. */
-const ONE_OCTET = 128;
 
 /** What a series takes, mostly. */
 const SERIES_OCTETS = 200;
@@ -55,12 +53,10 @@ export class SeriesEncoder extends ProtobufWriter {
     }
     const texts = series.tenantId.length + series.method.length + series.status.length;
     this.reserve(NUMBERS_OCTETS + UTF8_OCTETS * texts);
-    this.#tag(Answer.SERIES, WireType.LengthDelimited);
-    // Room for a length of two octets.
-    const begin = this.at + 2;
-    this.at = begin;
+    this.tag(Answer.SERIES, WireType.LengthDelimited);
+    const begin = this.beginMessage();
     this.#writeSeries(series);
-    this.#writeLength(begin);
+    this.endMessage(begin);
   }
 
   /** @param rest of the answer, encoded @returns all of it; nothing may be encoded any more */
@@ -72,22 +68,6 @@ export class SeriesEncoder extends ProtobufWriter {
   #append(octets: Uint8Array): void {
     this.reserve(octets.length);
     this.set(octets);
-  }
-
-  /** @param begin where the series begins, two octets behind its tag */
-  #writeLength(begin: number): void {
-    const length = this.at - begin;
-    const buffer = this.buffer;
-    if (length >= ONE_OCTET && length < ONE_OCTET * ONE_OCTET) {
-      buffer[begin - 2] = (length & 0x7f) | 0x80;
-      buffer[begin - 1] = length >>> 7;
-      return;
-    }
-    // One that has next to nothing, or names beyond measure.
-    const series = Buffer.from(buffer.subarray(begin, this.at));
-    this.at = begin - 2;
-    this.varint(length);
-    this.#append(series);
   }
 
   #writeSeries(series: CallSeries): void {
@@ -127,7 +107,7 @@ export class SeriesEncoder extends ProtobufWriter {
 
   /** Begins a message of less than 128 octets, whose length is still to be written in front of it. */
   #open(field: number): number {
-    this.#tag(field, WireType.LengthDelimited);
+    this.tag(field, WireType.LengthDelimited);
     return ++this.at;
   }
 
@@ -138,37 +118,13 @@ export class SeriesEncoder extends ProtobufWriter {
 
   #text(field: number, text: string): void {
     if (text === '') return;
-    this.#tag(field, WireType.LengthDelimited);
-    if (text.length < ONE_OCTET && this.#writeAscii(text)) return;
-    this.varint(Buffer.byteLength(text));
-    this.at += this.buffer.write(text, this.at);
-  }
-
-  /**
-   * Writes a short text with its length, if it has ASCII characters alone: most labels do, and two calls into Node for each take longer
-   * than all of the series' numbers.
-   */
-  #writeAscii(text: string): boolean {
-    const { buffer } = this;
-    const begin = this.at + 1;
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      if (unit >= ONE_OCTET) return false;
-      buffer[begin + i] = unit;
-    }
-    buffer[this.at] = text.length;
-    this.at = begin + text.length;
-    return true;
+    this.tag(field, WireType.LengthDelimited);
+    this.text(text);
   }
 
   #number(field: number, value: number): void {
     if (value === 0) return;
-    this.#tag(field, WireType.Varint);
+    this.tag(field, WireType.Varint);
     this.varint(value);
-  }
-
-  /** @param field at most 15 */
-  #tag(field: number, type: WireType): void {
-    this.buffer[this.at++] = (field << 3) | type;
   }
 }

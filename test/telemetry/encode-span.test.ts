@@ -4,7 +4,13 @@ import { expect, test } from 'vitest';
 import { RequestId } from '../../src/routing/request-id.ts';
 import { traceIdOf } from '../../src/routing/trace-context.ts';
 import { createBatchEncoder } from '../../src/telemetry/tracing/encode-batch.ts';
-import { repeatedAttribute, repeatedName, SpanKind, SpanWriter } from '../../src/telemetry/tracing/encode-span.ts';
+import {
+  repeatedAttribute,
+  repeatedName,
+  SpanKind,
+  SpanWriter,
+  TextAttribute,
+} from '../../src/telemetry/tracing/encode-span.ts';
 
 const { opentelemetry }: typeof import('otlp-protos/build/src/generated/root.js') = createRequire(import.meta.url)(
   'otlp-protos/build/src/generated/root.js',
@@ -14,12 +20,15 @@ const encode = createBatchEncoder({
   scope: { name: 'tollgate', version: '1.2.3' },
 });
 const head = repeatedName(SpanKind.SERVER);
-const tenant = repeatedAttribute<string>('tollgate.tenant');
+const tenant = new TextAttribute('tollgate.tenant');
+const backend = repeatedAttribute<string>('tollgate.backend');
 
 /** From 1970 to 2100, and of a call some microseconds or a day. */
 const EPOCH = { min: 0, max: 4.1e12, noNaN: true };
 const AFTER = { min: 0, max: 86_400_000, noNaN: true };
 const octets = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+/** Beside which a span is longer than most. */
+const long = fc.constantFrom('x'.repeat(80), 'x'.repeat(81), 'x'.repeat(20_000));
 const span = fc.record({
   uuid: fc.uuid({ version: 7 }),
   own: fc.option(fc.stringMatching(/^[a-z0-9]{8,40}$/), { nil: undefined }),
@@ -30,7 +39,9 @@ const span = fc.record({
   startedAt: fc.double(AFTER),
   endedAt: fc.double(AFTER),
   error: fc.option(fc.constantFrom('RATE_LIMITED', 'UNAVAILABLE'), { nil: undefined }),
-  tenantId: fc.option(fc.string({ minLength: 1, maxLength: 100 }), { nil: undefined }),
+  tenantId: fc.option(fc.oneof(fc.string({ maxLength: 100 }), fc.string({ unit: 'binary', maxLength: 20 }), long), {
+    nil: undefined,
+  }),
 });
 
 const hex = (part: Uint8Array | null | undefined) => Buffer.from(part ?? []).toString('hex');
@@ -47,18 +58,11 @@ test('spans are written as the published protos read them', () => {
     fc.property(fc.array(span, { maxLength: 40 }), fc.double(EPOCH), (facts, epoch) => {
       writer.clear();
       for (const { uuid, own, foreignId, name, parent, error, tenantId, ...rest } of facts) {
-        writer.write(
-          { foreignId, uuid: RequestId.parse(uuid) },
-          {
-            ...rest,
-            head: head(name),
-            parent,
-            error,
-            attributes: [tenant(tenantId), undefined],
-            requestId: own === undefined ? RequestId.parse(uuid) : RequestId.ofClient(own),
-          },
-          epoch,
-        );
+        writer.begin({ foreignId, uuid: RequestId.parse(uuid) }, { ...rest, head: head(name), parent }, epoch);
+        writer.addText(tenant, tenantId);
+        writer.add(backend(tenantId));
+        writer.addRequestId(own === undefined ? RequestId.parse(uuid) : RequestId.ofClient(own));
+        writer.end(error);
       }
       const { resourceSpans } = opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest.decode(encode(writer));
       const [{ scope, spans } = { spans: [] }] = resourceSpans[0]?.scopeSpans ?? [];
@@ -76,7 +80,7 @@ test('spans are written as the published protos read them', () => {
         expect(BigInt(read.endTimeUnixNano.toString())).toBe(nanoseconds(epoch + fact.endedAt));
         const attributes = Object.fromEntries(read.attributes.map(({ key, value }) => [key, value?.stringValue]));
         expect(attributes).toEqual({
-          ...(fact.tenantId !== undefined && { 'tollgate.tenant': fact.tenantId }),
+          ...(fact.tenantId !== undefined && { 'tollgate.tenant': fact.tenantId, 'tollgate.backend': fact.tenantId }),
           ...(fact.error !== undefined && { 'error.type': fact.error }),
           'tollgate.request_id': fact.own ?? uuid,
         });

@@ -1,7 +1,8 @@
 import type { StageWait } from '../../chain/call.ts';
 import { Code, codeName } from '../../grpc/status.ts';
+import type { PastAttempt } from '../../routing/attempts.ts';
 import { isServerError } from '../server-error.ts';
-import type { Attributes, SpanFacts, SpanWriter } from './encode-span.ts';
+import type { SpanTrace, SpanWriter } from './encode-span.ts';
 import { createSpanAttributes, type SpanAttributes } from './span-attributes.ts';
 import type { SpannedCall } from './spanned-call.ts';
 
@@ -12,8 +13,17 @@ const FIRST_WAIT = 128;
 /** Name of spans of calls to no method that is known. */
 const UNKNOWN = 'unknown method';
 
-/** @param epoch Unix milliseconds of the monotonic clock's zero */
+/** Writes the spans of a call. @param epoch Unix milliseconds of the monotonic clock's zero */
 export type SpanBuilder = (call: SpannedCall, writer: SpanWriter, epoch: number) => void;
+
+/** What writes the spans of one call. */
+interface Writing {
+  readonly known: SpanAttributes;
+  readonly writer: SpanWriter;
+  readonly call: SpannedCall;
+  readonly trace: SpanTrace;
+  readonly epoch: number;
+}
 
 /**
  * Makes the spans of calls that are over: the call's (SERVER), and inside it one for each wait of the chain and each attempt
@@ -23,102 +33,74 @@ export function createSpanBuilder(): SpanBuilder {
   const known = createSpanAttributes();
   return (call, writer, epoch) => {
     const { parentTraceId, uuid } = call;
-    const trace = { foreignId: parentTraceId === undefined ? undefined : Buffer.from(parentTraceId, 'hex'), uuid };
-    writer.write(trace, serverSpan(known, call), epoch);
-    for (const facts of waitSpans(known, call)) writer.write(trace, facts, epoch);
-    for (const facts of attemptSpans(known, call)) writer.write(trace, facts, epoch);
+    const foreignId = parentTraceId === undefined ? undefined : Buffer.from(parentTraceId, 'hex');
+    const writing = { known, writer, call, trace: { foreignId, uuid }, epoch };
+    writeCall(writing);
+    writeWaits(writing);
+    writeAttempts(writing);
   };
 }
 
-function serverSpan(known: SpanAttributes, call: SpannedCall): SpanFacts {
-  const { status, reason, parentSpanId } = call;
-  return {
-    head: known.server(call.method ?? UNKNOWN),
-    index: CALL,
-    parent: parentSpanId === undefined ? undefined : Buffer.from(parentSpanId, 'hex'),
-    startedAt: call.startedAt,
-    endedAt: call.endedAt,
-    error: isServerError(status) ? (reason ?? codeName(status)) : undefined,
-    attributes: [
-      rpc(known, call, status),
-      known.peerAddress(call.remoteAddress),
-      known.listener(call.listener),
-      known.tenant(call.tenantId),
-      known.keyId(call.keyId),
-      known.reason(reason),
-      known.cancelled(call.cancelled || undefined),
-      known.attempts(call.attempts),
-    ],
-    requestId: call.requestId,
-  };
+function writeCall({ known, writer, call, trace, epoch }: Writing): void {
+  const { status, reason, parentSpanId, startedAt, endedAt } = call;
+  const head = known.server(call.method ?? UNKNOWN);
+  const parent = parentSpanId === undefined ? undefined : Buffer.from(parentSpanId, 'hex');
+  writer.begin(trace, { head, index: CALL, parent, startedAt, endedAt }, epoch);
+  writer.add(rpc(known, call, status));
+  writer.addText(known.peerAddress, call.remoteAddress);
+  writer.add(known.listener(call.listener));
+  writer.addText(known.tenant, call.tenantId);
+  writer.addText(known.keyId, call.keyId);
+  writer.add(known.reason(reason));
+  writer.add(known.cancelled(call.cancelled || undefined));
+  writer.add(known.attempts(call.attempts));
+  writer.addRequestId(call.requestId);
+  writer.end(isServerError(status) ? (reason ?? codeName(status)) : undefined);
 }
 
 /** Waits of stages, and inside them what the stages asked. */
-function waitSpans(known: SpanAttributes, { waits }: SpannedCall): SpanFacts[] {
-  return waits.map((wait, index) => {
+function writeWaits({ known, writer, call: { waits }, trace, epoch }: Writing): void {
+  for (let i = 0; i < waits.length; i++) {
+    const wait = waits[i]!;
     const { name, within, startedAt, endedAt, failed } = wait;
     // A stage's own wait is over, and noted, after those for what it asked.
-    const parent = within === undefined ? -1 : waits.findIndex((other, at) => at > index && other.name === within);
-    return {
-      head: (within === undefined ? known.internal : known.client)(`tollgate.${name}`),
-      index: FIRST_WAIT + index,
-      parent: parent < 0 ? CALL : FIRST_WAIT + parent,
-      startedAt,
-      endedAt,
-      error: failed === true ? 'failed' : undefined,
-      attributes: within === undefined ? [] : askedOf(known, wait),
-    };
-  });
+    const parent = within === undefined ? -1 : waits.findIndex((other, at) => at > i && other.name === within);
+    const head = (within === undefined ? known.internal : known.client)(`tollgate.${name}`);
+    const parentIndex = parent < 0 ? CALL : FIRST_WAIT + parent;
+    writer.begin(trace, { head, index: FIRST_WAIT + i, parent: parentIndex, startedAt, endedAt }, epoch);
+    if (within !== undefined) addAsked(known, writer, wait);
+    writer.end(failed === true ? 'failed' : undefined);
+  }
 }
 
 /** By the semantic conventions for HTTP and for databases: the one store across the network is Redis. */
-function askedOf(known: SpanAttributes, { name, of }: StageWait): Attributes {
-  if (name === 'store') return [known.database('redis')];
-  return [known.httpMethod('GET'), known.url(of)];
+function addAsked(known: SpanAttributes, writer: SpanWriter, { name, of }: StageWait): void {
+  if (name === 'store') {
+    writer.add(known.database('redis'));
+    return;
+  }
+  writer.add(known.httpMethod('GET'));
+  writer.add(known.url(of));
 }
 
-function attemptSpans(known: SpanAttributes, call: SpannedCall): SpanFacts[] {
-  const { past, sentTo } = call;
-  const spans = past.map((attempt, index) =>
-    attemptSpan(known, call, index, { ...attempt, notProcessed: attempt.unprocessed }),
-  );
-  if (sentTo === undefined) return spans;
-  const last = {
-    endpoint: sentTo,
-    startedAt: call.sentAt,
-    endedAt: call.endedAt,
-    status: call.status,
-    notProcessed: !call.reachedBackend,
-  };
-  spans.push(attemptSpan(known, call, past.length, last));
-  return spans;
+function writeAttempts(writing: Writing): void {
+  const { past, sentTo, sentAt, endedAt, status, reachedBackend } = writing.call;
+  for (let i = 0; i < past.length; i++) writeAttempt(writing, i, past[i]!);
+  if (sentTo === undefined) return;
+  const last = { endpoint: sentTo, startedAt: sentAt, endedAt, status, unprocessed: !reachedBackend };
+  writeAttempt(writing, past.length, last);
 }
 
-interface AttemptFacts {
-  readonly endpoint: string;
-  readonly startedAt: number;
-  readonly endedAt: number;
-  readonly status: number;
-  readonly notProcessed: boolean;
-}
-
-function attemptSpan(known: SpanAttributes, call: SpannedCall, index: number, attempt: AttemptFacts): SpanFacts {
-  const { endpoint, status } = attempt;
-  return {
-    head: known.client(call.method ?? UNKNOWN),
-    index: index + 1,
-    parent: CALL,
-    startedAt: attempt.startedAt,
-    endedAt: attempt.endedAt,
-    error: status === Code.OK ? undefined : codeName(status),
-    attributes: [
-      rpc(known, call, status),
-      known.endpoint(endpoint),
-      known.backend(call.backend),
-      known.attempt(index + 1),
-      known.notProcessed(attempt.notProcessed || undefined),
-    ],
-  };
+function writeAttempt({ known, writer, call, trace, epoch }: Writing, place: number, attempt: PastAttempt): void {
+  const { endpoint, status, startedAt, endedAt } = attempt;
+  const head = known.client(call.method ?? UNKNOWN);
+  writer.begin(trace, { head, index: place + 1, parent: CALL, startedAt, endedAt }, epoch);
+  writer.add(rpc(known, call, status));
+  writer.add(known.endpoint(endpoint));
+  writer.add(known.backend(call.backend));
+  writer.add(known.attempt(place + 1));
+  writer.add(known.notProcessed(attempt.unprocessed || undefined));
+  writer.end(status === Code.OK ? undefined : codeName(status));
 }
 
 function rpc(known: SpanAttributes, { method }: SpannedCall, status: number): Uint8Array | undefined {

@@ -7,8 +7,6 @@ export const SpanKind = { INTERNAL: 1, SERVER: 2, CLIENT: 3 } as const;
 export type SpanKind = (typeof SpanKind)[keyof typeof SpanKind];
 
 export type AttributeValue = string | number | boolean;
-/** Encoded, as `encodeAttribute` does; those that are undefined are left out. */
-export type Attributes = readonly (Uint8Array | undefined)[];
 
 export interface SpanFacts {
   /** Name and kind, as `repeatedName` encodes them. */
@@ -20,10 +18,6 @@ export interface SpanFacts {
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   readonly endedAt: number;
-  readonly error: string | undefined;
-  readonly attributes: Attributes;
-  /** Of the span that has it as an attribute. */
-  readonly requestId?: RequestId;
 }
 
 /** The trace that spans are of. */
@@ -59,13 +53,17 @@ const SAMPLED = 0x01;
 const IS_REMOTE_KNOWN = 0x100;
 const IS_REMOTE = 0x200;
 
-/** Octets of a span beside its head and attributes: ids, times and flags, each with its tag (and length). */
+/** Octets of ids, times and flags, each with its tag (and length). */
 const TRACE_ID_FIELD = 18;
 const SPAN_ID_FIELD = 10;
 const TIME_FIELD = 9;
 const FLAGS_FIELD = 6;
-const FIXED_OCTETS = TRACE_ID_FIELD + SPAN_ID_FIELD + 2 * TIME_FIELD + FLAGS_FIELD;
-const MAX_PREFIX = 6;
+/** With what stands before a span. */
+const FIXED_OCTETS = TRACE_ID_FIELD + 2 * SPAN_ID_FIELD + 2 * TIME_FIELD + FLAGS_FIELD + 3;
+/** Octets of texts and names with which all lengths within an attribute are of one octet. */
+const SHORT_TEXT = 80;
+const SHORT_NAME = 32;
+const UTF8_OCTETS = 4;
 /** What the spans of some twenty calls take; and what a writer keeps for the next batch. */
 const FIRST_OCTETS = 16_384;
 const MOST_KEPT = 1_048_576;
@@ -74,12 +72,14 @@ const HALF_WORD = 2 ** 16;
 const SECOND = 1e9;
 
 /**
- * Writes spans one behind the other, each as a `spans` field of `ScopeSpans`, into one buffer. One call in a hundred has spans, so that
- * whatever is done for it is cold: as pieces that are put together they took three times as long.
+ * Writes spans one behind the other, each as a `spans` field of `ScopeSpans`, into one buffer: `begin`, its attributes, `end`. One call
+ * in a hundred has spans, so that whatever is done for it is cold: as pieces that are put together they took three times as long.
  */
 export class SpanWriter extends ProtobufWriter {
   /** How many there are. */
   count = 0;
+  /** Where the one that is written began. */
+  #begin = 0;
 
   constructor() {
     super(FIRST_OCTETS);
@@ -92,18 +92,12 @@ export class SpanWriter extends ProtobufWriter {
   }
 
   /** @param epoch Unix milliseconds of the monotonic clock's zero */
-  write({ foreignId, uuid }: SpanTrace, facts: SpanFacts, epoch: number): void {
-    const { head, index, parent, startedAt, endedAt, error, requestId } = facts;
-    const attributes = error === undefined ? facts.attributes : [...facts.attributes, encodeError(error)];
-    const isOwnId = requestId?.own === '';
-    const idAttribute = isOwnId ? REQUEST_ID : requestId && encodeRequestId(requestId.own);
-    let length = FIXED_OCTETS + head.length + (idAttribute?.length ?? 0);
-    if (parent !== undefined) length += SPAN_ID_FIELD;
-    for (const attribute of attributes) if (attribute !== undefined) length += attribute.length;
-    this.reserve(MAX_PREFIX + length);
+  begin({ foreignId, uuid }: SpanTrace, facts: SpanFacts, epoch: number): void {
+    const { head, index, parent, startedAt, endedAt } = facts;
+    this.reserve(FIXED_OCTETS + head.length);
     this.count++;
-    this.buffer[this.at++] = (ScopeSpans.SPANS << 3) | WireType.LengthDelimited;
-    this.varint(length);
+    this.tag(ScopeSpans.SPANS, WireType.LengthDelimited);
+    this.#begin = this.beginMessage();
     this.#header(Span.TRACE_ID, TRACE_ID_OCTETS);
     if (foreignId === undefined) writeTraceOctets(uuid, this.view, this.at);
     else this.buffer.set(foreignId, this.at);
@@ -114,9 +108,48 @@ export class SpanWriter extends ProtobufWriter {
     this.#time(Span.END_TIME, epoch + endedAt);
     this.#flags(SAMPLED | IS_REMOTE_KNOWN | (typeof parent === 'object' ? IS_REMOTE : 0));
     this.set(head);
-    for (const attribute of attributes) if (attribute !== undefined) this.set(attribute);
-    if (idAttribute !== undefined) this.set(idAttribute);
-    if (isOwnId) requestId.writeValue(this.buffer, this.at - ID_LENGTH);
+  }
+
+  /** Adds attributes. @param octets as `encodeAttribute` makes them; undefined: none */
+  add(octets: Uint8Array | undefined): void {
+    if (octets === undefined) return;
+    this.reserve(octets.length);
+    this.set(octets);
+  }
+
+  /** Adds an attribute. @param value undefined: none */
+  addText(attribute: TextAttribute, value: string | undefined): void {
+    if (value === undefined) return;
+    const { head } = attribute;
+    this.reserve(head.length + SHORT_TEXT + UTF8_OCTETS);
+    const { at, buffer } = this;
+    const first = at + head.length;
+    const octets = buffer.utf8Write(value, first, SHORT_TEXT + UTF8_OCTETS);
+    if (octets > SHORT_TEXT) {
+      this.add(attribute.encode(value));
+      return;
+    }
+    this.set(head);
+    buffer[at + ATTRIBUTE_LENGTH] = head.length + octets - ATTRIBUTE_LENGTH - 1;
+    buffer[first - VALUE_LENGTH] = octets + 2;
+    buffer[first - 1] = octets;
+    this.at = first + octets;
+  }
+
+  /** Adds the attribute with the id of the request. */
+  addRequestId(id: RequestId): void {
+    if (id.own !== '') {
+      this.add(encodeRequestId(id.own));
+      return;
+    }
+    this.add(REQUEST_ID);
+    id.writeValue(this.buffer, this.at - ID_LENGTH);
+  }
+
+  /** @param error of a span that failed */
+  end(error: string | undefined): void {
+    if (error !== undefined) this.add(encodeError(error));
+    this.endMessage(this.#begin);
   }
 
   /** @param octets at most 127 */
@@ -178,6 +211,37 @@ export function encodeAttribute(writer: BinaryWriter, field: number, name: strin
 /** Values whose encoding is kept, of each attribute; strangers choose some of them. */
 const MAX_KEPT = 1024;
 
+/** Where an attribute has its length, and how far before its text that of its value is. */
+const ATTRIBUTE_LENGTH = 1;
+const VALUE_LENGTH = 3;
+
+/** An attribute whose values are as many as tenants or clients: it is written each time, for what is kept of them is in no cache. */
+export class TextAttribute {
+  /** All before the text, with octets in it for the lengths of the attribute, of its value and of the text. */
+  readonly head: Uint8Array;
+  readonly #name: string;
+
+  /** @param name short, and of ASCII characters */
+  constructor(name: string) {
+    if (name.length > SHORT_NAME) throw new RangeError(`"${name}" is longer than ${SHORT_NAME} characters`);
+    this.#name = name;
+    this.head = this.encode('').slice();
+  }
+
+  encode(value: string): Uint8Array {
+    const writer = new BinaryWriter();
+    encodeAttribute(writer, Span.ATTRIBUTES, this.#name, value);
+    return writer.finish();
+  }
+}
+
+declare global {
+  // Node's own, older than its types.
+  interface Buffer {
+    utf8Write(text: string, offset?: number, length?: number): number;
+  }
+}
+
 /** Encodes a part of spans whose values repeat: it is done once for each value. */
 function repeated<Value extends AttributeValue>(
   write: (writer: BinaryWriter, value: Value) => void,
@@ -222,9 +286,7 @@ export function repeatedAttributes<Value extends AttributeValue>(
 }
 
 function encodeRequestId(text: string): Uint8Array {
-  const writer = new BinaryWriter();
-  encodeAttribute(writer, Span.ATTRIBUTES, 'tollgate.request_id', text);
-  return writer.finish();
+  return new TextAttribute('tollgate.request_id').encode(text);
 }
 
 /** The attribute with the id of a request of ours, which stands at its end. */

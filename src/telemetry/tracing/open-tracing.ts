@@ -1,16 +1,13 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Outcome } from '../../chain/call.ts';
 import type { TracePolicy } from '../../routing/call-trace.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
 import type { Logger } from '../logger.ts';
 import { exportBatch, openExporter } from '../otlp/open-exporter.ts';
-import { createSpanBuilder } from './build-spans.ts';
 import { createBatchEncoder } from './encode-batch.ts';
-import { SpanWriter } from './encode-span.ts';
+import type { SpanWriter } from './encode-span.ts';
 import type { TracingPlan } from './plan-tracing.ts';
 import { createSampler } from './sampler.ts';
 import { type BatchExporter, type ExportCounts, SpanQueue } from './span-queue.ts';
-import type { SpannedCall } from './spanned-call.ts';
 import { createTracer } from './tracer.ts';
 
 /** Tracing that is on. */
@@ -24,9 +21,6 @@ export interface Tracing {
 
 /** Milliseconds that the last spans get at a stop. */
 const MAX_CLOSE_MS = 3000;
-/** Calls whose spans are made in a row: alone they take 50 us, in a row 2 to 10, and calls that come meanwhile wait. */
-const AT_ONCE = 64;
-
 /**
  * Opens the way to the collector. OpenTelemetry's packages are loaded only now, so that a gateway that traces nothing neither
  * waits for them at its start nor keeps them in memory.
@@ -37,7 +31,7 @@ export async function openTracing(
 ): Promise<Tracing> {
   const { log, version, now, wall } = parts;
   for (const warning of plan.warnings) log.warn(warning);
-  const queue = new SpanQueue(await openBatchExporter(plan, version, () => wall() - now()), log);
+  const queue = new SpanQueue({ exporter: await openBatchExporter(plan, version), log, epoch: () => wall() - now() });
   return {
     policy: createSampler(plan.sampling),
     onEnd: createTracer(queue, plan.tail, now),
@@ -48,12 +42,7 @@ export async function openTracing(
   };
 }
 
-/** @param epoch Unix milliseconds of the monotonic clock's zero */
-async function openBatchExporter(
-  plan: TracingPlan,
-  version: string,
-  epoch: () => number,
-): Promise<BatchExporter<SpannedCall>> {
+async function openBatchExporter(plan: TracingPlan, version: string): Promise<BatchExporter> {
   const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer');
   const encode = createBatchEncoder({ resource: plan.resource, scope: { name: 'tollgate', version } });
   const exporter = await openExporter<SpanWriter>('traces', plan, {
@@ -63,29 +52,8 @@ async function openBatchExporter(
     },
     helper: { name: 'span', countItems: (spans) => spans.count },
   });
-  const write = createRowWriter(epoch);
   return {
-    export: (batch) => write(batch).then((spans) => exportBatch(exporter, spans), toError),
+    export: (batch) => exportBatch(exporter, batch),
     shutdown: () => exporter.shutdown(),
-  };
-}
-
-function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
-}
-
-/** Writes the spans of calls, those of some in a turn of the event loop; one batch at a time, in one buffer for all. */
-function createRowWriter(epoch: () => number): (calls: readonly SpannedCall[]) => Promise<SpanWriter> {
-  const build = createSpanBuilder();
-  const writer = new SpanWriter();
-  return async (calls) => {
-    writer.clear();
-    for (let first = 0; first < calls.length; first += AT_ONCE) {
-      if (first > 0) await setImmediate();
-      const zero = epoch();
-      const end = Math.min(first + AT_ONCE, calls.length);
-      for (let i = first; i < end; i++) build(calls[i]!, writer, zero);
-    }
-    return writer;
   };
 }

@@ -1,5 +1,12 @@
 import { CODES, codeName } from '../../grpc/status.ts';
-import { type AttributeValue, repeatedAttribute, repeatedAttributes, repeatedName, SpanKind } from './encode-span.ts';
+import {
+  type AttributeValue,
+  repeatedAttribute,
+  repeatedAttributes,
+  repeatedName,
+  SpanKind,
+  TextAttribute,
+} from './encode-span.ts';
 
 /** The names and attributes that spans of calls have, each a way to encode its values. */
 export type SpanAttributes = ReturnType<typeof createSpanAttributes>;
@@ -18,10 +25,10 @@ export function createSpanAttributes() {
         'rpc.response.status_code': codeName(status),
       })),
     ),
-    peerAddress: repeatedAttribute<string>('network.peer.address'),
+    peerAddress: new TextAttribute('network.peer.address'),
     listener: repeatedAttribute<string>('tollgate.listener'),
-    tenant: repeatedAttribute<string>('tollgate.tenant'),
-    keyId: repeatedAttribute<string>('tollgate.key_id'),
+    tenant: new TextAttribute('tollgate.tenant'),
+    keyId: new TextAttribute('tollgate.key_id'),
     reason: repeatedAttribute<string>('tollgate.reason'),
     cancelled: repeatedAttribute<boolean>('tollgate.cancelled'),
     attempts: repeatedAttribute<number>('tollgate.attempts'),

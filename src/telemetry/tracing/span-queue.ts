@@ -1,9 +1,16 @@
+import type { Outcome } from '../../chain/call.ts';
+import type { EndedCall } from '../../routing/exchange-parts.ts';
 import type { Logger } from '../logger.ts';
+import { createSpanBuilder } from './build-spans.ts';
+import { SpanWriter } from './encode-span.ts';
+import { SpannedCall, type SpannedTrace } from './spanned-call.ts';
 
-/** Spans that may wait, each with some hundred octets of its call. */
+/** Spans that may wait, some hundred octets each. */
 const MAX_QUEUED = 4096;
 /** A request to the collector costs what some hundred spans do. */
 const MAX_BATCH = 1024;
+/** Calls whose spans are made in a row: alone they take five times as long, and later all that they say is out of the cache. */
+const AT_ONCE = 64;
 /** How long a span waits for others. */
 const INTERVAL_MS = 1000;
 
@@ -16,38 +23,52 @@ export interface ExportCounts {
   readonly queued: number;
 }
 
-/** What has spans: a call that is over. */
-interface Spanned {
-  /** How many spans it has. */
-  readonly count: number;
-}
-
 /** The way to the collector. */
-export interface BatchExporter<Item> {
-  /** Never rejects. @returns what went wrong */
-  export(batch: readonly Item[]): Promise<Error | undefined>;
+export interface BatchExporter {
+  /** Never rejects. @param batch written anew once the promise resolves @returns what went wrong */
+  export(batch: SpanWriter): Promise<Error | undefined>;
   shutdown(): Promise<void>;
 }
 
+export interface SpanQueueParts {
+  readonly exporter: BatchExporter;
+  readonly log: Logger;
+  /** Unix milliseconds of the monotonic clock's zero. */
+  readonly epoch: () => number;
+  /** Spans that may wait. */
+  readonly maxQueued?: number;
+}
+
 /**
- * Takes spans to the exporter, a batch at a time. A collector that is away or hangs costs the queue and one batch, and no call
- * ever waits for it. The SDK's `BatchSpanProcessor` does as much, but does not say how many spans it has dropped.
+ * Makes the spans of calls and takes them to the exporter, a batch at a time. A collector that is away or hangs costs the queue and one
+ * batch, and no call ever waits for it. The SDK's `BatchSpanProcessor` does as much, but keeps an object for each span and does not say
+ * how many it has dropped.
  */
-export class SpanQueue<Item extends Spanned> {
-  readonly #exporter: BatchExporter<Item>;
+export class SpanQueue {
+  readonly #exporter: BatchExporter;
   readonly #log: Logger;
+  readonly #epoch: () => number;
   readonly #maxQueued: number;
-  #queued: Item[] = [];
-  /** How many spans that are. */
+  readonly #build = createSpanBuilder();
+  /** Calls whose spans are not made yet: the first `#noted` of them. */
+  readonly #calls = Array.from({ length: AT_ONCE }, () => new SpannedCall());
+  #noted = 0;
+  #filling = new SpanWriter();
+  /** Batches that wait, the oldest first. */
+  readonly #full: SpanWriter[] = [];
+  /** One that was sent. */
+  #spare: SpanWriter | undefined = undefined;
+  /** Spans that wait, made or not. */
   #spans = 0;
   #timer: NodeJS.Timeout | undefined = undefined;
   #sending: Promise<void> | undefined = undefined;
   #failing = false;
   readonly #counts = { exported: 0, dropped: 0 };
 
-  constructor(exporter: BatchExporter<Item>, log: Logger, maxQueued: number = MAX_QUEUED) {
+  constructor({ exporter, log, epoch, maxQueued = MAX_QUEUED }: SpanQueueParts) {
     this.#exporter = exporter;
     this.#log = log;
+    this.#epoch = epoch;
     this.#maxQueued = maxQueued;
   }
 
@@ -55,23 +76,17 @@ export class SpanQueue<Item extends Spanned> {
     return { ...this.#counts, queued: this.#spans };
   }
 
-  /** Whether there is room: who has spans asks first. Those that find none count as dropped. */
-  hasRoomFor(spans: number): boolean {
-    if (this.#spans + spans <= this.#maxQueued) return true;
-    this.#counts.dropped += spans;
-    return false;
-  }
-
-  /** Takes the spans of a call, for which there is room. */
-  push(call: Item): void {
-    this.#queued.push(call);
-    this.#spans += call.count;
+  /** Takes the spans of a call that has ended. Those that find no room count as dropped. */
+  add(call: EndedCall, trace: SpannedTrace, outcome: Outcome): void {
+    const noted = this.#calls[this.#noted]!;
+    noted.note(call, trace, outcome);
+    if (this.#spans + noted.count > this.#maxQueued) {
+      this.#counts.dropped += noted.count;
+      return;
+    }
+    this.#spans += noted.count;
+    if (++this.#noted === AT_ONCE) this.#write();
     this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#spans >= MAX_BATCH) this.#send();
-    else this.#timer ??= setTimeout(() => this.#send(), INTERVAL_MS).unref();
   }
 
   /** Sends what waits, for at most that long. */
@@ -89,30 +104,51 @@ export class SpanQueue<Item extends Spanned> {
   }
 
   async #sendAll(): Promise<void> {
-    while (this.#queued.length > 0 || this.#sending !== undefined) {
+    while (this.#spans > 0 || this.#sending !== undefined) {
       this.#send();
       await this.#sending;
     }
   }
 
+  /** Makes the spans of the calls that were noted. */
+  #write(): void {
+    const epoch = this.#epoch();
+    for (let i = 0; i < this.#noted; i++) {
+      this.#build(this.#calls[i]!, this.#filling, epoch);
+      if (this.#filling.count >= MAX_BATCH) this.#endBatch();
+    }
+    this.#noted = 0;
+  }
+
+  #endBatch(): void {
+    this.#full.push(this.#filling);
+    this.#filling = this.#spare ?? new SpanWriter();
+    this.#spare = undefined;
+  }
+
   #send(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#sending !== undefined || this.#queued.length === 0) return;
-    const { batch, spans } = this.#take();
+    if (this.#sending !== undefined) return;
+    if (this.#full.length === 0) {
+      this.#write();
+      if (this.#filling.count > 0) this.#endBatch();
+    }
+    const batch = this.#full.shift();
+    if (batch === undefined) return;
+    this.#spans -= batch.count;
     this.#sending = this.#exporter.export(batch).then((error) => {
       this.#sending = undefined;
-      this.#onResult(spans, error);
-      if (this.#queued.length > 0) this.#schedule();
+      this.#onResult(batch.count, error);
+      batch.clear();
+      this.#spare = batch;
+      if (this.#spans > 0) this.#schedule();
     });
   }
 
-  #take(): { readonly batch: readonly Item[]; readonly spans: number } {
-    let calls = 0;
-    let spans = 0;
-    while (calls < this.#queued.length && spans < MAX_BATCH) spans += this.#queued[calls++]!.count;
-    this.#spans -= spans;
-    return { batch: this.#queued.splice(0, calls), spans };
+  #schedule(): void {
+    if (this.#full.length > 0) this.#send();
+    else this.#timer ??= setTimeout(() => this.#send(), INTERVAL_MS).unref();
   }
 
   /** One line when it begins to fail, one when that is over. */

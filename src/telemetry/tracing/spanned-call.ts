@@ -2,46 +2,50 @@ import type { Outcome, StageWait } from '../../chain/call.ts';
 import type { PastAttempt } from '../../routing/attempts.ts';
 import type { CallTrace } from '../../routing/call-trace.ts';
 import type { EndedCall } from '../../routing/exchange-parts.ts';
-import type { RequestId } from '../../routing/request-id.ts';
+import { RequestId } from '../../routing/request-id.ts';
 import { countAttempts, tenantOf } from '../ended-call.ts';
 
 const MAX_ATTEMPTS = 100;
 const MAX_WAITS = 100;
 const NONE: readonly never[] = [];
+const NO_ID = RequestId.ofClient('');
+
+/** What spans are told of the trace that they are of. */
+export type SpannedTrace = Pick<CallTrace, 'uuid' | 'foreignTraceId' | 'parentSpanId'>;
 
 /**
- * What the spans of a call say, noted at its end for when they are made. It holds neither the call nor its streams: those of a
- * collector that is away would stay in memory with it.
+ * What the spans of a call say, noted at its end for when they are made, a moment later. It holds neither the call nor its streams, and
+ * is filled anew for one call after the other.
  */
 export class SpannedCall {
   /** How many spans it has. */
-  readonly count: number;
-  readonly method: string | undefined;
-  readonly listener: string;
-  readonly tenantId: string | undefined;
-  readonly keyId: string | undefined;
-  readonly remoteAddress: string;
-  readonly requestId: RequestId;
+  count = 0;
+  method: string | undefined = undefined;
+  listener = '';
+  tenantId: string | undefined = undefined;
+  keyId: string | undefined = undefined;
+  remoteAddress = '';
+  requestId = NO_ID;
   /** Of which its spans' ids are made, and its trace's unless that is the caller's. */
-  readonly uuid: RequestId;
+  uuid = NO_ID;
   /** 32 and 16 hex digits; undefined: the trace begins with the call. */
-  readonly parentTraceId: string | undefined;
-  readonly parentSpanId: string | undefined;
-  readonly status: number;
-  readonly reason: string | undefined;
-  readonly cancelled: boolean;
-  readonly reachedBackend: boolean;
+  parentTraceId: string | undefined = undefined;
+  parentSpanId: string | undefined = undefined;
+  status = 0;
+  reason: string | undefined = undefined;
+  cancelled = false;
+  reachedBackend = false;
   /** Monotonic milliseconds. */
-  readonly startedAt: number;
-  readonly endedAt: number;
-  readonly waits: readonly StageWait[];
-  readonly past: readonly PastAttempt[];
+  startedAt = 0.5;
+  endedAt = 0.5;
+  waits: readonly StageWait[] = NONE;
+  past: readonly PastAttempt[] = NONE;
   /** Of the last attempt, as of `AttemptsMade`. */
-  readonly sentAt: number;
-  readonly sentTo: string | undefined;
-  readonly backend: string | undefined;
+  sentAt = 0.5;
+  sentTo: string | undefined = undefined;
+  backend: string | undefined = undefined;
 
-  constructor(call: EndedCall, trace: CallTrace, outcome: Outcome) {
+  note(call: EndedCall, trace: SpannedTrace, outcome: Outcome): void {
     const { attempts, principal, waits } = call;
     this.method = call.method?.name;
     this.listener = call.listener.name;

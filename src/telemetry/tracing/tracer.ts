@@ -3,7 +3,6 @@ import type { EndedCall } from '../../routing/exchange-parts.ts';
 import { answersOnce } from '../ended-call.ts';
 import { isServerError } from '../server-error.ts';
 import type { SpanQueue } from './span-queue.ts';
-import { SpannedCall } from './spanned-call.ts';
 
 export interface TailSettings {
   /** Calls that take longer are kept; undefined: none for that. Milliseconds. */
@@ -19,7 +18,7 @@ export interface TailSettings {
  * @param now monotonic milliseconds
  */
 export function createTracer(
-  queue: SpanQueue<SpannedCall>,
+  queue: SpanQueue,
   tail: TailSettings,
   now: () => number,
 ): (call: EndedCall, outcome: Outcome) => void {
@@ -27,9 +26,7 @@ export function createTracer(
   return (call, outcome) => {
     if (!call.sampled && !(isRemarkable(call, outcome, tail) && budget())) return;
     const { trace } = call;
-    if (trace === undefined) return;
-    const spanned = new SpannedCall(call, trace, outcome);
-    if (queue.hasRoomFor(spanned.count)) queue.push(spanned);
+    if (trace !== undefined) queue.add(call, trace, outcome);
   };
 }
 
