@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { WrittenField } from '../../src/http2/index.ts';
+import { Field, type WrittenField } from '../../src/http2/index.ts';
 import { RequestId, writeSpanOctets, writeTraceOctets } from '../../src/routing/request-id.ts';
 import {
   AttemptTraceparent,
@@ -79,6 +79,12 @@ test('what is written is read again, and ids of a call are well-formed and disti
     }),
     { numRuns: 20 },
   );
+});
+
+test('the room that a traceparent asks for is that of its name and its value', () => {
+  const { name, length, size } = ownTraceparent(false);
+  expect([name, length]).toEqual(['traceparent', formatTraceparent(TRACE, SPAN, false).length]);
+  expect(size).toBe(new Field(name, formatTraceparent(TRACE, SPAN, false)).size);
 });
 
 test('a traceparent that is made of a request id is not sent without one', () => {
