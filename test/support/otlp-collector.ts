@@ -1,17 +1,11 @@
 import { createServer, type Server as HttpServer, type IncomingHttpHeaders } from 'node:http';
-import { createRequire } from 'node:module';
 import { gunzipSync } from 'node:zlib';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
 import { CollectedMetrics } from './collected-metrics.ts';
 import { record } from './otlp-attributes.ts';
+import { ExportMetricsServiceRequest, ExportTraceServiceRequest } from './otlp-codec.ts';
 import { Watch } from './watch.ts';
 
-/** CommonJS, with names that Node does not see. */
-const { opentelemetry }: typeof import('otlp-protos/build/src/generated/root.js') = createRequire(import.meta.url)(
-  'otlp-protos/build/src/generated/root.js',
-);
-const { ExportTraceServiceRequest } = opentelemetry.proto.collector.trace.v1;
-const { ExportMetricsServiceRequest } = opentelemetry.proto.collector.metrics.v1;
 const TRACES = 'opentelemetry.proto.collector.trace.v1.TraceService';
 const METRICS = 'opentelemetry.proto.collector.metrics.v1.MetricsService';
 

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RequestId } from '../../src/routing/request-id.ts';
@@ -11,10 +10,8 @@ import {
   SpanWriter,
   TextAttribute,
 } from '../../src/telemetry/tracing/encode-span.ts';
+import { ExportTraceServiceRequest } from '../support/otlp-codec.ts';
 
-const { opentelemetry }: typeof import('otlp-protos/build/src/generated/root.js') = createRequire(import.meta.url)(
-  'otlp-protos/build/src/generated/root.js',
-);
 const encode = createBatchEncoder({
   resource: { 'service.name': 'tollgate' },
   scope: { name: 'tollgate', version: '1.2.3' },
@@ -64,7 +61,7 @@ test('spans are written as the published protos read them', () => {
         writer.addRequestId(own === undefined ? RequestId.parse(uuid) : RequestId.ofClient(own));
         writer.end(error);
       }
-      const { resourceSpans } = opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest.decode(encode(writer));
+      const { resourceSpans } = ExportTraceServiceRequest.decode(encode(writer));
       const [{ scope, spans } = { spans: [] }] = resourceSpans[0]?.scopeSpans ?? [];
       expect(scope).toMatchObject({ name: 'tollgate', version: '1.2.3' });
       expect([spans.length, writer.count]).toEqual([facts.length, facts.length]);

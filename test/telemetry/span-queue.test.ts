@@ -1,26 +1,14 @@
-import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
-import type { Outcome } from '../../src/chain/call.ts';
 import { RequestId } from '../../src/routing/request-id.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createBatchEncoder } from '../../src/telemetry/tracing/encode-batch.ts';
 import type { SpanWriter } from '../../src/telemetry/tracing/encode-span.ts';
 import { SpanQueue } from '../../src/telemetry/tracing/span-queue.ts';
+import { fakeOutcome } from '../chain/fake-call.ts';
+import { ExportTraceServiceRequest } from '../support/otlp-codec.ts';
 import { createCall } from './fixtures.ts';
 
-const { opentelemetry }: typeof import('otlp-protos/build/src/generated/root.js') = createRequire(import.meta.url)(
-  'otlp-protos/build/src/generated/root.js',
-);
 const encode = createBatchEncoder({ resource: {}, scope: { name: 'tollgate', version: '' } });
-const OUTCOME: Outcome = {
-  status: 0,
-  refusal: undefined,
-  reachedBackend: true,
-  cancelled: false,
-  durationMs: 2,
-  backendMs: 1,
-  traffic: undefined,
-};
 const MAX_BATCH = 1024;
 
 /** A queue whose exporter takes its time: `deliver` ends what it was given last. */
@@ -46,13 +34,13 @@ function createQueue(maxQueued?: number) {
       return sent !== undefined;
     },
     /** Adds a call that was tried so often. */
-    add(attempts = 1) {
+    add(attempts = 1, sentTo = 'a:2') {
       const id = RequestId.ofClient(`call-${calls++}`);
       const attempt = { endpoint: 'a:1', startedAt: 0, endedAt: 1, status: 14, unprocessed: true };
       const past = Array.from({ length: attempts - 1 }, () => attempt);
-      const made = { past, sentAt: 1, backendName: 'b', sentTo: 'a:2', endpointName: 'a:2', connection: undefined };
+      const made = { past, sentAt: 1, backendName: 'b', sentTo, endpointName: 'a:2', connection: undefined };
       const trace = { uuid: new RequestId(1, 2, 3, 4), foreignTraceId: undefined, parentSpanId: undefined };
-      queue.add(createCall({ id, attempts: made }), trace, OUTCOME);
+      queue.add(createCall({ id, attempts: made }), trace, fakeOutcome({ durationMs: 2, backendMs: 1 }));
     },
     /** What is being sent has arrived. It is read only now: until then nothing may be written over it. */
     async deliver(error?: Error) {
@@ -67,7 +55,7 @@ function createQueue(maxQueued?: number) {
 
 /** The calls that have spans there, one for each span. */
 function callsIn(request: Uint8Array): string[] {
-  const { resourceSpans } = opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest.decode(request);
+  const { resourceSpans } = ExportTraceServiceRequest.decode(request);
   const spans = resourceSpans[0]?.scopeSpans?.[0]?.spans ?? [];
   let call = '';
   return spans.map(({ attributes }) => {
@@ -110,4 +98,17 @@ test('a collector that takes nothing costs what the queue holds, and what came t
   await closed;
   expect(here.queue.counts).toEqual({ exported: 2000, dropped: 8000, queued: 0 });
   expect(new Set(here.batches.flat()).size).toBe(1000);
+});
+
+test('a call whose spans cannot be made costs spans, which are counted, and neither itself nor the calls behind it', async () => {
+  const here = createQueue();
+  here.add(1, 7 as unknown as string);
+  for (let call = 0; call < 63; call++) here.add();
+  expect(here.queue.counts).toEqual({ exported: 0, dropped: 128, queued: 0 });
+  here.add();
+  const closed = here.queue.close(10_000);
+  await here.deliver();
+  await closed;
+  expect(here.queue.counts).toEqual({ exported: 2, dropped: 128, queued: 0 });
+  expect(here.batches).toEqual([['call-64', 'call-64']]);
 });

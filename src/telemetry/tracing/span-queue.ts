@@ -110,8 +110,21 @@ export class SpanQueue {
     }
   }
 
-  /** Makes the spans of the calls that were noted. */
+  /** Makes the spans of the calls that were noted. A fault of ours costs those that are not in a whole batch, and no call. */
   #write(): void {
+    try {
+      this.#writeNoted();
+    } catch (error) {
+      const left = this.#full.reduce((sum, { count }) => sum + count, 0);
+      const lost = this.#spans - left;
+      this.#spans = left;
+      this.#noted = 0;
+      this.#filling.clear();
+      this.#onResult(lost, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #writeNoted(): void {
     const epoch = this.#epoch();
     for (let i = 0; i < this.#noted; i++) {
       this.#build(this.#calls[i]!, this.#filling, epoch);
