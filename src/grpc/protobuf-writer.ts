@@ -84,30 +84,6 @@ export abstract class ProtobufWriter {
     this.set(message);
   }
 
-  /** Where there is room for three octets a character. A text with its length. */
-  protected text(text: string): void {
-    if (text.length < ONE_OCTET && this.ascii(text)) return;
-    this.varint(Buffer.byteLength(text));
-    this.at += this.buffer.write(text, this.at);
-  }
-
-  /**
-   * Writes a text of less than 128 characters with its length, if all of them are ASCII: most names are, and two calls into Node for each
-   * take longer than all numbers beside it.
-   */
-  protected ascii(text: string): boolean {
-    const { buffer } = this;
-    const begin = this.at + 1;
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      if (unit >= ONE_OCTET) return false;
-      buffer[begin + i] = unit;
-    }
-    buffer[this.at] = text.length;
-    this.at = begin + text.length;
-    return true;
-  }
-
   /** Where there is room. @param value a whole number, not below 0 */
   protected varint(value: number): void {
     const { buffer } = this;

@@ -1,8 +1,8 @@
 import { BUCKET_BITS, BUCKETS } from './buckets.ts';
-import { COUNTERS, HISTOGRAMS, type Histogram } from './counters.ts';
+import { ALL_HISTOGRAMS, COUNTERS, type Histogram } from './counters.ts';
 
 // A cell is a bucket of one of a series' histograms: those of one, and then those of the next.
-const CELLS = HISTOGRAMS * BUCKETS;
+const CELLS = ALL_HISTOGRAMS.length * BUCKETS;
 
 /** The cell of bucket 0: those of the others follow. */
 export function firstCellOf(histogram: Histogram): number {

@@ -26,20 +26,19 @@ export const Part = {
 } as const;
 export type Part = (typeof Part)[keyof typeof Part];
 export const ALL_PARTS = Object.values(Part);
-export const PARTS = 3;
+export const PARTS = ALL_PARTS.length;
 
 /**
  * One more histogram, of calls whose backend had all of their time, as it has of nearly all: a one in it stands for one in the same
  * bucket of TOTAL and of BACKEND, and one in the first of GATEWAY. It is a third of the work, and of the memory that is touched.
  */
-export const WHOLE = PARTS;
+export const WHOLE = 3;
 export type Histogram = Part | typeof WHOLE;
 export const ALL_HISTOGRAMS: readonly Histogram[] = [...ALL_PARTS, WHOLE];
-export const HISTOGRAMS = PARTS + 1;
 
 export type PartVisitor = (part: Part, bucket: number, count: number) => void;
 
-/** Visits what a count in a histogram means for its parts. */
+/** Visits what a count in a histogram means for its parts. @param bucket or its octave: the first bucket is in the first */
 export function visitParts(histogram: Histogram, bucket: number, count: number, visit: PartVisitor): void {
   if (histogram !== WHOLE) {
     visit(histogram, bucket, count);

@@ -1,7 +1,7 @@
 import { CODES, Code } from '../grpc/status.ts';
 import { MAX_METHODS, type MetricsBudget } from './budget.ts';
 import { bucketIn, histogramIn } from './call-sum.ts';
-import { ALL_HISTOGRAMS, type CallFacts, type Counter, Part, type PartVisitor, visitParts, WHOLE } from './counters.ts';
+import { ALL_HISTOGRAMS, type CallFacts, type Counter, type PartVisitor, visitParts } from './counters.ts';
 import { DeltaLog } from './delta-log.ts';
 import { Distinct } from './distinct.ts';
 import { LabelTable, OTHER_LABEL } from './label-table.ts';
@@ -142,14 +142,7 @@ export class SeriesTable {
     return this.#records.maxOf(series);
   }
 
-  /** Each bucket of a histogram, as of the last flush. */
-  forEachBucket(series: number, part: Part, visit: (bucket: number, count: number) => void): void {
-    const visitWhole = part === Part.GATEWAY ? (_: number, count: number) => visit(0, count) : visit;
-    this.pool.forEach(this.#records.pageOf(series, part), visit);
-    this.pool.forEach(this.#records.pageOf(series, WHOLE), visitWhole);
-  }
-
-  /** The same of all parts. */
+  /** Each bucket of all parts, as of the last flush. */
   forEachCount(series: number, visit: PartVisitor): void {
     for (const histogram of ALL_HISTOGRAMS) {
       const visitPage = (bucket: number, count: number) => visitParts(histogram, bucket, count, visit);
@@ -157,10 +150,12 @@ export class SeriesTable {
     }
   }
 
-  forEachOctave(series: number, part: Part, visit: (octave: number, count: number) => void): void {
-    const visitWhole = part === Part.GATEWAY ? (_: number, count: number) => visit(0, count) : visit;
-    this.pool.forEachOctave(this.#records.pageOf(series, part), visit);
-    this.pool.forEachOctave(this.#records.pageOf(series, WHOLE), visitWhole);
+  /** Each octave of all parts, likewise. */
+  forEachOctave(series: number, visit: PartVisitor): void {
+    for (const histogram of ALL_HISTOGRAMS) {
+      const visitPage = (octave: number, count: number) => visitParts(histogram, octave, count, visit);
+      this.pool.forEachOctave(this.#records.pageOf(series, histogram), visitPage);
+    }
   }
 
   /** Counts what waits: the calls of known series first, series by series, and then those that may call for a new one. */

@@ -134,23 +134,23 @@ interface Times {
 /** Times by method: those beyond the first few hundred, in the order in which they were first called, are one. */
 function takeTimes({ table, maxTimedMethods, exemplars }: GatewayMetrics): HistogramFamily[] {
   const times = new Map<number, Times[]>();
-  let into: Times;
-  const add = (octave: number, count: number): void => {
+  let parts: Times[] | undefined;
+  const add = (part: Part, octave: number, count: number): void => {
+    const into = parts![part]!;
     into.counts[boundOf(octave)]! += count;
     into.count += count;
   };
   table.forEach((series) => {
     const number = table.methodOf(series);
     const method = number > maxTimedMethods ? OTHER_LABEL : number;
-    let parts = times.get(method);
+    parts = times.get(method);
     if (parts === undefined) {
       parts = Array.from({ length: PARTS }, emptyTimes);
       times.set(method, parts);
     }
+    table.forEachOctave(series, add);
     for (let part = 0; part < PARTS; part++) {
-      into = parts[part]!;
-      table.forEachOctave(series, part as Part, add);
-      into.sum += table.counterOf(series, (Counter.TOTAL_MS + part) as Counter) / MS_PER_SECOND;
+      parts[part]!.sum += table.counterOf(series, (Counter.TOTAL_MS + part) as Counter) / MS_PER_SECOND;
     }
   });
   return HISTOGRAMS.map(({ part, name, help }) => {

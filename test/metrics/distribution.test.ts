@@ -5,6 +5,7 @@ import { leastMemory, shareOut } from '../../src/metrics/budget.ts';
 import { Part } from '../../src/metrics/counters.ts';
 import { Distribution } from '../../src/metrics/distribution.ts';
 import { SeriesTable } from '../../src/metrics/series-table.ts';
+import { eachOf } from './each-part.ts';
 
 const SHARES = [0.001, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999, 1] as const;
 const BUDGET = shareOut({ maxSeries: 10, memory: leastMemory(10) });
@@ -20,7 +21,7 @@ function quantilesOf(durations: readonly number[]): Distribution {
   table.flush(1);
   const distribution = new Distribution();
   table.forEach((series) => {
-    table.forEachBucket(series, Part.TOTAL, distribution.add);
+    eachOf(Part.TOTAL, (visit) => table.forEachCount(series, visit), distribution.add);
     distribution.addExact(0, table.maxOf(series));
   });
   return distribution;

@@ -8,6 +8,7 @@ import { deltaRows } from '../../src/metrics/rows.ts';
 import { ABSENT } from '../../src/metrics/series-index.ts';
 import { OTHER, SeriesTable } from '../../src/metrics/series-table.ts';
 import { finish } from '../../src/metrics/steps.ts';
+import { eachOf } from './each-part.ts';
 
 const budgetOf = (maxSeries: number): MetricsBudget => shareOut({ maxSeries, memory: leastMemory(maxSeries) });
 
@@ -30,11 +31,9 @@ function totals(table: SeriesTable) {
   table.forEach((series) => {
     counts.calls += table.counterOf(series, Counter.CALLS);
     counts.octets += table.counterOf(series, Counter.REQUEST_OCTETS);
-    table.forEachBucket(series, Part.TOTAL, (_, count) => {
-      counts.durations += count;
-    });
-    table.forEachBucket(series, Part.BACKEND, (_, count) => {
-      counts.backend += count;
+    table.forEachCount(series, (part, _, count) => {
+      if (part === Part.TOTAL) counts.durations += count;
+      if (part === Part.BACKEND) counts.backend += count;
     });
   });
   return counts;
@@ -149,15 +148,14 @@ it('each part of a call is in its histogram, of the totals and of what was count
           const sum = durations[part].reduce((before, ms) => before + Math.max(0, ms), 0);
           expect(table.counterOf(series, (Counter.TOTAL_MS + part) as Counter)).toBeCloseTo(sum, 6);
           const buckets = tally(durations[part].map(bucketOf));
-          expect(collect((add) => table.forEachBucket(series, part, add))).toEqual(buckets);
-          expect(collect((add) => onlyOf(part, add, (visit) => table.forEachCount(series, visit)))).toEqual(buckets);
+          expect(collect((add) => eachOf(part, (visit) => table.forEachCount(series, visit), add))).toEqual(buckets);
           const ofTenant = rows.filter((row) => lately.tenantOf(row) === tenant);
           const inRows = (visit: PartVisitor) => {
             for (const row of ofTenant) lately.forEachCount(row, visit);
           };
-          expect(collect((add) => onlyOf(part, add, inRows))).toEqual(buckets);
+          expect(collect((add) => eachOf(part, inRows, add))).toEqual(buckets);
           const octaves = tally(durations[part].map(bucketOf).map(octaveOf));
-          expect(collect((add) => table.forEachOctave(series, part, add))).toEqual(octaves);
+          expect(collect((add) => eachOf(part, (visit) => table.forEachOctave(series, visit), add))).toEqual(octaves);
         }
       });
     }),
@@ -175,11 +173,5 @@ function collect(visit: (add: Add) => void): Map<number, number> {
 function tally(buckets: readonly number[]): Map<number, number> {
   return collect((add) => {
     for (const bucket of buckets) add(bucket, 1);
-  });
-}
-
-function onlyOf(wanted: Part, add: Add, visitAll: (visit: PartVisitor) => void): void {
-  visitAll((part, bucket, count) => {
-    if (part === wanted) add(bucket, count);
   });
 }

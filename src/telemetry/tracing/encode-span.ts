@@ -45,6 +45,7 @@ const Span = {
 const Status = { CODE: 3, ERROR: 2 } as const;
 const TRACE_ID_OCTETS = 16;
 const SPAN_ID_OCTETS = 8;
+const TIME_OCTETS = 8;
 const KeyValue = { KEY: 1, VALUE: 2 } as const;
 const AnyValue = { STRING: 1, BOOL: 2, INT: 3 } as const;
 
@@ -139,10 +140,10 @@ export class SpanWriter extends ProtobufWriter {
   /** Adds the attribute with the id of the request. */
   addRequestId(id: RequestId): void {
     if (id.own !== '') {
-      this.add(encodeRequestId(id.own));
+      this.addText(REQUEST_ID, id.own);
       return;
     }
-    this.add(REQUEST_ID);
+    this.add(OWN_REQUEST_ID);
     id.writeValue(this.buffer, this.at - ID_LENGTH);
   }
 
@@ -154,9 +155,8 @@ export class SpanWriter extends ProtobufWriter {
 
   /** @param octets at most 127 */
   #header(field: number, octets: number): void {
-    this.buffer[this.at] = (field << 3) | WireType.LengthDelimited;
-    this.buffer[this.at + 1] = octets;
-    this.at += 2;
+    this.tag(field, WireType.LengthDelimited);
+    this.buffer[this.at++] = octets;
   }
 
   #spanId(field: number, uuid: RequestId, id: number | Uint8Array): void {
@@ -173,10 +173,10 @@ export class SpanWriter extends ProtobufWriter {
     const upper = Math.floor(seconds / HALF_WORD) * SECOND;
     const lower = (seconds % HALF_WORD) * SECOND + (upper % HALF_WORD) * HALF_WORD + nanoseconds;
     const carried = Math.floor(lower / WORD);
-    this.buffer[this.at] = (field << 3) | WireType.Bit64;
-    this.view.setUint32(this.at + 1, lower % WORD, true);
-    this.view.setUint32(this.at + 5, Math.floor(upper / HALF_WORD) + carried, true);
-    this.at += TIME_FIELD;
+    this.tag(field, WireType.Bit64);
+    this.view.setUint32(this.at, lower % WORD, true);
+    this.view.setUint32(this.at + 4, Math.floor(upper / HALF_WORD) + carried, true);
+    this.at += TIME_OCTETS;
   }
 
   /** A field number above 15 takes two octets. */
@@ -225,7 +225,7 @@ export class TextAttribute {
   constructor(name: string) {
     if (name.length > SHORT_NAME) throw new RangeError(`"${name}" is longer than ${SHORT_NAME} characters`);
     this.#name = name;
-    this.head = this.encode('').slice();
+    this.head = this.encode('');
   }
 
   encode(value: string): Uint8Array {
@@ -285,9 +285,6 @@ export function repeatedAttributes<Value extends AttributeValue>(
   });
 }
 
-function encodeRequestId(text: string): Uint8Array {
-  return new TextAttribute('tollgate.request_id').encode(text);
-}
-
-/** The attribute with the id of a request of ours, which stands at its end. */
-const REQUEST_ID = encodeRequestId('0'.repeat(ID_LENGTH));
+const REQUEST_ID = new TextAttribute('tollgate.request_id');
+/** With the id of a request of ours, which stands at its end. */
+const OWN_REQUEST_ID = REQUEST_ID.encode('0'.repeat(ID_LENGTH));

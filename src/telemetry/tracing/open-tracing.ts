@@ -21,6 +21,7 @@ export interface Tracing {
 
 /** Milliseconds that the last spans get at a stop. */
 const MAX_CLOSE_MS = 3000;
+
 /**
  * Opens the way to the collector. OpenTelemetry's packages are loaded only now, so that a gateway that traces nothing neither
  * waits for them at its start nor keeps them in memory.

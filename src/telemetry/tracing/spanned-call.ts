@@ -36,12 +36,12 @@ export class SpannedCall {
   cancelled = false;
   reachedBackend = false;
   /** Monotonic milliseconds. */
-  startedAt = 0.5;
-  endedAt = 0.5;
+  startedAt = 0;
+  endedAt = 0;
   waits: readonly StageWait[] = NONE;
   past: readonly PastAttempt[] = NONE;
   /** Of the last attempt, as of `AttemptsMade`. */
-  sentAt = 0.5;
+  sentAt = 0;
   sentTo: string | undefined = undefined;
   backend: string | undefined = undefined;
 
