@@ -16,9 +16,9 @@ const CONTENDERS = [...PROXIES, ...VARIANTS];
 
 const USAGE = `npm run bench:compare -- WHAT [options]       this Tollgate against WHAT: a folder, or one of
                                               ${CONTENDERS.map(shortName).join(',')}
-npm run bench:compare -- WHAT WHAT [options]  one against the other
+npm run bench:compare -- WHAT... [options]    each against the last, in slices by turns
   --loads NAMES   some loads: ${LOADS.map((load) => load.name).join(',')}
-  --slices N      slices of each load at each of the two (default 20)
+  --slices N      slices of each load at each of them (default 20)
   --requests N    requests of a slice of load a (default 20000)
   --tenants N     keys (default 10); each is a connection of its own in a, b and bulk`;
 
@@ -33,24 +33,26 @@ interface Job {
   readonly slices: number;
 }
 
-async function compare({ bench, load, keys, requests, slices }: Job, pair: readonly [Target, Target]): Promise<string> {
-  const [ours, theirs] = pair;
-  const cpu = async (target: Target) => (await measure(bench, target, load, keys, requests)).cpuMicrosPerRequest;
-  const own: number[] = [];
-  const other: number[] = [];
+/** Each target's cost in each slice, in microseconds of CPU per request. */
+async function costsOf({ bench, load, keys, requests, slices }: Job, targets: readonly Target[]): Promise<number[][]> {
+  const costs: number[][] = targets.map(() => []);
   for (let slice = -WARM_UP; slice < slices; slice += 1) {
-    // Who is first takes turns, too.
-    const first = slice % 2 === 0 ? await cpu(ours) : undefined;
-    const second = await cpu(theirs);
-    const mine = first ?? (await cpu(ours));
-    if (slice < 0) continue;
-    own.push(mine);
-    other.push(second);
+    for (let turn = 0; turn < targets.length; turn += 1) {
+      // Who is first takes turns, too.
+      const place = (turn + slice + WARM_UP) % targets.length;
+      const { cpuMicrosPerRequest } = await measure(bench, targets[place]!, load, keys, requests);
+      if (slice >= 0) costs[place]!.push(cpuMicrosPerRequest);
+    }
   }
+  return costs;
+}
+
+function toRow(load: Load, name: string, own: readonly number[], other: readonly number[]): string {
   const ratios = own.map((mine, index) => mine / other[index]!).sort((a, b) => a - b);
   const quarter = (share: number) => ratios[Math.floor(ratios.length * share)]!.toFixed(3);
   const cells = [
     load.name,
+    name,
     median(own).toFixed(2),
     median(other).toFixed(2),
     median(ratios).toFixed(3),
@@ -70,9 +72,9 @@ async function main(children: Children, folder: string): Promise<void> {
       tenants: { type: 'string', default: '10' },
     },
   });
-  const [last, first] = positionals.reverse();
-  if (last === undefined) throw new Error(USAGE);
-  const contenders = [first === undefined ? tollgate : contenderOf(first), contenderOf(last)];
+  if (positionals.length === 0) throw new Error(USAGE);
+  const contenders = positionals.map(contenderOf);
+  if (contenders.length === 1) contenders.unshift(tollgate);
   const bench: Bench = {
     children,
     folder,
@@ -82,17 +84,19 @@ async function main(children: Children, folder: string): Promise<void> {
   };
   const tenants = benchTenants(Number(values.tenants));
   const { running, missing, broken } = await startProxies(bench, contenders, tenants);
-  const [ours, theirs] = running;
-  if (ours === undefined || theirs === undefined) throw new Error([...missing, ...broken].join('\n'));
+  const last = running.at(-1);
+  if (last === undefined || running.length < contenders.length) throw new Error([...missing, ...broken].join('\n'));
   const keys = tenants.map(({ key }) => key);
   const names = values.loads.split(',');
-  process.stdout.write(
-    `| load | ${ours.name} us | ${theirs.name} us | ratio | quartiles | ratio of the least |\n|---|---|---|---|---|---|\n`,
-  );
+  process.stdout.write(`| load | gateway | us | us of ${last.name} | ratio | quartiles | ratio of the least |\n`);
+  process.stdout.write('|---|---|---|---|---|---|---|\n');
   for (const load of LOADS.filter(({ name }) => names.includes(name))) {
     const requests = Math.ceil(Number(values.requests) * load.share);
     const job = { bench, load, keys, requests, slices: Number(values.slices) };
-    process.stdout.write(`${await compare(job, [ours, theirs])}\n`);
+    const costs = await costsOf(job, running);
+    for (const [place, { name }] of running.slice(0, -1).entries()) {
+      process.stdout.write(`${toRow(load, name, costs[place]!, costs.at(-1)!)}\n`);
+    }
   }
 }
 

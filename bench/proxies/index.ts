@@ -7,7 +7,13 @@ import { nodeHttp2 } from './node-http2.ts';
 import type { Contender } from './proxy.ts';
 import { tollgate } from './tollgate.ts';
 import { tollgateRedis } from './tollgate-redis.ts';
-import { tollgateBare, tollgateFrozen, tollgateTraced } from './tollgate-telemetry.ts';
+import {
+  tollgateBare,
+  tollgateFrozen,
+  tollgateMetrics,
+  tollgateTraced,
+  tollgateTracing,
+} from './tollgate-telemetry.ts';
 
 export const PROXIES: readonly Contender[] = [
   tollgate,
@@ -21,4 +27,10 @@ export const PROXIES: readonly Contender[] = [
 ];
 
 /** Measured only when they are named. */
-export const VARIANTS: readonly Contender[] = [tollgateBare, tollgateTraced, tollgateFrozen];
+export const VARIANTS: readonly Contender[] = [
+  tollgateBare,
+  tollgateMetrics,
+  tollgateTracing,
+  tollgateTraced,
+  tollgateFrozen,
+];

@@ -5,11 +5,25 @@ import { embeddedIn, startTollgate, tollgateVersion } from './tollgate.ts';
 
 const COLLECTOR = join(import.meta.dirname, '..', 'collector-process.ts');
 
-/** The same gateway without any telemetry: what the two below are held against. */
+/** The same gateway without any telemetry: what those below are held against. */
 export const tollgateBare = variant('Tollgate-Bare', 'the same without metrics, access log and traces', () => ({
   metrics: { disabled: true },
   access_log: { disabled: true },
 }));
+
+export const tollgateMetrics = variant('Tollgate-Metrics', 'the same with metrics alone', () => ({
+  access_log: { disabled: true },
+}));
+
+export const tollgateTracing = variant(
+  'Tollgate-Tracing',
+  'the same with traces alone, 1 % of the calls to a collector',
+  async (setup) => ({
+    ...(await traced(setup)),
+    metrics: { disabled: true },
+    access_log: { disabled: true },
+  }),
+);
 
 export const tollgateTraced = variant(
   'Tollgate-Traced',
@@ -35,7 +49,7 @@ function variant(name: string, does: string, telemetry: (setup: Setup) => unknow
   };
 }
 
-async function traced({ children }: Setup, mode?: 'frozen'): Promise<unknown> {
+async function traced({ children }: Setup, mode?: 'frozen'): Promise<object> {
   const [port] = await freePorts(1);
   children.start(`collector-${port}`, process.execPath, [
     COLLECTOR,

@@ -14,6 +14,7 @@ export { type ExtraField, Field, Indexing, NameTable, WrittenField } from './fie
 export { FLOOD_KINDS, type FloodKind } from './flood.ts';
 export { Flusher } from './flusher.ts';
 export { HeaderBlock } from './header-block.ts';
+export { codeUnitAt } from './hpack/latin1.ts';
 export { type Http1Answer, type Http1Request, MAX_PIECE, PLAIN_TEXT } from './http1.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { Listener, type ListenerOptions, MAX_CONNECTIONS, MAX_CONNECTIONS_OF_SOURCE } from './listener.ts';

@@ -1,3 +1,5 @@
+import { codeUnitAt } from '../http2/index.ts';
+
 /** The number of the label that stands for all that have none of their own. */
 export const OTHER_LABEL = 0;
 
@@ -63,5 +65,5 @@ export class LabelTable {
 /** Tells most names of a few dozen apart, for a third of what a look-up in a map costs. */
 function placeOf(name: string): number {
   const { length } = name;
-  return length < 3 ? length : (name.charCodeAt(length - 1) + 5 * name.charCodeAt(length - 3) + length) % PLACES;
+  return length < 3 ? length : (codeUnitAt(name, length - 1) + 5 * codeUnitAt(name, length - 3) + length) % PLACES;
 }

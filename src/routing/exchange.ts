@@ -133,10 +133,10 @@ export class Exchange implements ChainedCall, StreamHandler, Deadline, EndedCall
   }
 
   get randomBits(): number {
+    if (this.#beginsTrace()) return this.id.d >>> 0;
     const parent = this.#head.traceParent;
     if (parent !== undefined) return Number.parseInt(parent.traceId.slice(24), 16);
-    const uuid = this.#beginsTrace() ? this.id : (this.trace?.uuid ?? this.id);
-    return uuid.d >>> 0;
+    return (this.trace?.uuid ?? this.id).d >>> 0;
   }
 
   get parentSampled(): boolean | undefined {

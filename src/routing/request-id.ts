@@ -1,6 +1,7 @@
 import { WrittenField } from '../http2/index.ts';
 import { viewOf, writeHalf, writeOctet, writeWord } from './hex.ts';
 
+export const REQUEST_ID = 'x-request-id';
 /** Characters of an id of ours. */
 export const ID_LENGTH = 36;
 const DASH = 0x2d;
@@ -47,7 +48,7 @@ export class RequestId extends WrittenField {
   }
 
   get name(): string {
-    return 'x-request-id';
+    return REQUEST_ID;
   }
 
   get length(): number {

@@ -1,6 +1,6 @@
 import { WrittenField } from '../http2/index.ts';
 import { viewOf } from './hex.ts';
-import { copySpanId, copyTraceId, RequestId } from './request-id.ts';
+import { copySpanId, copyTraceId, REQUEST_ID, type RequestId } from './request-id.ts';
 
 /** Where a call comes from, by its `traceparent` (W3C Trace Context, level 2). */
 export interface TraceParent {
@@ -135,7 +135,7 @@ class OwnTraceparent extends TraceparentField {
   }
 
   override writeValue(target: Buffer, at: number, last?: WrittenField, lastAt = 0): void {
-    if (!(last instanceof RequestId))
+    if (last === undefined || last.name !== REQUEST_ID)
       throw new Error('a traceparent is sent without the request id that it is made of');
     const view = viewOf(target);
     writeFrame(view, at, this.#sampled);

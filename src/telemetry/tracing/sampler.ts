@@ -28,12 +28,13 @@ const RANGE = 2 ** 32;
  */
 export function createSampler(settings: SamplingSettings): TracePolicy {
   const { rules, ratio, followParent, baggage } = settings;
+  const limit = RANGE * ratio;
   return {
     baggage,
     sample(call) {
       // A stranger's wish to be recorded is not followed: it would cost him nothing.
       if (followParent && call.parentSampled !== undefined && call.tenant !== undefined) return call.parentSampled;
-      return isWithin(call.randomBits, rules.length === 0 ? ratio : ratioOf(rules, call, ratio));
+      return call.randomBits < (rules.length === 0 ? limit : RANGE * ratioOf(rules, call, ratio));
     },
   };
 }
@@ -46,8 +47,4 @@ function ratioOf(rules: readonly SamplingRule[], { tenant, method }: TracedCall,
     if (name.startsWith(rule.method) && name[rule.method.length] === '/') return rule.ratio;
   }
   return otherwise;
-}
-
-function isWithin(randomBits: number, ratio: number): boolean {
-  return randomBits < ratio * RANGE;
 }
