@@ -30,13 +30,12 @@ export async function startProxies(
   const running: RunningProxy[] = [];
   const missing: string[] = [];
   const broken: string[] = [];
-  const ports = await freePorts(proxies.length);
-  for (const [index, proxy] of proxies.entries()) {
+  for (const proxy of proxies) {
     const version = proxy.version();
     if (version === undefined) missing.push(`${proxy.name} is not installed: ${proxy.install}`);
     else {
       try {
-        running.push(await start(bench, proxy, version, ports[index]!, tenants));
+        running.push(await start(bench, proxy, version, tenants));
       } catch (error) {
         broken.push(`${proxy.name} ${version}: ${error instanceof Error ? error.message : String(error)}`);
       }
@@ -49,12 +48,13 @@ async function start(
   bench: Bench,
   proxy: Contender,
   version: string,
-  port: number,
   tenants: readonly BenchTenant[],
 ): Promise<RunningProxy> {
   const folder = join(bench.folder, proxy.name.replace(':', '-').toLowerCase());
   mkdirSync(folder);
   const { children, backend, paths } = bench;
+  // Only now: those that run already connect to others, from ports that were free before.
+  const [port = 0] = await freePorts(1);
   const service = await proxy.start({ children, folder, port, backendPort: backend.port, tenants });
   try {
     await accepting(service, port);
