@@ -5,23 +5,24 @@ import { embeddedIn, startTollgate, tollgateVersion } from './tollgate.ts';
 
 const COLLECTOR = join(import.meta.dirname, '..', 'collector-process.ts');
 
+const NO_METRICS = { metrics: { disabled: true } };
+const NO_ACCESS_LOG = { access_log: { disabled: true } };
+
 /** The same gateway without any telemetry: what those below are held against. */
 export const tollgateBare = variant('Tollgate-Bare', 'the same without metrics, access log and traces', () => ({
-  metrics: { disabled: true },
-  access_log: { disabled: true },
+  ...NO_METRICS,
+  ...NO_ACCESS_LOG,
 }));
 
-export const tollgateMetrics = variant('Tollgate-Metrics', 'the same with metrics alone', () => ({
-  access_log: { disabled: true },
-}));
+export const tollgateMetrics = variant('Tollgate-Metrics', 'the same with metrics alone', () => NO_ACCESS_LOG);
 
 export const tollgateTracing = variant(
   'Tollgate-Tracing',
   'the same with traces alone, 1 % of the calls to a collector',
   async (setup) => ({
     ...(await traced(setup)),
-    metrics: { disabled: true },
-    access_log: { disabled: true },
+    ...NO_METRICS,
+    ...NO_ACCESS_LOG,
   }),
 );
 

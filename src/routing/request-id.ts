@@ -1,6 +1,7 @@
 import { WrittenField } from '../http2/index.ts';
 import { viewOf, writeHalf, writeOctet, writeWord } from './hex.ts';
 
+/** The name of the field. */
 export const REQUEST_ID = 'x-request-id';
 /** Characters of an id of ours. */
 export const ID_LENGTH = 36;

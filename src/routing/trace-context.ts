@@ -135,8 +135,8 @@ class OwnTraceparent extends TraceparentField {
   }
 
   override writeValue(target: Buffer, at: number, last?: WrittenField, lastAt = 0): void {
-    if (last === undefined || last.name !== REQUEST_ID)
-      throw new Error('a traceparent is sent without the request id that it is made of');
+    // By name: `instanceof` walks up the prototypes, for each call.
+    if (last?.name !== REQUEST_ID) throw new Error('a traceparent is sent without the request id that it is made of');
     const view = viewOf(target);
     writeFrame(view, at, this.#sampled);
     copyTraceId(view, lastAt, at + TRACE_AT);

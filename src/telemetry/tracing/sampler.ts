@@ -28,13 +28,12 @@ const RANGE = 2 ** 32;
  */
 export function createSampler(settings: SamplingSettings): TracePolicy {
   const { rules, ratio, followParent, baggage } = settings;
-  const limit = RANGE * ratio;
   return {
     baggage,
     sample(call) {
       // A stranger's wish to be recorded is not followed: it would cost him nothing.
       if (followParent && call.parentSampled !== undefined && call.tenant !== undefined) return call.parentSampled;
-      return call.randomBits < (rules.length === 0 ? limit : RANGE * ratioOf(rules, call, ratio));
+      return call.randomBits < RANGE * (rules.length === 0 ? ratio : ratioOf(rules, call, ratio));
     },
   };
 }
